@@ -1,0 +1,129 @@
+# clustermail.  make, make check, make lint, make fuzz, make bench, make demo,
+# make install (PREFIX, DESTDIR).  SAN=1 builds with ASan and UBSan.
+
+PREFIX	= /usr/local
+DESTDIR	=
+CC	= cc
+SAN	=
+TESTS	=
+JOBS	= 2
+FUZZ_SECONDS = 20
+
+LIBS_XML  = -lxml2
+LIBS_KV   = -ldb-5.3
+LIBS_SASL = -lgsasl
+
+CPPFLAGS_ALL = -D_GNU_SOURCE -Ilib -isystem /usr/include/libxml2 $(CPPFLAGS)
+WARN	= -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
+	  -Wold-style-definition -Wpointer-arith -Wwrite-strings -Wcast-qual \
+	  -Wvla -Wformat=2 -Wundef -Werror=implicit-function-declaration
+HARDEN	= -fstack-protector-strong -fstack-clash-protection -fcf-protection \
+	  -fno-strict-aliasing -fPIE
+LDHARD	= -pie -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--as-needed
+
+ifeq ($(SAN),1)
+OUT	= build/san
+BIN	= build/san/bin
+MODE	= -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined \
+	  -fno-omit-frame-pointer
+LDMODE	= -fsanitize=address,undefined
+else
+OUT	= build
+BIN	= bin
+MODE	= -O2 -g -D_FORTIFY_SOURCE=3
+LDMODE	=
+endif
+
+CFLAGS_ALL = -std=gnu11 $(WARN) $(HARDEN) $(MODE) -pthread $(CFLAGS)
+LDLIBS	= $(LIBS_XML) $(LIBS_KV) $(LIBS_SASL) -pthread
+
+LIB_SRC	:= $(sort $(wildcard lib/*/*.c))
+BIN_SRC	:= $(sort $(wildcard bin/cm-*.c))
+UNIT_SRC := $(sort $(wildcard test/unit/*.c))
+FUZZ_SRC := $(sort $(wildcard test/fuzz/*.c))
+TOOL_SRC := $(sort $(wildcard test/tools/*.c))
+SHELL_T	:= $(sort $(wildcard test/*.t))
+
+LIB_OBJ	= $(LIB_SRC:%.c=$(OUT)/%.o)
+PROGS	= $(BIN_SRC:bin/%.c=$(BIN)/%)
+UNIT_T	= $(UNIT_SRC:test/unit/%.c=$(OUT)/test/%.t)
+REPLAY	= $(FUZZ_SRC:test/fuzz/%.c=$(OUT)/fuzz/%)
+TOOLS	= $(TOOL_SRC:test/tools/%.c=$(OUT)/tools/%)
+FUZZERS	= $(FUZZ_SRC:test/fuzz/%.c=build/fuzzer/%)
+ARCHIVE	= $(OUT)/libclustermail.a
+
+all: $(PROGS)
+
+# Each goal first sees that what it needs is there; see .ci/deps.
+deps-%:
+	@sh .ci/deps $*
+.PHONY: all check lint fuzz bench demo install clean
+
+$(OUT)/%.o: %.c | deps-build
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
+
+$(ARCHIVE): $(LIB_OBJ)
+	rm -f $@
+	ar rcs $@ $(LIB_OBJ)
+
+$(BIN)/%: $(OUT)/bin/%.o $(ARCHIVE)
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS_ALL) $(LDHARD) $(LDMODE) $(LDFLAGS) -o $@ $< \
+	    $(ARCHIVE) $(LDLIBS)
+
+$(OUT)/test/%.t: $(OUT)/test/unit/%.o $(ARCHIVE)
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS_ALL) $(LDHARD) $(LDMODE) $(LDFLAGS) -o $@ $< \
+	    $(ARCHIVE) $(LDLIBS)
+
+$(OUT)/tools/%: $(OUT)/test/tools/%.o $(ARCHIVE)
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS_ALL) $(LDHARD) $(LDMODE) $(LDFLAGS) -o $@ $< \
+	    $(ARCHIVE) $(LDLIBS)
+
+# A fuzz target with a main of its own that only runs the files it is given.
+$(OUT)/fuzz/%: $(OUT)/test/fuzz/%.o $(OUT)/test/fuzz/replay/main.o $(ARCHIVE)
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS_ALL) $(LDHARD) $(LDMODE) $(LDFLAGS) -o $@ $< \
+	    $(OUT)/test/fuzz/replay/main.o $(ARCHIVE) $(LDLIBS)
+
+build/fuzzer/%: test/fuzz/%.c $(LIB_SRC) $(wildcard lib/*/*.h) | deps-fuzz
+	@mkdir -p $(@D)
+	clang $(CPPFLAGS_ALL) -std=gnu11 -O1 -g -pthread \
+	    -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
+	    -o $@ $< $(filter lib/base/%.c lib/format/%.c,$(LIB_SRC))
+
+# SAN=1 finds its programs through BIN and OUT too.
+check: deps-check $(PROGS) $(UNIT_T) $(REPLAY) $(TOOLS)
+	ROOT=$(CURDIR) BIN=$(CURDIR)/$(BIN) OUT=$(CURDIR)/$(OUT) \
+	    SAN=$(SAN) sh test/run -j$(JOBS) $(if $(TESTS),$(TESTS),$(UNIT_T) $(SHELL_T))
+
+lint: deps-lint
+	CC="$(CC)" sh test/lint
+
+fuzz: deps-fuzz $(FUZZERS)
+	FUZZ_SECONDS=$(FUZZ_SECONDS) sh test/fuzz/run $(FUZZERS)
+
+bench: deps-bench $(PROGS) $(TOOLS)
+	ROOT=$(CURDIR) BIN=$(CURDIR)/$(BIN) OUT=$(CURDIR)/$(OUT) sh test/bench/run
+
+demo: deps-build $(PROGS)
+	BIN=$(CURDIR)/$(BIN) CORPUS="$(CORPUS)" sh examples/demo
+
+install: $(PROGS)
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/clustermail
+	for s in 1 5 7; do \
+		install -d $(DESTDIR)$(PREFIX)/share/man/man$$s; done
+	install -m 755 $(PROGS) $(DESTDIR)$(PREFIX)/bin
+	install -m 644 share/* $(DESTDIR)$(PREFIX)/share/clustermail
+	for f in man/*.[157]; do \
+		install -m 644 $$f $(DESTDIR)$(PREFIX)/share/man/man$${f##*.}; done
+
+clean:
+	rm -rf build $(BIN_SRC:bin/%.c=bin/%)
+
+.SECONDARY:
+-include $(LIB_OBJ:.o=.d) $(BIN_SRC:%.c=$(OUT)/%.d) \
+    $(UNIT_SRC:%.c=$(OUT)/%.d) $(FUZZ_SRC:%.c=$(OUT)/%.d) \
+    $(TOOL_SRC:%.c=$(OUT)/%.d)

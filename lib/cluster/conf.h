@@ -1,0 +1,90 @@
+/* The cluster as cluster.xml describes it; see cluster.xml(5).  Level 3. */
+#ifndef CM_CONF_H
+#define CM_CONF_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/log.h"
+
+#define CONF_NAME_MAX	63		/* letters, digits, - and _ */
+#define CONF_VOLUMES_MAX 4096
+#define CONF_NODES_MAX	1024
+
+enum conf_select { CONF_ROUND_ROBIN, CONF_RANDOM, CONF_LOAD };
+enum conf_short { CONF_REFUSE, CONF_DEGRADE };
+
+struct conf_node {
+	char	*name;
+	char	*address;		/* may be NULL */
+	char	*state;			/* folder: catalog/ run/ spool/ */
+};
+
+struct conf_copy {
+	char	*node;			/* name of a node */
+	char	*path;			/* folder, absolute */
+};
+
+struct conf_volume {
+	char		*name;
+	char		*home;		/* name of a node */
+	char		*path;		/* folder at the home, absolute */
+	uint64_t	 segment;	/* largest segment, bytes */
+	bool		 closed;	/* takes no new messages */
+	struct conf_copy *copies;
+	size_t		 ncopies;
+};
+
+/* A message that fits goes to one of these volumes; the first rule wins. */
+struct conf_rule {
+	uint64_t	 min_size;	/* bytes; 0 when not given */
+	uint64_t	 max_size;	/* bytes; UINT64_MAX when not given */
+	int		 high;		/* 1 high priority, 0 not, -1 either */
+	char		**volumes;
+	size_t		 nvolumes;
+};
+
+struct conf {
+	char		*file;		/* NULL: the embedded default */
+	char		*self;		/* this node's name */
+	struct conf_node *node;		/* this node, one of nodes */
+	char		**domains;	/* lower case; none: see conf_is_open */
+	size_t		 ndomains;
+	struct conf_node *nodes;
+	size_t		 nnodes;
+	struct conf_volume *volumes;
+	size_t		 nvolumes;
+	struct conf_rule *rules;
+	size_t		 nrules;
+	enum conf_select select;
+	unsigned	 copies;	/* wanted, the home counted; >= 1 */
+	int		 timeout_ms;	/* for that many copies */
+	enum conf_short	 on_short;
+	uint64_t	 max_size;	/* of a message, bytes */
+};
+
+/*
+ * Reads the configuration.  file: the -C option or NULL, then $CM_CLUSTER,
+ * then /etc/clustermail/cluster.xml; when none of these is there, the
+ * embedded default: node "local" (or as named), one volume v1 without copies
+ * under ~/.clustermail ($CM_HOME names another folder).  node: the -n option
+ * or NULL, then $CM_NODE, then the host name up to its first dot, then, when
+ * the file has just one node, that one.  CM_ECONF with a line that names
+ * file, line and what is wrong; CM_ENOINPUT when a named file is missing.
+ */
+int	 conf_load(const struct log *, const char *file, const char *node,
+	    struct conf **) CM_MUST;
+void	 conf_free(struct conf *);
+
+/* No domains are named: those of the mailboxes added are the domains. */
+bool	 conf_is_open(const struct conf *);
+/* Is this one of the named domains (ASCII case ignored)? */
+bool	 conf_has_domain(const struct conf *, const char *domain, size_t len);
+const struct conf_volume *conf_volume(const struct conf *, const char *name,
+	    size_t len);
+/* Does this node append to the volume? */
+bool	 conf_is_home(const struct conf *, const struct conf_volume *);
+
+#endif
