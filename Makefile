@@ -61,31 +61,31 @@ deps-%:
 
 $(OUT)/%.o: %.c | deps-build
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
+	@echo CC $<; $(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
 
 $(ARCHIVE): $(LIB_OBJ)
-	rm -f $@
-	ar rcs $@ $(LIB_OBJ)
+	@rm -f $@
+	@echo AR $@; ar rcs $@ $(LIB_OBJ)
 
 $(BIN)/%: $(OUT)/bin/%.o $(ARCHIVE)
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS_ALL) $(LDHARD) $(LDMODE) $(LDFLAGS) -o $@ $< \
+	@echo LD $@; $(CC) $(CFLAGS_ALL) $(LDHARD) $(LDMODE) $(LDFLAGS) -o $@ $< \
 	    $(ARCHIVE) $(LDLIBS)
 
 $(OUT)/test/%.t: $(OUT)/test/unit/%.o $(ARCHIVE)
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS_ALL) $(LDHARD) $(LDMODE) $(LDFLAGS) -o $@ $< \
+	@echo LD $@; $(CC) $(CFLAGS_ALL) $(LDHARD) $(LDMODE) $(LDFLAGS) -o $@ $< \
 	    $(ARCHIVE) $(LDLIBS)
 
 $(OUT)/tools/%: $(OUT)/test/tools/%.o $(ARCHIVE)
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS_ALL) $(LDHARD) $(LDMODE) $(LDFLAGS) -o $@ $< \
+	@echo LD $@; $(CC) $(CFLAGS_ALL) $(LDHARD) $(LDMODE) $(LDFLAGS) -o $@ $< \
 	    $(ARCHIVE) $(LDLIBS)
 
 # A fuzz target with a main of its own that only runs the files it is given.
 $(OUT)/fuzz/%: $(OUT)/test/fuzz/%.o $(OUT)/test/fuzz/replay/main.o $(ARCHIVE)
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS_ALL) $(LDHARD) $(LDMODE) $(LDFLAGS) -o $@ $< \
+	@echo LD $@; $(CC) $(CFLAGS_ALL) $(LDHARD) $(LDMODE) $(LDFLAGS) -o $@ $< \
 	    $(OUT)/test/fuzz/replay/main.o $(ARCHIVE) $(LDLIBS)
 
 build/fuzzer/%: test/fuzz/%.c $(LIB_SRC) $(wildcard lib/*/*.h) | deps-fuzz

@@ -101,7 +101,7 @@ shlock_release(struct shlock *l)
 }
 
 void
-shword_wait(const unsigned *word, unsigned seen, int ms)
+shword_wait(const _Atomic unsigned *word, unsigned seen, int ms)
 {
 	struct timespec	 ts = { ms / 1000, (long)(ms % 1000) * 1000000 };
 
@@ -109,7 +109,7 @@ shword_wait(const unsigned *word, unsigned seen, int ms)
 }
 
 void
-shword_wake(unsigned *word)
+shword_wake(const _Atomic unsigned *word)
 {
 	syscall(SYS_futex, word, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
 }

@@ -32,7 +32,7 @@ void	 shlock_release(struct shlock *);
  * Sleep until *word differs from seen, or ms milliseconds; wake everybody who
  * sleeps on it.  The word lies in shared memory.
  */
-void	 shword_wait(const unsigned *word, unsigned seen, int ms);
-void	 shword_wake(unsigned *word);
+void	 shword_wait(const _Atomic unsigned *word, unsigned seen, int ms);
+void	 shword_wake(const _Atomic unsigned *word);
 
 #endif

@@ -1,0 +1,23 @@
+/* Starting one of our own tools in the background.  Level 0. */
+#ifndef CM_SPAWN_H
+#define CM_SPAWN_H
+
+#include <stddef.h>
+
+#include "base/err.h"
+#include "base/log.h"
+
+/*
+ * The path of another tool: beside this program's file, or in $CM_BIN when
+ * that is set.
+ */
+int	spawn_tool(const char *name, char *out, size_t n) CM_MUST;
+/*
+ * Starts argv (NULL-terminated) in a session of its own, not as a child of
+ * this process: fd 0 is /dev/null, fds 1 and 2 append to the file log_path,
+ * all others are closed.  0 says no more than that it was started.
+ */
+int	spawn_detached(const struct log *, const char *path,
+	    char *const argv[], const char *log_path) CM_MUST;
+
+#endif

@@ -1,0 +1,135 @@
+#include "cluster/control.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/str.h"
+
+#define MAGIC	"cmctl1\n"
+#define VERSION	1
+
+static int
+boot_id(const struct log *log, char out[CONTROL_BOOT])
+{
+	struct buf	 b;
+	int		 rc;
+
+	memset(out, 0, CONTROL_BOOT);
+	buf_init(&b, CONTROL_BOOT - 1);
+	rc = file_read(log, "/proc/sys/kernel/random/boot_id", &b);
+	if (rc == 0 && b.len > 0)
+		memcpy(out, b.p, b.len);
+	buf_free(&b);
+	return rc;
+}
+
+bool
+control_is_current(const struct control *c, int fd)
+{
+	struct stat	 st;
+
+	return fstat(fd, &st) == 0 && st.st_nlink > 0 &&
+	    st.st_size >= (off_t)sizeof(*c) &&
+	    memcmp(c->magic, MAGIC, sizeof(c->magic)) == 0 &&
+	    atomic_load(&c->state) == CONTROL_READY;
+}
+
+int
+control_map(const struct log *log, const char *dir, struct control **out,
+    int *fdp)
+{
+	char		 path[FILE_PATH_MAX], boot[CONTROL_BOOT];
+	struct control	*c = MAP_FAILED;
+	struct stat	 st;
+	int		 fd, rc;
+
+	*out = NULL;
+	*fdp = -1;
+	if (str_fmt(path, sizeof(path), "%s/control", dir) != 0)
+		return log_fail(log, CM_ETOOBIG, "%s", dir);
+	if ((rc = boot_id(log, boot)) != 0)
+		return rc;
+	if ((fd = open(path, O_RDWR | O_CLOEXEC)) == -1)
+		return errno == ENOENT ? CM_ESTALE :
+		    log_errno(log, "%s", path);
+	rc = CM_ESTALE;
+	if (fstat(fd, &st) == -1 || st.st_size != (off_t)sizeof(*c))
+		goto out;
+	c = mmap(NULL, sizeof(*c), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (c == MAP_FAILED) {
+		rc = log_errno(log, "%s: mmap", path);
+		goto out;
+	}
+	if (control_is_current(c, fd) && c->version == VERSION &&
+	    c->size == sizeof(*c) && memcmp(c->boot, boot, sizeof(boot)) == 0)
+		rc = 0;
+out:
+	if (rc != 0) {
+		if (c != MAP_FAILED)
+			munmap(c, sizeof(*c));
+		close(fd);
+		return rc;
+	}
+	*out = c;
+	*fdp = fd;
+	return 0;
+}
+
+void
+control_unmap(struct control *c, int fd)
+{
+	if (c != NULL)
+		munmap(c, sizeof(*c));
+	if (fd != -1)
+		close(fd);
+}
+
+int
+control_make(const struct log *log, const char *dir, uint64_t end)
+{
+	char		 path[FILE_PATH_MAX], tmp[FILE_PATH_MAX];
+	struct control	*c;
+	int		 fd, rc = 0;
+
+	if (str_fmt(path, sizeof(path), "%s/control", dir) != 0 ||
+	    str_fmt(tmp, sizeof(tmp), "%s/control.tmp", dir) != 0)
+		return log_fail(log, CM_ETOOBIG, "%s", dir);
+	fd = open(tmp, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	if (fd == -1)
+		return log_errno(log, "%s", tmp);
+	/* allocated, so that a full disk is an error here and no SIGBUS */
+	if ((errno = posix_fallocate(fd, 0, sizeof(*c))) != 0) {
+		rc = log_errno(log, "%s", tmp);
+		goto out;
+	}
+	c = mmap(NULL, sizeof(*c), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (c == MAP_FAILED) {
+		rc = log_errno(log, "%s: mmap", tmp);
+		goto out;
+	}
+	memcpy(c->magic, MAGIC, sizeof(c->magic));
+	c->version = VERSION;
+	c->size = sizeof(*c);
+	rc = boot_id(log, c->boot);
+	atomic_store(&c->committed, end);
+	atomic_store(&c->synced, end);
+	if (rc == 0)
+		rc = shlock_init(&c->append);
+	if (rc == 0)
+		rc = shlock_init(&c->sync);
+	atomic_store(&c->state, CONTROL_READY);
+	munmap(c, sizeof(*c));
+	if (rc == 0 && rename(tmp, path) == -1)
+		rc = log_errno(log, "%s: rename", path);
+out:
+	close(fd);
+	if (rc != 0)
+		unlink(tmp);
+	return rc;
+}

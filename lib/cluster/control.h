@@ -1,0 +1,43 @@
+/* A volume's control file: what its writers share in memory.  Level 3. */
+#ifndef CM_CONTROL_H
+#define CM_CONTROL_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/lock.h"
+#include "base/log.h"
+
+#define CONTROL_BOOT	40
+
+enum control_state { CONTROL_READY = 1, CONTROL_BROKEN = 2 };
+
+/*
+ * It lives in the page cache and is worth nothing after a reboot: the boot id
+ * tells.  Ends are segment << 32 | offset.
+ */
+struct control {
+	char		 magic[8];
+	uint32_t	 version;
+	uint32_t	 size;
+	char		 boot[CONTROL_BOOT];
+	_Atomic uint32_t state;
+	_Atomic uint64_t committed;
+	_Atomic uint64_t synced;
+	_Atomic uint32_t sync_gen;	/* moves on with synced: a futex */
+	struct shlock	 append;
+	struct shlock	 sync;
+};
+
+/* Maps dir/control.  CM_ESTALE when there is none for this boot. */
+int	 control_map(const struct log *, const char *dir, struct control **,
+	    int *fd) CM_MUST;
+void	 control_unmap(struct control *, int fd);
+/* Is it still the one under its name, and in order? */
+bool	 control_is_current(const struct control *, int fd);
+/* Puts a new one in place. */
+int	 control_make(const struct log *, const char *dir, uint64_t end)
+	    CM_MUST;
+
+#endif

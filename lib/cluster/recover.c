@@ -1,0 +1,282 @@
+#include "cluster/recover.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/lock.h"
+#include "base/str.h"
+#include "cluster/control.h"
+#include "cluster/segment.h"
+
+#define WAIT_MS	5000
+
+static bool
+is_local(const struct conf *conf, const struct conf_copy *c)
+{
+	return strcmp(c->node, conf->self) == 0;
+}
+
+/* CM_ENOINPUT, with a line, when some local copy has this volume. */
+static int
+no_copy_has_it(const struct log *log, const struct conf *conf,
+    const struct conf_volume *cv)
+{
+	struct seg_meta	 m;
+	uint32_t	*list;
+	size_t		 n;
+	int		 rc;
+
+	for (size_t i = 0; i < cv->ncopies; i++) {
+		if (!is_local(conf, &cv->copies[i]))
+			continue;
+		rc = seg_meta_read(log, cv->copies[i].path, &m);
+		if (rc == CM_ENOINPUT)
+			continue;
+		if (rc != 0)
+			return rc;
+		if ((rc = seg_list(log, cv->copies[i].path, &list, &n)) != 0)
+			return rc;
+		free(list);
+		if (n > 0)
+			return log_fail(log, CM_ENOINPUT, "volume %s: %s is "
+			    "gone, but its copy in %s is there (cm-rebuild "
+			    "volume %s brings it back)", cv->name, cv->path,
+			    cv->copies[i].path, cv->name);
+	}
+	return 0;
+}
+
+static int
+make_meta(const struct log *log, const struct conf_volume *cv)
+{
+	struct seg_meta	 m = { .epoch = 1 };
+	uint32_t	*list;
+	size_t		 n;
+	int		 rc;
+
+	if ((rc = seg_list(log, cv->path, &list, &n)) != 0)
+		return rc;
+	free(list);
+	if (n > 0)
+		return log_fail(log, CM_ECORRUPT, "volume %s: %s has segments "
+		    "but no file \"volume\" (cm-rebuild volume %s)", cv->name,
+		    cv->path, cv->name);
+	if (getrandom(&m.salt, sizeof(m.salt), 0) != sizeof(m.salt))
+		return log_errno(log, "getrandom");
+	if ((rc = str_copy(m.name, sizeof(m.name), cv->name)) != 0)
+		return rc;
+	return seg_meta_write(log, cv->path, &m);
+}
+
+int
+recover_make(const struct log *log, const struct conf *conf,
+    const struct conf_volume *cv)
+{
+	char		 path[FILE_PATH_MAX];
+	struct seg_meta	 m;
+	int		 fd, rc;
+
+	rc = seg_meta_read(log, cv->path, &m);
+	if (rc == 0 && strcmp(m.name, cv->name) != 0)
+		return log_fail(log, CM_ECONF, "volume %s: %s holds volume %s",
+		    cv->name, cv->path, m.name);
+	if (rc != CM_ENOINPUT)
+		return rc;
+	if ((rc = no_copy_has_it(log, conf, cv)) != 0 ||
+	    (rc = file_mkdirs(log, cv->path, 0700)) != 0)
+		return rc;
+	if (str_fmt(path, sizeof(path), "%s/lock", cv->path) != 0)
+		return log_fail(log, CM_ETOOBIG, "%s", cv->path);
+	if ((fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600)) == -1)
+		return log_errno(log, "%s", path);
+	if ((rc = lock_file(fd, LOCK_EX, WAIT_MS)) != 0)
+		log_fail(log, rc, "%s", path);
+	else if ((rc = seg_meta_read(log, cv->path, &m)) == CM_ENOINPUT)
+		rc = make_meta(log, cv);
+	close(fd);
+	return rc;
+}
+
+static int
+keep_end(void *arg, const struct seg_item *it)
+{
+	uint32_t	*end = arg;
+
+	if (it->what == SEG_RECORD)
+		*end = it->offset + it->length;
+	return 0;
+}
+
+int
+recover_end(const struct log *log, const char *dir, uint32_t segment,
+    uint32_t salt, uint32_t size, uint32_t *end)
+{
+	struct seg_scan	 s = { .salt = salt, .segment = segment, .to = size,
+			    .messages = true, .fn = keep_end, .arg = end };
+	int		 rc;
+
+	*end = 0;
+	if ((rc = seg_open(log, dir, segment, O_RDONLY, &s.fd)) != 0)
+		return rc;
+	rc = seg_scan(log, &s);
+	close(s.fd);
+	return rc;
+}
+
+/* The bytes to be cut go into a file of their own first. */
+static int
+save_cut(const struct log *log, const char *dir, int fd, uint32_t segment,
+    uint32_t size, uint32_t end)
+{
+	char	 path[FILE_PATH_MAX];
+	char	*p;
+	int	 rc;
+
+	if (str_fmt(path, sizeof(path), "%s/cut-%08u-%u", dir, segment,
+	    end) != 0)
+		return log_fail(log, CM_ETOOBIG, "%s", dir);
+	if ((p = malloc(size - end)) == NULL)
+		return log_fail(log, CM_ENOMEM, "%s", path);
+	if ((rc = file_pread(fd, p, size - end, end)) != 0)
+		log_fail(log, rc, "%s: segment %08u: read", dir, segment);
+	else
+		rc = file_commit(log, path, p, size - end, 0600);
+	free(p);
+	return rc;
+}
+
+int
+recover_cut(const struct log *log, const char *dir, uint32_t segment,
+    uint32_t size, uint32_t end)
+{
+	int	 fd, rc = 0;
+
+	if ((rc = seg_open(log, dir, segment, O_RDWR, &fd)) != 0)
+		return log_fail(log, rc, "%s: segment %08u", dir, segment);
+	if (size > end) {
+		log_warn(log, "%s: segment %08u: %u bytes behind the last "
+		    "whole record are cut off and kept in cut-%08u-%u", dir,
+		    segment, size - end, segment, end);
+		rc = save_cut(log, dir, fd, segment, size, end);
+	}
+	if (rc == 0 && (ftruncate(fd, end) == -1 || fdatasync(fd) == -1))
+		rc = log_errno(log, "%s: segment %08u: cut", dir, segment);
+	close(fd);
+	return rc;
+}
+
+/* The highest segment number that a local copy has; 0 for none. */
+static uint32_t
+copies_last(const struct log *log, const struct conf *conf,
+    const struct conf_volume *cv)
+{
+	uint32_t	*list, last = 0;
+	size_t		 n;
+
+	for (size_t i = 0; i < cv->ncopies; i++) {
+		if (!is_local(conf, &cv->copies[i]) ||
+		    seg_list(log, cv->copies[i].path, &list, &n) != 0)
+			continue;
+		if (n > 0 && list[n - 1] > last)
+			last = list[n - 1];
+		free(list);
+	}
+	return last;
+}
+
+static int
+begin_segment(const struct log *log, const char *dir, uint32_t segment)
+{
+	int	 fd, rc;
+
+	rc = seg_open(log, dir, segment, O_RDWR | O_CREAT | O_TRUNC, &fd);
+	if (rc != 0)
+		return rc;
+	close(fd);
+	if ((rc = file_sync_dir(log, dir)) != 0)
+		return rc;
+	return control_make(log, dir, (uint64_t)segment << 32);
+}
+
+static int
+recover(const struct log *log, const struct conf *conf,
+    const struct conf_volume *cv)
+{
+	struct seg_meta	 m;
+	uint32_t	*list, last, size = 0, end = 0, next;
+	size_t		 n;
+	int		 rc;
+
+	if ((rc = seg_meta_read(log, cv->path, &m)) != 0)
+		return log_fail(log, rc, "volume %s: %s/volume", cv->name,
+		    cv->path);
+	if ((rc = seg_list(log, cv->path, &list, &n)) != 0)
+		return rc;
+	last = n > 0 ? list[n - 1] : 0;
+	free(list);
+	if (last > 0) {
+		if ((rc = seg_size(log, cv->path, last, &size)) != 0 ||
+		    (rc = recover_end(log, cv->path, last, m.salt, size,
+		    &end)) != 0 ||
+		    (rc = recover_cut(log, cv->path, last, size, end)) != 0)
+			return rc;
+	}
+	next = copies_last(log, conf, cv);
+	if (next < last)
+		next = last;
+	/* an open segment that nobody has anything of is used again */
+	if (last == 0 || next > last || end > 0)
+		next++;
+	log_info(log, "volume %s: scanned after a crash, goes on in segment "
+	    "%08u", cv->name, next);
+	return begin_segment(log, cv->path, next);
+}
+
+static bool
+is_fresh(const struct log *log, const char *dir)
+{
+	uint32_t	*list = NULL;
+	size_t		 n = 1;
+
+	if (seg_list(log, dir, &list, &n) != 0)
+		return false;
+	free(list);
+	return n == 0;
+}
+
+int
+recover_home(const struct log *log, const struct conf *conf,
+    const struct conf_volume *cv, int lock_fd)
+{
+	struct control	*c;
+	uint64_t	 end;
+	uint32_t	 size;
+	int		 fd, rc;
+
+	if ((rc = lock_file(lock_fd, LOCK_EX, WAIT_MS)) != 0)
+		return log_fail(log, rc, "%s/lock", cv->path);
+	rc = control_map(log, cv->path, &c, &fd);
+	if (rc == 0) {
+		/* somebody else was here first? */
+		end = atomic_load(&c->committed);
+		if (seg_size(log, cv->path, (uint32_t)(end >> 32),
+		    &size) != 0 || size < (uint32_t)end)
+			rc = CM_ESTALE;
+		control_unmap(c, fd);
+	}
+	if (rc == CM_ESTALE) {
+		if (is_fresh(log, cv->path) && copies_last(log, conf, cv) == 0)
+			rc = begin_segment(log, cv->path, 1);
+		else
+			rc = recover(log, conf, cv);
+	}
+	lock_unfile(lock_fd);
+	return rc;
+}

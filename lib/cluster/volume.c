@@ -1,0 +1,486 @@
+#include "cluster/volume.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "base/crc32c.h"
+#include "base/file.h"
+#include "base/lock.h"
+#include "base/str.h"
+#include "base/time.h"
+#include "cluster/control.h"
+#include "cluster/recover.h"
+
+#define SYNC_NAP_MS	50	/* a waiter looks whether its syncer died */
+#define SYNC_WAIT_MS	60000
+#define TRIES		4
+
+struct volume {
+	const struct log *log;
+	const struct conf *conf;
+	const struct conf_volume *cv;
+	struct seg_meta	 meta;
+	struct control	*ctl;
+	int		 ctl_fd;
+	int		 lock_fd;
+	int		 seg_fd;	/* the open segment, or -1 */
+	uint32_t	 seg;
+	uint32_t	 seg_max;
+};
+
+static uint64_t
+pack(uint32_t segment, uint32_t offset)
+{
+	return (uint64_t)segment << 32 | offset;
+}
+
+static struct vol_end
+unpack(uint64_t v)
+{
+	return (struct vol_end){ (uint32_t)(v >> 32), (uint32_t)v };
+}
+
+bool
+vol_end_before(struct vol_end a, struct vol_end b)
+{
+	return pack(a.segment, a.offset) < pack(b.segment, b.offset);
+}
+
+static int
+open_segment(struct volume *v, uint32_t segment)
+{
+	int	 rc;
+
+	if (v->seg_fd != -1 && v->seg == segment)
+		return 0;
+	if (v->seg_fd != -1)
+		close(v->seg_fd);
+	v->seg_fd = -1;
+	rc = seg_open(NULL, v->cv->path, segment, O_RDWR, &v->seg_fd);
+	if (rc == 0)
+		v->seg = segment;
+	return rc;
+}
+
+static void
+forget(struct volume *v)
+{
+	control_unmap(v->ctl, v->ctl_fd);
+	v->ctl = NULL;
+	v->ctl_fd = -1;
+	if (v->seg_fd != -1)
+		close(v->seg_fd);
+	v->seg_fd = -1;
+}
+
+/* Is the open segment there, and not shorter than what was committed? */
+static bool
+segment_is_sound(struct volume *v, struct vol_end end)
+{
+	struct stat	 st;
+
+	return open_segment(v, end.segment) == 0 &&
+	    fstat(v->seg_fd, &st) == 0 && st.st_nlink > 0 &&
+	    st.st_size >= (off_t)end.offset;
+}
+
+/* Maps the control file, after the scan and repair when it needs one. */
+static int
+attach(struct volume *v)
+{
+	const char	*dir = v->cv->path;
+	int		 rc;
+
+	forget(v);
+	for (int i = 0; i < TRIES; i++) {
+		rc = control_map(v->log, dir, &v->ctl, &v->ctl_fd);
+		if (rc == 0 && segment_is_sound(v, vol_committed(v)))
+			return seg_meta_read(v->log, dir, &v->meta);
+		if (rc == 0)
+			atomic_store(&v->ctl->state, CONTROL_BROKEN);
+		else if (rc != CM_ESTALE)
+			return rc;
+		forget(v);
+		if ((rc = recover_home(v->log, v->conf, v->cv,
+		    v->lock_fd)) != 0)
+			return rc;
+	}
+	return log_fail(v->log, CM_ESTALE, "%s", dir);
+}
+
+int
+vol_open(const struct log *log, const struct conf *conf,
+    const struct conf_volume *cv, struct volume **out)
+{
+	char		 path[FILE_PATH_MAX];
+	struct volume	*v;
+	int		 rc;
+
+	*out = NULL;
+	if (!conf_is_home(conf, cv))
+		return log_fail(log, CM_EAWAY, "volume %s: its home is %s",
+		    cv->name, cv->home);
+	if ((v = calloc(1, sizeof(*v))) == NULL)
+		return log_fail(log, CM_ENOMEM, "volume %s", cv->name);
+	v->log = log;
+	v->conf = conf;
+	v->cv = cv;
+	v->seg_max = (uint32_t)cv->segment;
+	v->ctl_fd = v->lock_fd = v->seg_fd = -1;
+	if ((rc = recover_make(log, conf, cv)) != 0)
+		goto out;
+	rc = CM_ETOOBIG;
+	if (str_fmt(path, sizeof(path), "%s/lock", cv->path) != 0)
+		goto out;
+	v->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (v->lock_fd == -1) {
+		rc = log_errno(log, "%s", path);
+		goto out;
+	}
+	rc = attach(v);
+out:
+	if (rc != 0)
+		vol_close(v);
+	else
+		*out = v;
+	return rc;
+}
+
+void
+vol_close(struct volume *v)
+{
+	if (v == NULL)
+		return;
+	forget(v);
+	if (v->lock_fd != -1)
+		close(v->lock_fd);
+	free(v);
+}
+
+/*
+ * The append lock, with the control file known to be good.  The shared file
+ * lock keeps a repair out as long as somebody is in here.
+ */
+static int
+append_begin(struct volume *v)
+{
+	bool	 died;
+	int	 rc;
+
+	for (int i = 0; i < TRIES; i++) {
+		if ((rc = lock_file(v->lock_fd, LOCK_SH, VOL_WAIT_MS)) != 0)
+			return rc;
+		if (v->ctl != NULL && control_is_current(v->ctl, v->ctl_fd)) {
+			rc = shlock_take(&v->ctl->append, VOL_WAIT_MS, &died);
+			if (rc == 0) {
+				struct vol_end e = vol_committed(v);
+
+				if (segment_is_sound(v, e)) {
+					/* what a dead writer left behind */
+					if (!died || ftruncate(v->seg_fd,
+					    e.offset) == 0)
+						return 0;
+					rc = CM_EIO;
+				}
+				atomic_store(&v->ctl->state, CONTROL_BROKEN);
+				shlock_release(&v->ctl->append);
+			} else if (rc == CM_ELOCK) {
+				lock_unfile(v->lock_fd);
+				return rc;
+			} else {
+				atomic_store(&v->ctl->state, CONTROL_BROKEN);
+			}
+		}
+		lock_unfile(v->lock_fd);
+		if ((rc = attach(v)) != 0)
+			return rc;
+	}
+	return CM_ESTALE;
+}
+
+static void
+append_end(struct volume *v)
+{
+	shlock_release(&v->ctl->append);
+	lock_unfile(v->lock_fd);
+}
+
+static void
+raise_synced(struct volume *v, uint64_t to)
+{
+	uint64_t was = atomic_load(&v->ctl->synced);
+
+	while (was < to && !atomic_compare_exchange_weak(&v->ctl->synced,
+	    &was, to))
+		continue;
+	atomic_fetch_add(&v->ctl->sync_gen, 1);
+	shword_wake(&v->ctl->sync_gen);
+}
+
+/* Seals the open segment and begins the next; the append lock is held. */
+static int
+roll(struct volume *v, struct vol_end *e)
+{
+	int	 fd, rc;
+
+	if (e->segment >= PLACE_SEGMENT_MAX)
+		return CM_ESPACE;
+	if (ftruncate(v->seg_fd, e->offset) == -1 || fdatasync(v->seg_fd) == -1)
+		return CM_EIO;
+	if ((rc = seg_open(v->log, v->cv->path, e->segment + 1,
+	    O_RDWR | O_CREAT | O_TRUNC, &fd)) != 0)
+		return rc;
+	if ((rc = file_sync_dir(v->log, v->cv->path)) != 0) {
+		close(fd);
+		return rc;
+	}
+	close(v->seg_fd);
+	v->seg_fd = fd;
+	v->seg = ++e->segment;
+	e->offset = 0;
+	atomic_store(&v->ctl->committed, pack(e->segment, 0));
+	raise_synced(v, pack(e->segment, 0));
+	return 0;
+}
+
+static int
+write_record(int fd, struct iovec *iov, int n, uint32_t at)
+{
+	ssize_t	 w;
+	off_t	 off = at;
+
+	while (n > 0) {
+		if ((w = pwritev(fd, iov, n, off)) == -1)
+			return -1;
+		off += w;
+		while (n > 0 && (size_t)w >= iov->iov_len) {
+			w -= (ssize_t)iov->iov_len;
+			iov++;
+			n--;
+		}
+		if (n > 0) {
+			iov->iov_base = (char *)iov->iov_base + w;
+			iov->iov_len -= (size_t)w;
+		}
+	}
+	return 0;
+}
+
+static void *
+bytes(const char *p)
+{
+	return (void *)(uintptr_t)p;	/* iovecs know no const */
+}
+
+int
+vol_append(struct volume *v, const char *env, size_t env_len, const char *msg,
+    size_t msg_len, struct place *place)
+{
+	struct record_head	 h;
+	struct record_spot	 spot;
+	struct vol_end		 e;
+	char			 head[RECORD_HEAD], nl = '\n';
+	struct iovec		 iov[4];
+	uint64_t		 len;
+	int			 rc;
+
+	if (env_len > RECORD_ENV_MAX || msg_len > RECORD_MSG_MAX)
+		return log_fail(v->log, CM_ETOOBIG, "volume %s", v->cv->name);
+	h.env_len = (uint32_t)env_len;
+	h.msg_len = (uint32_t)msg_len;
+	h.env_crc = crc32c(0, env, env_len);
+	h.msg_crc = crc32c(0, msg, msg_len);
+	len = record_len(&h);
+	if ((rc = append_begin(v)) != 0)
+		return log_fail(v->log, rc, "volume %s: append", v->cv->name);
+	e = vol_committed(v);
+	if (e.offset > 0 && e.offset + len > v->seg_max &&
+	    (rc = roll(v, &e)) != 0) {
+		append_end(v);
+		return log_fail(v->log, rc, "volume %s: new segment",
+		    v->cv->name);
+	}
+	spot = (struct record_spot){ v->meta.salt, e.segment, e.offset };
+	record_head_write(head, &h, &spot);
+	iov[0] = (struct iovec){ head, sizeof(head) };
+	iov[1] = (struct iovec){ bytes(env), env_len };
+	iov[2] = (struct iovec){ bytes(msg), msg_len };
+	iov[3] = (struct iovec){ &nl, 1 };
+	if (write_record(v->seg_fd, iov, 4, e.offset) == -1) {
+		rc = log_errno(v->log, "volume %s: write", v->cv->name);
+		if (ftruncate(v->seg_fd, e.offset) == -1)
+			atomic_store(&v->ctl->state, CONTROL_BROKEN);
+		append_end(v);
+		return rc;
+	}
+	atomic_store(&v->ctl->committed,
+	    pack(e.segment, e.offset + (uint32_t)len));
+	append_end(v);
+	memcpy(place->volume, v->meta.name, sizeof(place->volume));
+	place->segment = e.segment;
+	place->offset = e.offset;
+	place->length = (uint32_t)len;
+	return 0;
+}
+
+/* The sync lock is held: one fdatasync for all that is committed by now. */
+static int
+sync_for_all(struct volume *v)
+{
+	uint64_t	 end = atomic_load(&v->ctl->committed);
+	struct vol_end	 e = unpack(end);
+	int		 rc;
+
+	if ((rc = open_segment(v, e.segment)) != 0)
+		return rc;
+	if (fdatasync(v->seg_fd) == -1) {
+		/* which pages were lost is unknown: scan before going on */
+		rc = log_errno(v->log, "volume %s: fdatasync", v->cv->name);
+		atomic_store(&v->ctl->state, CONTROL_BROKEN);
+		return rc;
+	}
+	raise_synced(v, end);
+	return 0;
+}
+
+/* The control file went away under us: sync what holds the record itself. */
+static int
+sync_alone(struct volume *v, const struct place *p)
+{
+	struct stat	 st;
+	int		 fd, rc;
+
+	if ((rc = seg_open(v->log, v->cv->path, p->segment, O_RDWR,
+	    &fd)) != 0)
+		return log_fail(v->log, rc, "volume %s: segment %08u",
+		    v->cv->name, p->segment);
+	if (fdatasync(fd) == -1 || fstat(fd, &st) == -1)
+		rc = log_errno(v->log, "volume %s: fdatasync", v->cv->name);
+	else if (st.st_size < (off_t)p->offset + p->length)
+		rc = log_fail(v->log, CM_ECORRUPT, "volume %s: segment %08u "
+		    "is shorter than it was", v->cv->name, p->segment);
+	close(fd);
+	return rc;
+}
+
+int
+vol_sync(struct volume *v, const struct place *p)
+{
+	uint64_t	 mine = pack(p->segment, p->offset + p->length);
+	int64_t		 end = time_mono_ms() + SYNC_WAIT_MS;
+	uint32_t	 gen;
+	bool		 died;
+	int		 rc;
+
+	for (;;) {
+		gen = atomic_load(&v->ctl->sync_gen);
+		/* after a failed sync another one's success means nothing */
+		if (atomic_load(&v->ctl->state) == CONTROL_BROKEN)
+			return log_fail(v->log, CM_EIO, "volume %s: sync",
+			    v->cv->name);
+		if (!control_is_current(v->ctl, v->ctl_fd))
+			return sync_alone(v, p);
+		if (atomic_load(&v->ctl->synced) >= mine)
+			return 0;
+		rc = shlock_try(&v->ctl->sync, &died);
+		if (rc == 0) {
+			if (atomic_load(&v->ctl->synced) < mine)
+				rc = sync_for_all(v);
+			shlock_release(&v->ctl->sync);
+			if (rc != 0)
+				return rc;
+		} else if (rc == CM_ELOCK) {
+			if (time_mono_ms() > end)
+				return log_fail(v->log, CM_ELOCK,
+				    "volume %s: sync", v->cv->name);
+			shword_wait(&v->ctl->sync_gen, gen,
+			    SYNC_NAP_MS);
+		} else {
+			return sync_alone(v, p);
+		}
+	}
+}
+
+struct vol_end
+vol_committed(const struct volume *v)
+{
+	return unpack(atomic_load(&v->ctl->committed));
+}
+
+struct vol_end
+vol_synced(const struct volume *v)
+{
+	return unpack(atomic_load(&v->ctl->synced));
+}
+
+void
+vol_wait(const struct volume *v, struct vol_end seen, int ms)
+{
+	uint32_t gen = atomic_load(&v->ctl->sync_gen);
+
+	if (!vol_end_before(seen, vol_synced(v)))
+		shword_wait(&v->ctl->sync_gen, gen, ms);
+}
+
+int
+vol_refresh(struct volume *v)
+{
+	if (v->ctl != NULL && control_is_current(v->ctl, v->ctl_fd) &&
+	    segment_is_sound(v, vol_committed(v)))
+		return 0;
+	return attach(v);
+}
+
+const char *
+vol_name(const struct volume *v)
+{
+	return v->cv->name;
+}
+
+const char *
+vol_dir(const struct volume *v)
+{
+	return v->cv->path;
+}
+
+const struct seg_meta *
+vol_meta(const struct volume *v)
+{
+	return &v->meta;
+}
+
+int
+vol_freeze(const struct log *log, const char *dir, int *lock)
+{
+	char	 path[FILE_PATH_MAX];
+	int	 fd, rc;
+
+	*lock = -1;
+	if (str_fmt(path, sizeof(path), "%s/lock", dir) != 0)
+		return log_fail(log, CM_ETOOBIG, "%s", dir);
+	if ((fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600)) == -1)
+		return log_errno(log, "%s", path);
+	if ((rc = lock_file(fd, LOCK_EX, VOL_WAIT_MS)) != 0) {
+		close(fd);
+		return log_fail(log, rc, "%s", path);
+	}
+	*lock = fd;
+	return 0;
+}
+
+void
+vol_unfreeze(const char *dir, int lock, bool changed)
+{
+	char	 path[FILE_PATH_MAX];
+
+	if (lock == -1)
+		return;
+	if (changed && str_fmt(path, sizeof(path), "%s/control", dir) == 0)
+		unlink(path);
+	close(lock);
+}

@@ -1,0 +1,75 @@
+/*
+ * A volume at its home: an append-only log of records that many processes
+ * write to.  See cm-internals(7) for every state on disk.  Level 3.
+ */
+#ifndef CM_VOLUME_H
+#define CM_VOLUME_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/log.h"
+#include "cluster/conf.h"
+#include "cluster/segment.h"
+#include "format/place.h"
+
+#define VOL_WAIT_MS	5000	/* for a lock; CM_ELOCK then */
+
+/* An end of the log: all before it is committed, or on disk, or copied. */
+struct vol_end {
+	uint32_t	 segment;
+	uint32_t	 offset;
+};
+
+struct volume;		/* not for several threads at once, but for _end */
+
+/*
+ * Opens the volume of this node, and makes it when neither its folder nor any
+ * local copy has anything.  When the machine went down, or the control file is
+ * gone, or a segment is shorter than it was, the open segment is scanned, cut
+ * at its last whole record, and sealed.  CM_ENOINPUT when the home is gone but
+ * a copy is there: cm-rebuild volume.  CM_EAWAY when this is not its home.
+ */
+int	 vol_open(const struct log *, const struct conf *,
+	    const struct conf_volume *, struct volume **) CM_MUST;
+void	 vol_close(struct volume *);
+
+/*
+ * Appends one record.  The two parts are whole, their lengths at most
+ * RECORD_ENV_MAX and RECORD_MSG_MAX.  After 0 others can read it, but it is
+ * safe only after vol_sync.  After any error nothing is in the log.
+ * CM_ESPACE, CM_ELOCK, CM_EIO, CM_ETOOBIG.
+ */
+int	 vol_append(struct volume *, const char *env, size_t env_len,
+	    const char *msg, size_t msg_len, struct place *) CM_MUST;
+/*
+ * Returns 0 when the record is on stable storage here.  One fdatasync serves
+ * all who wait.  On failure the record may be in the log nevertheless.
+ */
+int	 vol_sync(struct volume *, const struct place *) CM_MUST;
+
+/* How far the log goes, and how far it is on disk. */
+struct vol_end vol_committed(const struct volume *);
+struct vol_end vol_synced(const struct volume *);
+/* Sleep until the synced end may have moved on from seen, or ms passed. */
+void	 vol_wait(const struct volume *, struct vol_end seen, int ms);
+/* Looks whether the volume was repaired or replaced since: reopens it. */
+int	 vol_refresh(struct volume *) CM_MUST;
+
+const char *vol_name(const struct volume *);
+const char *vol_dir(const struct volume *);
+const struct seg_meta *vol_meta(const struct volume *);
+
+bool	 vol_end_before(struct vol_end a, struct vol_end b);
+
+/*
+ * For those who change sealed segments or the whole folder (repair, rebuild):
+ * keeps all writers out until vol_unfreeze.  The folder must exist.
+ */
+int	 vol_freeze(const struct log *, const char *dir, int *lock) CM_MUST;
+/* When changed, the next opener scans. */
+void	 vol_unfreeze(const char *dir, int lock, bool changed);
+
+#endif
