@@ -16,9 +16,9 @@
 #include "format/mbox.h"
 
 #define CHUNK		65536
-#define NAMES_MAX	(1024UL * 1024 * 1024)	/* bytes of names in a Maildir */
+#define NAMES_MAX	(1UL << 30)	/* bytes of names in a Maildir */
 #define WHERE_MAX	(FILE_PATH_MAX + 32)
-#define FLAGS_SIZE	64			/* all five of them */
+#define FLAGS_SIZE	64		/* all five of them */
 
 enum { SEEN = 1, ANSWERED = 2, FLAGGED = 4, DELETED = 8, DRAFT = 16 };
 

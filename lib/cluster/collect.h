@@ -12,9 +12,9 @@
 struct collect_msg {
 	const char	*p;		/* bytes, line ends as found */
 	size_t		 len;
-	const char	*sender;	/* of the From_ line as it is; NULL unknown */
+	const char	*sender;	/* as in the From_ line; or NULL */
 	int64_t		 time_ms;	/* arrival; -1 unknown */
-	const char	*flags;		/* IMAP names: "\\Seen \\Flagged" or "" */
+	const char	*flags;		/* of IMAP: "\\Seen \\Flagged" or "" */
 	const char	*where;		/* "file:line" or path, for messages */
 };
 

@@ -44,7 +44,7 @@ struct mbox_head {
  * fields are for mbox.c, but cur.line may be read for error messages.
  */
 struct mbox_reader {
-	struct buf	 text;	/* the message, and behind it a part of a line */
+	struct buf	 text;	/* the message and a part of a line */
 	size_t		 max;
 	size_t		 start;	/* where that line starts */
 	size_t		 blank;	/* length of the empty line before it, or 0 */

@@ -10,7 +10,10 @@
 static void
 test_from(void)
 {
-	static const struct { const char *line, *sender; int64_t ms; } good[] = {
+	static const struct {
+		const char	*line, *sender;
+		int64_t		 ms;
+	} good[] = {
 		{ "From a@b Sat Jan 13 01:05:34 1996", "a@b", T1 },
 		{ "From a@b Sat Jan 13 01:05:34 1996\t", "a@b", T1 },
 		{ "From a@b  sat jan 13 01:05:34 1996", "a@b", T1 },
