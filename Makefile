@@ -102,6 +102,10 @@ check: deps-check $(PROGS) $(UNIT_T) $(REPLAY) $(TOOLS)
 lint: deps-lint
 	CC="$(CC)" sh test/lint
 
+print-cflags:
+	@echo $(CPPFLAGS_ALL) $(WARN) -std=gnu11
+.PHONY: print-cflags
+
 fuzz: deps-fuzz $(FUZZERS)
 	FUZZ_SECONDS=$(FUZZ_SECONDS) sh test/fuzz/run $(FUZZERS)
 

@@ -12,9 +12,9 @@
 struct collect_msg {
 	const char	*p;		/* bytes, line ends as found */
 	size_t		 len;
-	const char	*sender;	/* of the From_ line; NULL unknown */
+	const char	*sender;	/* as in the From_ line; or NULL */
 	int64_t		 time_ms;	/* arrival; -1 unknown */
-	const char	*flags;		/* IMAP names: "\\Seen \\Flagged" or "" */
+	const char	*flags;		/* of IMAP: "\\Seen \\Flagged" or "" */
 	const char	*where;		/* "file:line" or path, for messages */
 };
 
@@ -29,7 +29,13 @@ typedef int	(*collect_fn)(void *arg, const struct collect_msg *);
  */
 int	 collect_mbox(const struct log *, int fd, const char *name,
 	    uint64_t max, collect_fn, void *) CM_MUST;
-/* A Maildir: cur/ and new/, in the order of their names; tmp/ is left. */
+/*
+ * A Maildir: the messages of cur/ and new/ together, in the order of their
+ * names; tmp/ is left.  Arrival is the file's time.  Dot files and folders
+ * are passed over, and so are links, with a warning: a user's Maildir must
+ * not name files of others.  A file that is gone by the time it is read is no
+ * error.  CM_ENOINPUT when there is neither cur/ nor new/.
+ */
 int	 collect_maildir(const struct log *, const char *dir, uint64_t max,
 	    collect_fn, void *) CM_MUST;
 
