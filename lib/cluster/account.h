@@ -1,0 +1,69 @@
+/* Mailboxes, folders and aliases in the catalog.  Level 3. */
+#ifndef CM_ACCOUNT_H
+#define CM_ACCOUNT_H
+
+#include "cluster/catdb.h"
+#include "cluster/conf.h"
+
+#define ACCOUNT_RESULTS_MAX 10000	/* mailboxes one alias may mean */
+#define ACCOUNT_ALIAS_DEPTH 10
+
+/*
+ * All take a mailbox's name as address_key gives it.  Changes need a
+ * transaction, and fail before they change anything.
+ */
+
+/* CM_EEXIST when there is one, or an alias of that name. */
+int	 account_add(struct catdb *, struct kv_txn *, const char *name,
+	    struct span verifier, int64_t now_ms) CM_MUST;
+/* CM_ENOUSER.  The row's spans point into raw. */
+int	 account_get(struct catdb *, struct kv_txn *, const char *name,
+	    struct buf *raw, struct row_account *) CM_MUST;
+int	 account_put(struct catdb *, struct kv_txn *, const char *name,
+	    const struct row_account *) CM_MUST;
+/*
+ * Takes the mailbox away at once; its messages go in steps by
+ * account_purge_some.
+ */
+int	 account_del(struct catdb *, struct kv_txn *, const char *name) CM_MUST;
+/* Removes some messages of deleted mailboxes; *more when there are others. */
+int	 account_purge_some(struct catdb *, struct kv_txn *, bool *more)
+	    CM_MUST;
+
+/* targets: addresses, one a line.  Empty: remove; CM_ENOUSER when none. */
+int	 account_alias(struct catdb *, struct kv_txn *, const char *name,
+	    struct span targets) CM_MUST;
+
+/*
+ * The mailboxes an address means: itself, an alias of any depth, or without
+ * its +detail.  Adds each name once, one a line, to out.  CM_ENOUSER, or
+ * CM_ENOHOST when its domain is not ours.
+ */
+int	 account_resolve(struct catdb *, const struct conf *,
+	    const char *address, struct buf *out) CM_MUST;
+
+/*
+ * A new folder, its row written and *a changed (the caller writes that).
+ * CM_EEXIST.
+ */
+int	 account_folder_make(struct catdb *, struct kv_txn *,
+	    struct row_account *a, struct span name, int64_t now_ms,
+	    struct row_folder *) CM_MUST;
+/* CM_ENOINPUT when there is no such folder. */
+int	 account_folder_get(struct catdb *, struct kv_txn *, uint32_t account,
+	    struct span name, struct row_folder *) CM_MUST;
+int	 account_folder_put(struct catdb *, struct kv_txn *, uint32_t account,
+	    struct span name, const struct row_folder *) CM_MUST;
+
+/*
+ * Changes the flags of a message: bits and keywords of add are set, of del
+ * cleared.  CM_ENOINPUT when there is no such message.
+ */
+int	 account_flag(struct catdb *, struct kv_txn *, const char *mailbox,
+	    const char *folder, uint32_t uid, const char *add,
+	    const char *del) CM_MUST;
+/* Removes a message from a folder. */
+int	 account_expunge(struct catdb *, struct kv_txn *, const char *mailbox,
+	    const char *folder, uint32_t uid) CM_MUST;
+
+#endif

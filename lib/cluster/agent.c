@@ -1,0 +1,307 @@
+#include "cluster/agent.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/lock.h"
+#include "base/time.h"
+#include "cluster/agent_int.h"
+
+#define POLL_MS		200
+#define CHECKPOINT_MS	2000
+#define STACK		(256u << 10)
+
+struct guest {
+	struct agent	*agent;
+	int		 fd;
+};
+
+static void *
+guest_main(void *arg)
+{
+	struct guest	 g = *(struct guest *)arg;
+	struct agent	*a = g.agent;
+
+	free(arg);
+	agent_session(a, g.fd);
+	pthread_mutex_lock(&a->mu);
+	a->clients--;
+	a->idle_since = time_mono_ms();
+	pthread_cond_broadcast(&a->done);
+	pthread_mutex_unlock(&a->mu);
+	return NULL;
+}
+
+static void
+admit(struct agent *a, int fd, const pthread_attr_t *attr)
+{
+	struct guest	*g;
+	pthread_t	 t;
+	bool		 room;
+
+	pthread_mutex_lock(&a->mu);
+	while (a->clients >= AGENT_CLIENTS_MAX && !a->stop)
+		pthread_cond_wait(&a->done, &a->mu);
+	room = !a->stop;
+	a->clients += room;
+	pthread_mutex_unlock(&a->mu);
+	g = room ? malloc(sizeof(*g)) : NULL;
+	if (g != NULL) {
+		g->agent = a;
+		g->fd = fd;
+		if (pthread_create(&t, attr, guest_main, g) == 0)
+			return;
+		free(g);
+	}
+	close(fd);
+	pthread_mutex_lock(&a->mu);
+	a->clients -= room;
+	pthread_mutex_unlock(&a->mu);
+}
+
+static bool
+is_idle(struct agent *a, int idle_s)
+{
+	bool	 idle;
+
+	pthread_mutex_lock(&a->mu);
+	idle = idle_s > 0 && a->clients == 0 && a->first == NULL &&
+	    time_mono_ms() - a->idle_since > (int64_t)idle_s * 1000;
+	pthread_mutex_unlock(&a->mu);
+	return idle;
+}
+
+static void
+accept_loop(struct agent *a, int lfd, const char *path, int idle_s)
+{
+	struct pollfd	 p = { .fd = lfd, .events = POLLIN };
+	pthread_attr_t	 attr;
+	bool		 leaving = false;
+	int		 fd;
+
+	pthread_attr_init(&attr);
+	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+	pthread_attr_setstacksize(&attr, STACK);
+	while (!a->stop) {
+		if (poll(&p, 1, leaving ? 0 : POLL_MS) == 1 &&
+		    (fd = accept4(lfd, NULL, NULL, SOCK_CLOEXEC)) != -1) {
+			admit(a, fd, &attr);
+			continue;
+		}
+		/* nobody finds the way here any more: look once again */
+		if (leaving)
+			break;
+		if (is_idle(a, idle_s)) {
+			unlink(path);
+			leaving = true;
+		}
+	}
+	pthread_attr_destroy(&attr);
+}
+
+static void *
+checkpointer(void *arg)
+{
+	struct agent	*a = arg;
+	int		 rc;
+
+	while (!a->stop) {
+		time_sleep_ms(POLL_MS);
+		if (time_mono_ms() / POLL_MS % (CHECKPOINT_MS / POLL_MS) != 0)
+			continue;
+		if ((rc = kv_checkpoint(a->db.env, false)) != 0)
+			log_fail(a->log, rc, "checkpoint");
+	}
+	return NULL;
+}
+
+static bool
+has_bytes(const struct log *log, const char *dir)
+{
+	uint32_t	*list = NULL, size;
+	size_t		 n = 0;
+	bool		 some = false;
+
+	if (seg_list(log, dir, &list, &n) != 0)
+		return false;
+	for (size_t i = 0; i < n && !some; i++)
+		some = seg_size(log, dir, list[i], &size) == 0 && size > 0;
+	free(list);
+	return some;
+}
+
+/* Does this node hold mail, in a volume or a copy? */
+static bool
+has_mail(const struct log *log, const struct conf *conf)
+{
+	for (size_t i = 0; i < conf->nvolumes; i++) {
+		const struct conf_volume *v = &conf->volumes[i];
+
+		if (conf_is_home(conf, v) && has_bytes(log, v->path))
+			return true;
+		for (size_t j = 0; j < v->ncopies; j++)
+			if (strcmp(v->copies[j].node, conf->self) == 0 &&
+			    has_bytes(log, v->copies[j].path))
+				return true;
+	}
+	return false;
+}
+
+/* A catalog with nothing in it, but mail on the disks, was lost: say so, and
+ * serve nothing but what brings it back. */
+static int
+first_state(struct agent *a)
+{
+	enum catdb_state state;
+	struct kv_txn	*x;
+	int		 rc;
+
+	if ((rc = catdb_state(&a->db, NULL, &state)) != 0)
+		return rc;
+	a->state = state;
+	if (state != CATDB_NEW)
+		return 0;
+	if (has_mail(a->log, a->conf)) {
+		log_warn(a->log, "the catalog in %s is empty, but there is "
+		    "mail: cm-rebuild catalog", a->dir);
+		return 0;
+	}
+	if ((rc = kv_begin(a->db.env, &x)) != 0)
+		return rc;
+	if ((rc = catdb_set_state(&a->db, x, CATDB_OK)) != 0) {
+		kv_abort(x);
+		return rc;
+	}
+	a->state = CATDB_OK;
+	return kv_commit(x);
+}
+
+static int
+agent_init(struct agent *a)
+{
+	pthread_condattr_t	 ca;
+	const char		*state;
+
+	pthread_rwlock_init(&a->gate, NULL);
+	pthread_mutex_init(&a->writing, NULL);
+	pthread_mutex_init(&a->mu, NULL);
+	pthread_condattr_init(&ca);
+	pthread_condattr_setclock(&ca, CLOCK_MONOTONIC);
+	pthread_cond_init(&a->work, &ca);
+	pthread_cond_init(&a->done, &ca);
+	pthread_condattr_destroy(&ca);
+	a->started_ms = a->idle_since = time_mono_ms();
+	state = atomic_load(&a->conf)->node->state;
+	if (str_fmt(a->dir, sizeof(a->dir), "%s/catalog", state) != 0 ||
+	    str_fmt(a->run, sizeof(a->run), "%s/run", state) != 0)
+		return CM_ETOOBIG;
+	return 0;
+}
+
+/* CM_EEXIST when another agent has the lock. */
+static int
+take_lock(struct agent *a, int *fd)
+{
+	char	 path[FILE_PATH_MAX], pid[32];
+	int	 n, rc;
+
+	if (str_fmt(path, sizeof(path), "%s/catalog.lock", a->run) != 0)
+		return CM_ETOOBIG;
+	*fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (*fd == -1)
+		return log_errno(a->log, "%s", path);
+	if ((rc = lock_file(*fd, LOCK_EX, 0)) != 0)
+		return rc == CM_ELOCK ? CM_EEXIST : rc;
+	n = snprintf(pid, sizeof(pid), "%ld\n", (long)getpid());
+	if (ftruncate(*fd, 0) == -1 ||
+	    file_pwrite(*fd, pid, (size_t)n, 0) != 0)
+		return log_errno(a->log, "%s", path);
+	return 0;
+}
+
+static int
+run(struct agent *a, int lfd, const char *path, int idle_s)
+{
+	pthread_t	 writer, cp;
+	int		 rc;
+
+	if ((rc = file_mkdirs(a->log, a->dir, 0700)) != 0 ||
+	    (rc = catdb_open(a->log, a->dir, &a->db)) != 0)
+		return rc;
+	if ((rc = first_state(a)) != 0)
+		goto out;
+	rc = CM_EAGAIN;
+	if (pthread_create(&writer, NULL, agent_writer, a) != 0)
+		goto out;
+	if (pthread_create(&cp, NULL, checkpointer, a) == 0) {
+		rc = 0;
+		accept_loop(a, lfd, path, idle_s);
+	}
+	pthread_mutex_lock(&a->mu);
+	a->stop = true;
+	pthread_cond_broadcast(&a->work);
+	pthread_cond_broadcast(&a->done);
+	pthread_mutex_unlock(&a->mu);
+	pthread_join(writer, NULL);
+	if (rc == 0)
+		pthread_join(cp, NULL);
+	/* sessions end at their next request; a stuck one is not waited for */
+	for (int i = 0; i < 20; i++) {
+		pthread_mutex_lock(&a->mu);
+		bool none = a->clients == 0;
+		pthread_mutex_unlock(&a->mu);
+		if (none)
+			goto out;
+		time_sleep_ms(50);
+	}
+	return rc;	/* the next agent recovers the store */
+out:
+	catdb_close(&a->db);
+	return rc;
+}
+
+int
+agent_serve(const struct log *log, const char *file, const char *node,
+    int idle_s)
+{
+	char		 path[FILE_PATH_MAX];
+	struct agent	*a;
+	struct conf	*conf;
+	int		 lock = -1, lfd = -1, rc;
+
+	if ((a = calloc(1, sizeof(*a))) == NULL)
+		return log_fail(log, CM_ENOMEM, "agent");
+	a->log = log;
+	a->file = file;
+	a->node = node;
+	if ((rc = conf_load(log, file, node, &conf)) != 0)
+		goto out;
+	a->conf = conf;
+	if ((rc = agent_init(a)) != 0 ||
+	    (rc = file_mkdirs(log, a->run, 0700)) != 0)
+		goto out;
+	if ((rc = take_lock(a, &lock)) != 0) {
+		if (rc == CM_EEXIST)
+			rc = 0;
+		goto out;
+	}
+	if ((rc = str_fmt(path, sizeof(path), "%s/catalog.sock",
+	    a->run)) != 0 ||
+	    (rc = stream_listen(log, path, &lfd)) != 0)
+		goto out;
+	rc = run(a, lfd, path, idle_s);
+	close(lfd);
+	unlink(path);
+out:
+	if (lock != -1)
+		close(lock);
+	return rc;	/* the process ends: a session may still hold a */
+}

@@ -1,0 +1,997 @@
+/* What the agent answers; the protocol is in cm-internals(7). */
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/time.h"
+#include "cluster/account.h"
+#include "cluster/agent_int.h"
+#include "cluster/catdump.h"
+#include "format/address.h"
+
+#define IDLE_MS		600000	/* a connection without a request */
+#define FLUSH		65536
+
+struct session {
+	struct agent	*a;
+	struct stream	 s;
+	char		*arg[AGENT_ARGS_MAX];
+	size_t		 nargs;
+	struct buf	 args;		/* decoded arguments, NUL-separated */
+	char		 error[512];	/* text of the last line */
+	bool		 over;
+};
+
+static int
+say(struct session *c, int code, const char *text)
+{
+	if (str_copy(c->error, sizeof(c->error), text) != 0)
+		c->error[0] = '\0';
+	return code;
+}
+
+static int
+spool_file(struct session *c, int *fd)
+{
+	*fd = open(c->a->run, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	return *fd == -1 ? log_errno(c->a->log, "%s", c->a->run) : 0;
+}
+
+static int
+cmd_ping(struct session *c)
+{
+	buf_addf(&c->s.out, "=%ld\n", (long)getpid());
+	return 0;
+}
+
+static int
+cmd_stop(struct session *c)
+{
+	pthread_mutex_lock(&c->a->mu);
+	c->a->stop = true;
+	pthread_cond_broadcast(&c->a->work);
+	pthread_cond_broadcast(&c->a->done);
+	pthread_mutex_unlock(&c->a->mu);
+	c->over = true;
+	return 0;
+}
+
+/* rcpt ADDRESS: the mailboxes it means. */
+static int
+cmd_rcpt(struct session *c)
+{
+	struct buf	 out;
+	struct span	 rest, l;
+	int		 rc;
+
+	buf_init(&out, ADDRESS_MAX * ACCOUNT_RESULTS_MAX);
+	rc = account_resolve(&c->a->db, c->a->conf, c->arg[1], &out);
+	/* while mailboxes are still being found, "no" is not final */
+	if ((rc == CM_ENOUSER || rc == CM_ENOHOST) &&
+	    c->a->state != CATDB_OK)
+		rc = CM_EAGAIN;
+	rest = (struct span){ out.p, out.len };
+	while (rc == 0 && str_field(&rest, '\n', &l))
+		if (l.len > 0)
+			buf_addf(&c->s.out, "=%.*s\n", (int)l.len, l.p);
+	buf_free(&out);
+	return rc;
+}
+
+static int
+ref_entry(struct session *c, const struct row_ref *ref, struct buf *out);
+
+/* "=" and the entries of a record; CM_ENOINPUT when its id is not known. */
+static int
+record_entries(struct session *c, const struct ulid *id, struct buf *out)
+{
+	struct row_record	 r;
+	struct row_ref		 ref;
+	struct buf		 raw;
+	int			 rc;
+
+	buf_init(&raw, ROW_MAX);
+	buf_reset(out);
+	buf_addc(out, '=');
+	pthread_rwlock_rdlock(&c->a->gate);
+	rc = kv_get(c->a->db.records, NULL,
+	    (struct span){ (const char *)id->b, 16 }, &raw);
+	if (rc == 0)
+		rc = row_record_get((struct span){ raw.p, raw.len }, &r);
+	for (uint32_t i = 0; rc == 0 && i < r.nrefs; i++) {
+		row_ref_get(r.refs, i, &ref);
+		if (out->len > 1)
+			buf_addc(out, ',');
+		rc = ref_entry(c, &ref, out);
+	}
+	pthread_rwlock_unlock(&c->a->gate);
+	buf_free(&raw);
+	return rc == 0 ? out->err : rc;
+}
+
+/* wait ID PLACE: until it is indexed; gives its entries. */
+static int
+cmd_wait(struct session *c)
+{
+	struct agent	*a = c->a;
+	struct ulid	 id;
+	struct place	 p;
+	struct timespec	 ts;
+	struct buf	 out;
+	uint32_t	 cursor;
+	int64_t		 end = time_mono_ms() + AGENT_WAIT_MS;
+	int		 rc;
+
+	if (ulid_parse(c->arg[1], strlen(c->arg[1]), &id) != 0 ||
+	    place_parse(c->arg[2], strlen(c->arg[2]), &p) != 0)
+		return say(c, CM_EDATA, "not a receipt");
+	buf_init(&out, RECEIPT_MAX);
+	for (;;) {
+		if ((rc = record_entries(c, &id, &out)) != CM_ENOINPUT)
+			break;
+		if ((rc = catdb_cursor(&a->db, NULL, p.volume, p.segment,
+		    &cursor)) != 0)
+			break;
+		if (cursor >= p.offset + p.length) {
+			/* indexed between the two looks? */
+			rc = record_entries(c, &id, &out);
+			if (rc == CM_ENOINPUT)
+				rc = say(c, CM_EAGAIN, "this place was indexed"
+				    " before, with another record or damaged");
+			break;
+		}
+		if (time_mono_ms() > end) {
+			rc = say(c, CM_ETIMEOUT, "not indexed yet");
+			break;
+		}
+		pthread_mutex_lock(&a->mu);
+		a->want = true;
+		pthread_cond_signal(&a->work);
+		clock_gettime(CLOCK_MONOTONIC, &ts);
+		ts.tv_nsec += 20000000;
+		if (ts.tv_nsec >= 1000000000) {
+			ts.tv_sec++;
+			ts.tv_nsec -= 1000000000;
+		}
+		if (!a->stop)
+			pthread_cond_timedwait(&a->done, &a->mu, &ts);
+		else
+			end = 0;
+		pthread_mutex_unlock(&a->mu);
+	}
+	if (rc == 0) {
+		buf_addc(&out, '\n');
+		buf_add(&c->s.out, out.p, out.len);
+	}
+	buf_free(&out);
+	return rc;
+}
+
+struct named {
+	uint32_t	 want;
+	struct buf	*out;
+};
+
+static int
+match_folder(void *arg, struct span k, struct span v)
+{
+	struct named		*n = arg;
+	struct row_folder	 f;
+
+	if (row_folder_get(v, &f) != 0)
+		return CM_ECORRUPT;
+	if (f.id != n->want)
+		return 0;
+	buf_reset(n->out);
+	buf_add(n->out, k.p + 4, k.len - 4);
+	return 1;
+}
+
+static int
+ref_entry(struct session *c, const struct row_ref *ref, struct buf *out)
+{
+	struct buf	 mailbox, folder;
+	struct named	 n = { ref->folder, &folder };
+	char		 key[4];
+	int		 rc;
+
+	buf_init(&mailbox, 4096);
+	buf_init(&folder, 4096);
+	rc = kv_get(c->a->db.names, NULL, key_u32(key, ref->account),
+	    &mailbox);
+	if (rc == 0)
+		rc = kv_walk(c->a->db.folders, NULL,
+		    key_u32(key, ref->account), 4, match_folder, &n);
+	if (rc == 1) {
+		rc = entry_write(out, mailbox.p, folder.p);
+		buf_addf(out, "/%u", ref->uid);
+	} else if (rc == 0 || rc == CM_ENOINPUT) {
+		rc = 0;		/* the mailbox is going away */
+	}
+	buf_free(&mailbox);
+	buf_free(&folder);
+	return rc;
+}
+
+struct list {
+	struct session	*c;
+	const char	*mailbox;
+	const char	*only;		/* folder, or NULL */
+	struct buf	 entry;
+	uint32_t	 from;		/* UID */
+};
+
+static int
+list_message(void *arg, struct span k, struct span v)
+{
+	struct list		*l = arg;
+	struct buf		*o = &l->c->s.out;
+	struct row_message	 m;
+	struct row_ref		 ref;
+	char			 id[ULID_LEN + 1], iso[TIME_ISO_SIZE];
+
+	if (key_message_parse(k, &ref) != 0 || row_message_get(v, &m) != 0)
+		return CM_ECORRUPT;
+	ulid_text(&m.id, id);
+	time_iso(iso, m.time_ms);
+	buf_addc(o, '=');
+	buf_add(o, l->entry.p, l->entry.len);
+	buf_addf(o, "/%u\t%s\t", ref.uid, id);
+	place_write(o, &m.place);
+	buf_addf(o, "\t%u\t%s\t", m.size, iso);
+	if (m.flags == 0 && m.keywords.len == 0)
+		buf_addc(o, '-');
+	else
+		flags_write(o, m.flags, m.keywords);
+	buf_addc(o, '\n');
+	return stream_flush(&l->c->s, FLUSH);
+}
+
+static int
+list_folder(void *arg, struct span k, struct span v)
+{
+	struct list		*l = arg;
+	struct row_folder	 f;
+	struct row_ref		 ref;
+	char			 name[FOLDER_MAX + 1], key[12];
+
+	if (row_folder_get(v, &f) != 0 ||
+	    str_ncopy(name, sizeof(name), k.p + 4, k.len - 4) != 0)
+		return CM_ECORRUPT;
+	if (l->only != NULL && strcmp(name, l->only) != 0)
+		return 0;
+	buf_reset(&l->entry);
+	entry_write(&l->entry, l->mailbox, name);
+	ref = (struct row_ref){ get_u32(k.p), f.id, l->from };
+	return kv_walk(l->c->a->db.messages, NULL, key_message(key, &ref), 8,
+	    list_message, l);
+}
+
+/* list MAILBOX [FOLDER [UID]]: its messages, from that UID on. */
+static int
+cmd_list(struct session *c)
+{
+	struct list		 l = { .c = c };
+	struct row_account	 acct;
+	struct buf		 raw;
+	char			 name[ADDRESS_MAX + 1], key[4];
+	char			 folder[FOLDER_MAX + 1];
+	uint64_t		 uid = 0;
+	int			 rc;
+
+	if (address_key(c->arg[1], strlen(c->arg[1]), name) != 0)
+		return CM_ENOUSER;
+	l.mailbox = name;
+	if (c->nargs > 2 && c->arg[2][0] != '\0') {
+		if (folder_name(c->arg[2], strlen(c->arg[2]), folder) != 0)
+			return CM_ENOINPUT;
+		l.only = folder;
+	}
+	if (c->nargs > 3 && str_u64(c->arg[3], strlen(c->arg[3]), UINT32_MAX,
+	    &uid) != 0)
+		return say(c, CM_EDATA, "not a UID");
+	l.from = (uint32_t)uid;
+	buf_init(&raw, ROW_MAX);
+	buf_init(&l.entry, 8192);
+	rc = account_get(&c->a->db, NULL, name, &raw, &acct);
+	if (rc == 0)
+		rc = kv_walk(c->a->db.folders, NULL, key_u32(key, acct.id), 4,
+		    list_folder, &l);
+	buf_free(&raw);
+	buf_free(&l.entry);
+	return rc;
+}
+
+/* Arguments of a change, for the writer. */
+struct request {
+	char		**arg;
+	char		 name[ADDRESS_MAX + 1];
+	uint32_t	 uid;
+};
+
+static int
+change(struct session *c, change_fn fn, bool account)
+{
+	struct request	 r = { .arg = c->arg };
+
+	if (account &&
+	    address_key(c->arg[1], strlen(c->arg[1]), r.name) != 0)
+		return say(c, CM_EDATA, "not an address");
+	return agent_change(c->a, fn, &r);
+}
+
+static struct span
+text(const char *s)
+{
+	return (struct span){ s, strlen(s) };
+}
+
+static int
+do_add(struct catdb *d, struct kv_txn *x, void *arg)
+{
+	struct request	*r = arg;
+
+	return account_add(d, x, r->name, text(r->arg[2]), time_now_ms());
+}
+
+static bool
+is_ours(struct session *c)
+{
+	char		 name[ADDRESS_MAX + 1];
+	const char	*domain;
+
+	const struct conf *conf = c->a->conf;
+
+	if (conf_is_open(conf) ||
+	    address_key(c->arg[1], strlen(c->arg[1]), name) != 0)
+		return true;
+	domain = address_domain(name);
+	return domain != NULL &&
+	    conf_has_domain(conf, domain, strlen(domain));
+}
+
+/* user-add MAILBOX VERIFIER */
+static int
+cmd_user_add(struct session *c)
+{
+	char	 name[ADDRESS_MAX + 1];
+
+	if (address_key(c->arg[1], strlen(c->arg[1]), name) != 0 ||
+	    address_domain(name) == NULL)
+		return say(c, CM_EDATA, "not an address with a domain");
+	if (!is_ours(c))
+		return say(c, CM_ENOHOST,
+		    "its domain is not in cluster.xml");
+	return change(c, do_add, true);
+}
+
+/* user-set MAILBOX password|quota|sms VALUE */
+static int
+do_set(struct catdb *d, struct kv_txn *x, void *arg)
+{
+	struct request		*r = arg;
+	struct row_account	 a;
+	struct buf		 raw;
+	int			 rc;
+
+	buf_init(&raw, ROW_MAX);
+	if ((rc = account_get(d, x, r->name, &raw, &a)) != 0)
+		goto out;
+	if (strcmp(r->arg[2], "password") == 0)
+		a.verifier = text(r->arg[3]);
+	else if (strcmp(r->arg[2], "sms") == 0)
+		a.sms = text(r->arg[3]);
+	else if (strcmp(r->arg[2], "quota") != 0 ||
+	    str_u64(r->arg[3], strlen(r->arg[3]), INT64_MAX, &a.quota) != 0)
+		rc = CM_EDATA;
+	if (rc == 0)
+		rc = account_put(d, x, r->name, &a);
+out:
+	buf_free(&raw);
+	return rc;
+}
+
+static int
+cmd_user_set(struct session *c)
+{
+	return change(c, do_set, true);
+}
+
+static int
+do_del(struct catdb *d, struct kv_txn *x, void *arg)
+{
+	struct request	*r = arg;
+
+	return account_del(d, x, r->name);
+}
+
+static int
+cmd_user_del(struct session *c)
+{
+	int	 rc = change(c, do_del, true);
+
+	pthread_mutex_lock(&c->a->writing);
+	c->a->purging = true;
+	pthread_mutex_unlock(&c->a->writing);
+	agent_ask(c->a);
+	return rc;
+}
+
+static int
+list_user(void *arg, struct span k, struct span v)
+{
+	struct session		*c = arg;
+	struct row_account	 a;
+
+	if (row_account_get(v, &a) != 0)
+		return CM_ECORRUPT;
+	buf_addc(&c->s.out, '=');
+	buf_add(&c->s.out, k.p, k.len);
+	buf_addf(&c->s.out, "\t%u\t%llu\t%llu\t%s\t", a.messages,
+	    (unsigned long long)a.bytes, (unsigned long long)a.quota,
+	    a.verifier.len ? "password" : "-");
+	if (a.sms.len)
+		str_pct(&c->s.out, a.sms.p, a.sms.len, "");
+	else
+		buf_addc(&c->s.out, '-');
+	buf_addc(&c->s.out, '\n');
+	return stream_flush(&c->s, FLUSH);
+}
+
+static int
+list_alias(void *arg, struct span k, struct span v)
+{
+	struct session	*c = arg;
+	struct buf	*o = &c->s.out;
+
+	buf_addc(o, '=');
+	buf_add(o, k.p, k.len);
+	buf_adds(o, "\talias");
+	while (v.p != NULL) {
+		struct span t;
+
+		if (str_field(&v, '\n', &t) && t.len > 0) {
+			buf_addc(o, '\t');
+			buf_add(o, t.p, t.len);
+		}
+	}
+	buf_addc(o, '\n');
+	return stream_flush(&c->s, FLUSH);
+}
+
+static int
+cmd_user_list(struct session *c)
+{
+	struct span	 all = { "", 0 };
+	int		 rc;
+
+	rc = kv_walk(c->a->db.accounts, NULL, all, 0, list_user, c);
+	if (rc == 0)
+		rc = kv_walk(c->a->db.aliases, NULL, all, 0, list_alias, c);
+	return rc;
+}
+
+static int
+do_alias(struct catdb *d, struct kv_txn *x, void *arg)
+{
+	struct request	*r = arg;
+
+	return account_alias(d, x, r->name, text(r->arg[2]));
+}
+
+/* alias ADDRESS TARGETS, one a line; none removes it. */
+static int
+cmd_alias(struct session *c)
+{
+	if (!is_ours(c))
+		return say(c, CM_ENOHOST,
+		    "its domain is not in cluster.xml");
+	return change(c, do_alias, true);
+}
+
+static int
+do_flag(struct catdb *d, struct kv_txn *x, void *arg)
+{
+	struct request	*r = arg;
+
+	return account_flag(d, x, r->name, r->arg[2], r->uid, r->arg[4],
+	    r->arg[5]);
+}
+
+static int
+do_expunge(struct catdb *d, struct kv_txn *x, void *arg)
+{
+	struct request	*r = arg;
+
+	return account_expunge(d, x, r->name, r->arg[2], r->uid);
+}
+
+static int
+change_message(struct session *c, change_fn fn)
+{
+	struct request	 r = { .arg = c->arg };
+	uint64_t	 uid;
+
+	if (address_key(c->arg[1], strlen(c->arg[1]), r.name) != 0 ||
+	    str_u64(c->arg[3], strlen(c->arg[3]), UINT32_MAX, &uid) != 0)
+		return say(c, CM_EDATA, "not an entry");
+	r.uid = (uint32_t)uid;
+	return agent_change(c->a, fn, &r);
+}
+
+/* flag MAILBOX FOLDER UID ADD DEL */
+static int
+cmd_flag(struct session *c)
+{
+	return change_message(c, do_flag);
+}
+
+/* expunge MAILBOX FOLDER UID */
+static int
+cmd_expunge(struct session *c)
+{
+	return change_message(c, do_expunge);
+}
+
+/* Everything that waits is done, and nothing changes until quiet_end. */
+static int
+quiet_begin(struct session *c)
+{
+	int	 rc;
+
+	for (;;) {
+		if ((rc = agent_sync(c->a)) != 0)
+			return rc;
+		pthread_mutex_lock(&c->a->writing);
+		if (!c->a->purging)
+			return 0;
+		pthread_mutex_unlock(&c->a->writing);
+	}
+}
+
+static void
+quiet_end(struct session *c)
+{
+	pthread_mutex_unlock(&c->a->writing);
+}
+
+/* Gives the file line by line. */
+static int
+send_file(struct session *c, int fd)
+{
+	struct stream	 in;
+	struct span	 l;
+	int		 rc;
+
+	if (lseek(fd, 0, SEEK_SET) == -1)
+		return CM_EIO;
+	stream_init(&in, dup(fd), CATDUMP_LINE_MAX, -1);
+	while ((rc = stream_line(&in, &l)) == 0) {
+		buf_addc(&c->s.out, '=');
+		buf_add(&c->s.out, l.p, l.len);
+		buf_addc(&c->s.out, '\n');
+		if ((rc = stream_flush(&c->s, FLUSH)) != 0)
+			break;
+	}
+	stream_close(&in);
+	return rc == CM_EEND ? 0 : rc;
+}
+
+/* dump [now]: with now, what waits to be indexed is left out. */
+static int
+cmd_dump(struct session *c)
+{
+	int	 fd, rc;
+
+	if ((rc = spool_file(c, &fd)) != 0)
+		return rc;
+	if (c->nargs > 1) {
+		pthread_mutex_lock(&c->a->writing);
+		rc = 0;
+	} else {
+		rc = quiet_begin(c);
+	}
+	if (rc == 0) {
+		rc = catdump_write(&c->a->db, fd);
+		quiet_end(c);
+	}
+	/* sent when changes go on again: a slow reader holds nobody up */
+	if (rc == 0)
+		rc = send_file(c, fd);
+	close(fd);
+	return rc;
+}
+
+/* The lines that follow a load request, up to a line ".". */
+static int
+receive_file(struct session *c, int fd)
+{
+	struct span	 l;
+	struct buf	 b;
+	int		 rc;
+
+	buf_init(&b, CATDUMP_LINE_MAX + FLUSH);
+	while ((rc = stream_line(&c->s, &l)) == 0) {
+		if (span_is(l, "."))
+			break;
+		buf_add(&b, l.p, l.len);
+		buf_addc(&b, '\n');
+		if (b.len < FLUSH)
+			continue;
+		if ((rc = file_write(fd, b.p, b.len)) != 0)
+			break;
+		buf_reset(&b);
+	}
+	if (rc == 0)
+		rc = file_write(fd, b.p, b.len);
+	buf_free(&b);
+	return rc;
+}
+
+static bool
+same_bytes(int a, int b)
+{
+	char	 x[8192], y[8192];
+	ssize_t	 n, m;
+	off_t	 at = 0;
+
+	for (;; at += n) {
+		n = pread(a, x, sizeof(x), at);
+		m = pread(b, y, sizeof(y), at);
+		if (n < 0 || n != m || memcmp(x, y, (size_t)n) != 0)
+			return false;
+		if (n == 0)
+			return true;
+	}
+}
+
+/* Would the load change nothing? */
+static int
+is_same(struct session *c, int fd, bool *same)
+{
+	int	 now, rc;
+
+	*same = false;
+	if ((rc = spool_file(c, &now)) != 0)
+		return rc;
+	if ((rc = catdump_write(&c->a->db, now)) == 0)
+		*same = same_bytes(fd, now);
+	close(now);
+	return rc;
+}
+
+static int
+skip_uids(struct agent *a)
+{
+	struct kv_txn	*x;
+	int		 rc;
+
+	if ((rc = kv_begin(a->db.env, &x)) != 0)
+		return rc;
+	if ((rc = catindex_skip_uids(&a->db, x, a->src, a->nvols)) != 0) {
+		kv_abort(x);
+		return rc;
+	}
+	return kv_commit(x);
+}
+
+/* fd -1: everything is built from the volumes. */
+static int
+replace(struct session *c, int fd, bool building)
+{
+	struct agent		*a = c->a;
+	enum catdb_state	 final;
+	struct kv_txn		*x;
+	int			 rc;
+
+	final = building ? CATDB_BUILDING : CATDB_OK;
+	if (fd != -1) {
+		rc = catdump_load(&a->db, fd, "dump", final);
+		if (rc == 0)
+			rc = skip_uids(a);
+	} else if ((rc = kv_begin(a->db.env, &x)) == 0) {
+		if ((rc = catdb_clear(&a->db, x)) == 0)
+			rc = catdb_set_state(&a->db, x, final);
+		if (rc == 0)
+			rc = kv_commit(x);
+		else
+			kv_abort(x);
+	}
+	for (size_t i = 0; i < a->nvols; i++) {
+		a->src[i].low = 0;
+		a->vols[i].done = (struct vol_end){ 0, 0 };
+	}
+	if (catdb_state(&a->db, NULL, &final) != 0)
+		final = CATDB_LOADING;
+	a->state = final;
+	return rc;
+}
+
+static int
+is_empty_row(void *arg, struct span k, struct span v)
+{
+	(void)k;
+	(void)v;
+	*(bool *)arg = false;
+	return 1;
+}
+
+/* No mailbox is in it. */
+static bool
+is_empty(struct agent *a)
+{
+	bool	 empty = true;
+
+	return kv_walk(a->db.accounts, NULL, (struct span){ "", 0 }, 0,
+	    is_empty_row, &empty) >= 0 && empty;
+}
+
+/* Puts a dump (or, fd -1, nothing) in the catalog's place. */
+static int
+load(struct session *c, int fd, bool force, bool building)
+{
+	struct agent	*a = c->a;
+	bool		 same = false;
+	int		 rc = 0;
+
+	pthread_mutex_lock(&a->writing);
+	pthread_rwlock_wrlock(&a->gate);
+	if (!force && a->state == CATDB_OK && !is_empty(a)) {
+		rc = is_same(c, fd, &same);
+		if (rc == 0 && !same)
+			rc = say(c, CM_EEXIST, "the catalog holds other things"
+			    " than this dump (-f replaces them)");
+	}
+	if (rc == 0 && !same)
+		rc = replace(c, fd, building);
+	pthread_rwlock_unlock(&a->gate);
+	pthread_mutex_unlock(&a->writing);
+	return rc;
+}
+
+/* load [force]: the dump's lines follow the request. */
+static int
+cmd_load(struct session *c)
+{
+	int	 fd, rc;
+
+	if ((rc = spool_file(c, &fd)) != 0)
+		return rc;
+	if ((rc = receive_file(c, fd)) == 0 &&
+	    (rc = catdump_check(c->a->log, fd, "dump")) != 0)
+		say(c, rc, "this is no whole dump of a catalog; see the "
+		    "agent's log for the line");
+	if (rc == 0)
+		rc = load(c, fd, c->nargs > 1, false);
+	close(fd);
+	return rc;
+}
+
+/* rebuild [dump]: from the volumes, after a dump whose lines follow. */
+static int
+cmd_rebuild(struct session *c)
+{
+	int	 fd = -1, rc = 0;
+
+	if (c->nargs > 1) {
+		if ((rc = spool_file(c, &fd)) == 0 &&
+		    (rc = receive_file(c, fd)) == 0 &&
+		    (rc = catdump_check(c->a->log, fd, "dump")) != 0)
+			say(c, rc, "this is no whole dump of a catalog");
+	}
+	if (rc == 0)
+		rc = load(c, fd, true, true);
+	if (fd != -1)
+		close(fd);
+	if (rc == 0 && (rc = agent_sync(c->a)) != 0)
+		say(c, rc, "a volume cannot be read: cm-rebuild volume "
+		    "first");
+	return rc;
+}
+
+static int
+cmd_sync(struct session *c)
+{
+	int	 rc = agent_sync(c->a);
+
+	return rc == 0 ? 0 : say(c, rc, "a volume cannot be opened now");
+}
+
+struct tally {
+	uint64_t	 accounts, messages, bytes, live, garbage, gaps;
+};
+
+static int
+tally_account(void *arg, struct span k, struct span v)
+{
+	struct tally		*t = arg;
+	struct row_account	 a;
+
+	(void)k;
+	if (row_account_get(v, &a) != 0)
+		return CM_ECORRUPT;
+	t->accounts++;
+	t->messages += a.messages;
+	t->bytes += a.bytes;
+	return 0;
+}
+
+static int
+tally_gap(void *arg, struct span k, struct span v)
+{
+	struct tally	*t = arg;
+
+	(void)k;
+	(void)v;
+	t->gaps++;
+	return 0;
+}
+
+static int
+stat_cursor(void *arg, struct span k, struct span v)
+{
+	struct session	*c = arg;
+	char		 vol[PLACE_VOLUME_MAX + 1];
+	uint32_t	 seg;
+
+	if (v.len != 4 || key_cursor_parse(k, vol, &seg, NULL) != 0)
+		return CM_ECORRUPT;
+	buf_addf(&c->s.out, "=cursor\t%s:%08u:%u\n", vol, seg, get_u32(v.p));
+	return stream_flush(&c->s, FLUSH);
+}
+
+static const char *
+state_text(enum catdb_state s)
+{
+	switch (s) {
+	case CATDB_OK:
+		return "ok";
+	case CATDB_BUILDING:
+		return "being built";
+	case CATDB_LOADING:
+		return "half loaded";
+	default:
+		return "missing";
+	}
+}
+
+static int
+cmd_stat(struct session *c)
+{
+	struct agent	*a = c->a;
+	struct span	 all = { "", 0 };
+	struct tally	 t = { 0 };
+	struct buf	*o = &c->s.out;
+	int		 rc;
+
+	if ((rc = kv_walk(a->db.accounts, NULL, all, 0, tally_account,
+	    &t)) != 0 ||
+	    (rc = kv_walk(a->db.gaps, NULL, all, 0, tally_gap, &t)) != 0)
+		return rc;
+	buf_addf(o, "=state\t%s\n=node\t%s\n=pid\t%ld\n",
+	    state_text(a->state), atomic_load(&a->conf)->self, (long)getpid());
+	buf_addf(o, "=up\t%lld s\n",
+	    (long long)(time_mono_ms() - a->started_ms) / 1000);
+	buf_addf(o, "=mailboxes\t%llu\n=messages\t%llu\n=bytes\t%llu\n",
+	    (unsigned long long)t.accounts, (unsigned long long)t.messages,
+	    (unsigned long long)t.bytes);
+	pthread_mutex_lock(&a->mu);
+	buf_addf(o, "=indexed\t%llu since start\n=clients\t%u\n",
+	    (unsigned long long)a->indexed, a->clients);
+	pthread_mutex_unlock(&a->mu);
+	buf_addf(o, "=gaps\t%llu\n", (unsigned long long)t.gaps);
+	return kv_walk(a->db.cursors, NULL, all, 0, stat_cursor, c);
+}
+
+enum {
+	ANY_STATE = 1,		/* answers while the catalog is missing too */
+	READS = 2,		/* walks over tables, and waits for nobody */
+};
+
+static const struct command {
+	const char	*name;
+	size_t		 min, max;	/* words, the name counted */
+	unsigned	 flags;
+	int		(*fn)(struct session *);
+} commands[] = {
+	{ "alias", 3, 3, 0, cmd_alias },
+	{ "dump", 1, 2, 0, cmd_dump },
+	{ "expunge", 4, 4, 0, cmd_expunge },
+	{ "flag", 6, 6, 0, cmd_flag },
+	{ "list", 2, 4, READS, cmd_list },
+	{ "load", 1, 2, ANY_STATE, cmd_load },
+	{ "ping", 1, 1, ANY_STATE, cmd_ping },
+	{ "rcpt", 2, 2, READS, cmd_rcpt },
+	{ "rebuild", 1, 2, ANY_STATE, cmd_rebuild },
+	{ "stat", 1, 1, ANY_STATE | READS, cmd_stat },
+	{ "stop", 1, 1, ANY_STATE, cmd_stop },
+	{ "sync", 1, 1, 0, cmd_sync },
+	{ "user-add", 3, 3, 0, cmd_user_add },
+	{ "user-del", 2, 2, 0, cmd_user_del },
+	{ "user-list", 1, 1, READS, cmd_user_list },
+	{ "user-set", 4, 4, 0, cmd_user_set },
+	{ "wait", 3, 3, 0, cmd_wait },
+};
+
+/* Words have tabs between, and are percent-encoded. */
+static int
+split(struct session *c, struct span line)
+{
+	struct span	 f;
+	size_t		 at[AGENT_ARGS_MAX];
+
+	c->nargs = 0;
+	buf_reset(&c->args);
+	while (str_field(&line, '\t', &f)) {
+		if (c->nargs == AGENT_ARGS_MAX)
+			return CM_EDATA;
+		at[c->nargs++] = c->args.len;
+		if (str_unpct(&c->args, f.p, f.len) != 0)
+			return CM_EDATA;
+		if (buf_addc(&c->args, '\0') != 0)
+			return c->args.err;
+	}
+	for (size_t i = 0; i < c->nargs; i++)
+		c->arg[i] = c->args.p + at[i];
+	return 0;
+}
+
+static int
+dispatch(struct session *c, struct span line)
+{
+	const struct command	*cmd = NULL;
+	int			 rc;
+
+	if (split(c, line) != 0 || c->nargs == 0)
+		return say(c, CM_EPROTO, "not a request");
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+		if (strcmp(c->arg[0], commands[i].name) == 0)
+			cmd = &commands[i];
+	if (cmd == NULL || c->nargs < cmd->min || c->nargs > cmd->max)
+		return say(c, CM_EPROTO, "not a request");
+	if (!(cmd->flags & ANY_STATE) && (c->a->state == CATDB_NEW ||
+	    c->a->state == CATDB_LOADING))
+		return say(c, CM_EAGAIN, "the catalog is missing, but there "
+		    "is mail: cm-rebuild catalog");
+	if (!(cmd->flags & READS))
+		return cmd->fn(c);
+	pthread_rwlock_rdlock(&c->a->gate);
+	rc = cmd->fn(c);
+	pthread_rwlock_unlock(&c->a->gate);
+	return rc;
+}
+
+void
+agent_session(struct agent *a, int fd)
+{
+	struct session	*c;
+	struct span	 line;
+	int		 rc;
+
+	if ((c = calloc(1, sizeof(*c))) == NULL) {
+		close(fd);
+		return;
+	}
+	c->a = a;
+	buf_init(&c->args, AGENT_LINE_MAX + AGENT_ARGS_MAX);
+	stream_init(&c->s, fd, CATDUMP_LINE_MAX, IDLE_MS);
+	while (!c->over && stream_line(&c->s, &line) == 0) {
+		c->error[0] = '\0';
+		rc = dispatch(c, line);
+		buf_addf(&c->s.out, ".%d\t%s\n", rc,
+		    c->error[0] ? c->error : cm_strerror(rc));
+		/* answers to requests sent together go together */
+		if (stream_flush(&c->s, stream_has_line(&c->s) ? FLUSH :
+		    1) != 0)
+			break;
+	}
+	if (stream_flush(&c->s, 1) != 0)
+		log_debug(a->log, "a client went away");
+	stream_close(&c->s);
+	buf_free(&c->args);
+	free(c);
+}

@@ -1,0 +1,91 @@
+/* What the agent's files share; nobody else includes it.  Level 3. */
+#ifndef CM_AGENT_INT_H
+#define CM_AGENT_INT_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "adapter/stream.h"
+#include "cluster/catdb.h"
+#include "cluster/catindex.h"
+#include "cluster/conf.h"
+#include "cluster/volume.h"
+
+#define AGENT_LINE_MAX	(1u << 20)	/* bytes of a request */
+#define AGENT_ARGS_MAX	8
+#define AGENT_CLIENTS_MAX 400		/* connections served at once */
+#define AGENT_CONFS_MAX	1000		/* changes of cluster.xml it takes */
+#define AGENT_WAIT_MS	4000		/* for a record to be indexed */
+
+/* A change to the tables, made by the writer in a transaction. */
+typedef int	(*change_fn)(struct catdb *, struct kv_txn *, void *);
+
+struct change {
+	struct change	*next;
+	change_fn	 fn;
+	void		*arg;
+	int		 rc;
+	bool		 done;
+};
+
+struct agent_volume {
+	struct volume	*v;
+	struct vol_end	 done;		/* indexed up to here */
+	int64_t		 retry_ms;	/* not to be tried before */
+};
+
+struct agent {
+	const struct log *log;
+	const char	*file;
+	const char	*node;
+	struct conf	*_Atomic conf;	/* the writer replaces it */
+	struct conf	*old[AGENT_CONFS_MAX];	/* sessions may use them yet */
+	size_t		 nold;
+	char		 dir[4096];	/* of the catalog */
+	char		 run[4096];
+	struct catdb	 db;
+	int64_t		 started_ms;
+
+	/* Held by the writer during a batch: holding it keeps changes out. */
+	pthread_mutex_t	 writing;
+	/*
+	 * Who walks over tables holds it shared, who empties them alone, and
+	 * takes writing first.  Nobody waits for the writer inside.
+	 */
+	pthread_rwlock_t gate;
+
+	pthread_mutex_t	 mu;		/* what follows */
+	pthread_cond_t	 work;		/* for the writer */
+	pthread_cond_t	 done;		/* a batch was committed */
+	struct change	*first, *last;
+	bool		 want;		/* somebody waits for the index */
+	atomic_bool	 stop;
+	uint64_t	 sync_asked, sync_done;
+	unsigned	 clients;
+	int64_t		 idle_since;
+	uint64_t	 indexed;	/* records since the start */
+	_Atomic(enum catdb_state) state;
+	bool		 all_open;	/* every volume could be opened */
+
+	/* The writer's own. */
+	struct agent_volume *vols;
+	struct catindex_source *src;
+	size_t		 nvols;
+	int64_t		 conf_looked, conf_mtime;
+	bool		 purging;
+	bool		 gaps;		/* try them in the next batch */
+	int64_t		 swept_ms;	/* all segments looked at */
+	uint64_t	 swept_for;	/* the sync that asked for it */
+};
+
+/* agent_writer.c */
+void	*agent_writer(void *agent);
+int	 agent_change(struct agent *, change_fn, void *arg);
+/* Everything that is on disk now is indexed when it returns. */
+int	 agent_sync(struct agent *);
+void	 agent_ask(struct agent *);	/* index now */
+
+/* agent_cmds.c: one connection, until its end. */
+void	 agent_session(struct agent *, int fd);
+
+#endif

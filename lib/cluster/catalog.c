@@ -1,0 +1,337 @@
+#include "cluster/catalog.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "adapter/stream.h"
+#include "base/file.h"
+#include "base/spawn.h"
+#include "base/time.h"
+#include "cluster/catdump.h"
+
+#define TRIES	3
+
+struct catalog {
+	const struct log *log;
+	const struct conf *conf;
+	char		*file;
+	const char	*node;
+	char		 path[FILE_PATH_MAX];	/* of the socket */
+	struct stream	 s;
+	bool		 up;
+	char		 text[512];
+};
+
+static int
+socket_path(const struct conf *conf, char *out, size_t n)
+{
+	return str_fmt(out, n, "%s/run/catalog.sock", conf->node->state);
+}
+
+int
+catalog_open(const struct log *log, const struct conf *conf, const char *file,
+    const char *node, struct catalog **out)
+{
+	struct catalog	*c;
+	int		 rc = CM_ENOMEM;
+
+	*out = NULL;
+	if ((c = calloc(1, sizeof(*c))) == NULL)
+		return log_fail(log, rc, "catalog");
+	c->log = log;
+	c->conf = conf;
+	c->node = node;
+	/* the agent runs in another folder */
+	if (file != NULL && (c->file = realpath(file, NULL)) == NULL)
+		rc = log_errno(log, "%s", file);
+	else if ((rc = socket_path(conf, c->path, sizeof(c->path))) != 0)
+		log_fail(log, rc, "%s", conf->node->state);
+	if (rc != 0) {
+		catalog_close(c);
+		return rc;
+	}
+	*out = c;
+	return 0;
+}
+
+static void
+hang_up(struct catalog *c)
+{
+	if (c->up)
+		stream_close(&c->s);
+	c->up = false;
+}
+
+void
+catalog_close(struct catalog *c)
+{
+	if (c == NULL)
+		return;
+	hang_up(c);
+	free(c->file);
+	free(c);
+}
+
+static int
+start_agent(struct catalog *c)
+{
+	char	 tool[FILE_PATH_MAX], out[FILE_PATH_MAX], idle[16];
+	char	 a_serve[] = "serve", a_i[] = "-i", a_c[] = "-C", a_n[] = "-n";
+	char	*node = NULL, *argv[9];
+	int	 n = 0, rc;
+
+	if ((rc = spawn_tool("cm-catalog", tool, sizeof(tool))) != 0 ||
+	    (rc = str_fmt(out, sizeof(out), "%s/run",
+	    c->conf->node->state)) != 0 ||
+	    (rc = file_mkdirs(c->log, out, 0700)) != 0 ||
+	    (rc = str_fmt(out, sizeof(out), "%s/run/catalog.log",
+	    c->conf->node->state)) != 0 ||
+	    (rc = str_fmt(idle, sizeof(idle), "%d", CATALOG_IDLE_S)) != 0)
+		return rc;
+	argv[n++] = tool;
+	if (c->file != NULL) {
+		argv[n++] = a_c;
+		argv[n++] = c->file;
+	}
+	if (c->node != NULL) {
+		if ((node = strdup(c->node)) == NULL)
+			return CM_ENOMEM;
+		argv[n++] = a_n;
+		argv[n++] = node;
+	}
+	argv[n++] = a_serve;
+	argv[n++] = a_i;
+	argv[n++] = idle;
+	argv[n] = NULL;
+	rc = spawn_detached(c->log, tool, argv, out);
+	free(node);
+	return rc;
+}
+
+static int
+dial(struct catalog *c)
+{
+	int64_t	 end = time_mono_ms() + CATALOG_START_MS;
+	int64_t	 again = 0;
+	int	 fd, rc, nap = 2;
+
+	if (c->up)
+		return 0;
+	for (;;) {
+		rc = stream_connect(c->log, c->path, &fd);
+		if (rc != CM_EAWAY)
+			break;
+		if (time_mono_ms() > end)
+			return log_fail(c->log, rc, "catalog agent (see "
+			    "%s/run/catalog.log)", c->conf->node->state);
+		/* one that was started may have found another one leaving */
+		if (time_mono_ms() >= again) {
+			if ((rc = start_agent(c)) != 0)
+				return rc;
+			again = time_mono_ms() + 1000;
+		}
+		time_sleep_ms(nap);
+		if (nap < 50)
+			nap *= 2;
+	}
+	if (rc != 0)
+		return rc;
+	stream_init(&c->s, fd, CATDUMP_LINE_MAX, CATALOG_CALL_MS);
+	c->up = true;
+	return 0;
+}
+
+/* Reads the body's lines and the final "." into the stream. */
+static int
+send_body(struct catalog *c, int body)
+{
+	char	 chunk[65536], last = '\n';
+	ssize_t	 n;
+	int	 rc;
+
+	if (lseek(body, 0, SEEK_SET) == -1 && errno != ESPIPE)
+		return cm_errno(errno);
+	while ((n = read(body, chunk, sizeof(chunk))) != 0) {
+		if (n == -1) {
+			if (errno == EINTR)
+				continue;
+			return cm_errno(errno);
+		}
+		last = chunk[n - 1];
+		buf_add(&c->s.out, chunk, (size_t)n);
+		if ((rc = stream_flush(&c->s, 65536)) != 0)
+			return rc;
+	}
+	buf_adds(&c->s.out, last == '\n' ? ".\n" : "\n.\n");
+	return stream_flush(&c->s, 1);
+}
+
+static int
+send_request(struct catalog *c, const char *const words[], int body)
+{
+	for (int i = 0; words[i] != NULL; i++) {
+		if (i > 0)
+			buf_addc(&c->s.out, '\t');
+		str_pct(&c->s.out, words[i], strlen(words[i]), "");
+	}
+	buf_addc(&c->s.out, '\n');
+	if (body != -1)
+		return send_body(c, body);
+	return stream_flush(&c->s, 1);
+}
+
+/* The last line of an answer: ".CODE text". */
+static int
+final_line(struct catalog *c, struct span line, int *code)
+{
+	struct span	 num;
+	uint64_t	 v;
+	bool		 neg;
+
+	line.p++;
+	line.len--;
+	if (!str_field(&line, '\t', &num) || line.p == NULL)
+		return CM_EPROTO;
+	neg = num.len > 0 && num.p[0] == '-';
+	if (str_u64(num.p + neg, num.len - neg, 1000, &v) != 0)
+		return CM_EPROTO;
+	*code = neg ? -(int)v : (int)v;
+	if (line.len >= sizeof(c->text))
+		line.len = sizeof(c->text) - 1;
+	memcpy(c->text, line.p, line.len);
+	c->text[line.len] = '\0';
+	return 0;
+}
+
+static int
+read_answer(struct catalog *c, catalog_fn fn, void *arg, bool *begun,
+    int *code)
+{
+	struct span	 line;
+	int		 rc;
+
+	for (;;) {
+		if ((rc = stream_line(&c->s, &line)) != 0)
+			return rc == CM_EEND || rc == CM_EDATA ? CM_EAWAY : rc;
+		if (line.len > 0 && line.p[0] == '.')
+			return final_line(c, line, code);
+		if (line.len == 0 || line.p[0] != '=')
+			return CM_EPROTO;
+		*begun = true;
+		line.p++;
+		line.len--;
+		if (fn != NULL && (*code = fn(arg, line)) != 0) {
+			hang_up(c);
+			return 0;
+		}
+	}
+}
+
+int
+catalog_call(struct catalog *c, const char *const words[], int body, int ms,
+    catalog_fn fn, void *arg)
+{
+	bool	 begun = false;
+	int	 code = 0, rc = 0;
+
+	c->text[0] = '\0';
+	for (int i = 0; i < TRIES; i++) {
+		if ((rc = dial(c)) != 0)
+			return rc;
+		c->s.timeout_ms = ms;
+		rc = send_request(c, words, body);
+		if (rc == 0)
+			rc = read_answer(c, fn, arg, &begun, &code);
+		if (rc == 0)
+			break;
+		hang_up(c);
+		if (rc != CM_EAWAY || begun)
+			break;
+	}
+	if (rc != 0)
+		return log_fail(c->log, rc, "catalog: %s", words[0]);
+	if (code < 0 && code != CM_ENOUSER && code != CM_ENOHOST &&
+	    c->text[0] != '\0')
+		log_warn(c->log, "catalog: %s: %s", words[0], c->text);
+	return code;
+}
+
+const char *
+catalog_text(const struct catalog *c)
+{
+	return c->text;
+}
+
+static int
+add_line(void *arg, struct span line)
+{
+	struct buf	*b = arg;
+
+	buf_add(b, line.p, line.len);
+	return buf_addc(b, '\n');
+}
+
+int
+catalog_rcpt(struct catalog *c, const char *address, struct buf *out)
+{
+	const char	*words[] = { "rcpt", address, NULL };
+
+	return catalog_call(c, words, -1, CATALOG_CALL_MS, add_line, out);
+}
+
+static int
+keep_first(void *arg, struct span line)
+{
+	struct buf	*b = arg;
+
+	return b->len > 0 ? 0 : buf_add(b, line.p, line.len);
+}
+
+int
+catalog_ask_all(struct catalog *c, struct catalog_ask *ask, size_t n)
+{
+	size_t	 done = 0;
+	int	 rc = 0, failures = 0;
+	bool	 begun;
+
+	while (done < n) {
+		if ((rc = dial(c)) != 0)
+			return rc;
+		c->s.timeout_ms = CATALOG_CALL_MS;
+		for (size_t i = done; i < n; i++)
+			buf_addf(&c->s.out, "%s\n", ask[i].line);
+		rc = stream_flush(&c->s, 1);
+		while (rc == 0 && done < n) {
+			buf_reset(&ask[done].answer);
+			rc = read_answer(c, keep_first, &ask[done].answer,
+			    &begun, &ask[done].code);
+			if (rc == 0) {
+				done++;
+				failures = 0;
+			}
+		}
+		if (rc == 0)
+			return 0;
+		hang_up(c);
+		if (rc != CM_EAWAY || ++failures == TRIES)
+			return log_fail(c->log, rc, "catalog");
+	}
+	return 0;
+}
+
+bool
+catalog_is_up(const struct conf *conf)
+{
+	char	 path[FILE_PATH_MAX];
+	int	 fd;
+
+	if (socket_path(conf, path, sizeof(path)) != 0 ||
+	    stream_connect(NULL, path, &fd) != 0)
+		return false;
+	close(fd);
+	return true;
+}

@@ -1,0 +1,60 @@
+/* Talking to the catalog's agent on this node.  Level 3. */
+#ifndef CM_CATALOG_H
+#define CM_CATALOG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/log.h"
+#include "base/str.h"
+#include "cluster/conf.h"
+
+#define CATALOG_START_MS 5000	/* for an agent to come up */
+#define CATALOG_CALL_MS	 5000	/* for an answer; see catalog_call */
+#define CATALOG_IDLE_S	 300	/* an agent started on demand goes after */
+
+struct catalog;
+
+/*
+ * file and node: what conf_load was given, for the agent that is started when
+ * none answers.  Connects at the first call.
+ */
+int	 catalog_open(const struct log *, const struct conf *,
+	    const char *file, const char *node, struct catalog **) CM_MUST;
+void	 catalog_close(struct catalog *);
+
+/* One line of an answer; anything but 0 ends the call and is returned. */
+typedef int	(*catalog_fn)(void *arg, struct span line);
+
+/*
+ * Asks: words ends with NULL.  body: lines that follow the request (a file
+ * descriptor read to its end) or -1.  ms: the longest wait between two lines
+ * of the answer, -1 for ever.  The answer's lines go to fn (NULL: dropped).
+ * Returns the agent's code; its text, with a line to the log when it is not
+ * one of the quiet ones (CM_ENOUSER, CM_ENOHOST).  When the agent dies before
+ * it answered, another one is asked once.
+ */
+int	 catalog_call(struct catalog *, const char *const words[], int body,
+	    int ms, catalog_fn, void *) CM_MUST;
+/* The text of the last answer. */
+const char *catalog_text(const struct catalog *);
+
+/* The mailboxes an address means, one a line, added to out. */
+int	 catalog_rcpt(struct catalog *, const char *address, struct buf *out)
+	    CM_MUST;
+/*
+ * Many requests in one go: what the agent has not answered when it dies is
+ * asked again.  Answers come in order, each with its code.
+ */
+struct catalog_ask {
+	const char	*line;		/* request, without LF */
+	struct buf	 answer;	/* first line of the answer */
+	int		 code;
+};
+int	 catalog_ask_all(struct catalog *, struct catalog_ask *, size_t n)
+	    CM_MUST;
+
+/* Is an agent there, without starting one? */
+bool	 catalog_is_up(const struct conf *);
+
+#endif

@@ -1,0 +1,152 @@
+#include "cluster/catdb.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const char *const state_names[] = {
+	[CATDB_NEW] = "new", [CATDB_OK] = "ok", [CATDB_BUILDING] = "building",
+	[CATDB_LOADING] = "loading",
+};
+
+struct table {
+	const char	*name;
+	struct kv	**kv;
+};
+
+#define TABLES(d) {							\
+	{ "meta", &(d)->meta }, { "accounts", &(d)->accounts },		\
+	{ "names", &(d)->names }, { "aliases", &(d)->aliases },		\
+	{ "folders", &(d)->folders }, { "messages", &(d)->messages },	\
+	{ "records", &(d)->records }, { "cursors", &(d)->cursors },	\
+	{ "gaps", &(d)->gaps }, { "purge", &(d)->purge },		\
+}
+
+int
+catdb_open(const struct log *log, const char *dir, struct catdb *d)
+{
+	struct table	 t[] = TABLES(d);
+	int		 rc;
+
+	memset(d, 0, sizeof(*d));
+	d->log = log;
+	if ((rc = kv_open(log, dir, CATDB_CACHE, &d->env)) != 0)
+		return rc;
+	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++)
+		if ((rc = kv_table(d->env, t[i].name, t[i].kv)) != 0) {
+			catdb_close(d);
+			return rc;
+		}
+	return 0;
+}
+
+void
+catdb_close(struct catdb *d)
+{
+	kv_close(d->env);
+	d->env = NULL;
+}
+
+int
+catdb_clear(struct catdb *d, struct kv_txn *x)
+{
+	struct table	 t[] = TABLES(d);
+	int		 rc;
+
+	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++)
+		if ((rc = kv_truncate(*t[i].kv, x)) != 0)
+			return rc;
+	return 0;
+}
+
+static struct span
+text(const char *s)
+{
+	return (struct span){ s, strlen(s) };
+}
+
+int
+catdb_state(struct catdb *d, struct kv_txn *x, enum catdb_state *state)
+{
+	struct buf	 b;
+	int		 rc;
+
+	*state = CATDB_NEW;
+	buf_init(&b, 1024);
+	rc = kv_get(d->meta, x, text("state"), &b);
+	if (rc == CM_ENOINPUT) {
+		rc = 0;
+	} else if (rc == 0) {
+		rc = CM_ECORRUPT;
+		for (int i = CATDB_NEW; i <= CATDB_LOADING; i++)
+			if (strcmp(b.p, state_names[i]) == 0) {
+				*state = (enum catdb_state)i;
+				rc = 0;
+			}
+	}
+	buf_free(&b);
+	return rc;
+}
+
+int
+catdb_set_state(struct catdb *d, struct kv_txn *x, enum catdb_state s)
+{
+	return kv_put(d->meta, x, text("state"), text(state_names[s]));
+}
+
+int
+catdb_number(struct catdb *d, struct kv_txn *x, const char *name, uint64_t *v)
+{
+	struct buf	 b;
+	int		 rc;
+
+	*v = 0;
+	buf_init(&b, 1024);
+	rc = kv_get(d->meta, x, text(name), &b);
+	if (rc == CM_ENOINPUT)
+		rc = 0;
+	else if (rc == 0)
+		rc = str_u64(b.p, b.len, UINT64_MAX, v);
+	buf_free(&b);
+	return rc;
+}
+
+int
+catdb_set_number(struct catdb *d, struct kv_txn *x, const char *name,
+    uint64_t v)
+{
+	char	 s[24];
+
+	snprintf(s, sizeof(s), "%llu", (unsigned long long)v);
+	return kv_put(d->meta, x, text(name), text(s));
+}
+
+int
+catdb_cursor(struct catdb *d, struct kv_txn *x, const char *volume,
+    uint32_t segment, uint32_t *end)
+{
+	char		 key[ROW_KEY_MAX];
+	struct buf	 b;
+	int		 rc;
+
+	*end = 0;
+	buf_init(&b, 1024);
+	rc = kv_get(d->cursors, x, key_cursor(key, volume, segment), &b);
+	if (rc == CM_ENOINPUT)
+		rc = 0;
+	else if (rc == 0 && b.len != 4)
+		rc = CM_ECORRUPT;
+	else if (rc == 0)
+		*end = get_u32(b.p);
+	buf_free(&b);
+	return rc;
+}
+
+int
+catdb_set_cursor(struct catdb *d, struct kv_txn *x, const char *volume,
+    uint32_t segment, uint32_t end)
+{
+	char	 key[ROW_KEY_MAX], val[4];
+
+	return kv_put(d->cursors, x, key_cursor(key, volume, segment),
+	    key_u32(val, end));
+}

@@ -1,0 +1,55 @@
+/* The catalog's tables in the store.  Level 3; only the agent opens them. */
+#ifndef CM_CATDB_H
+#define CM_CATDB_H
+
+#include "adapter/kv.h"
+#include "base/log.h"
+#include "cluster/rows.h"
+
+#define CATDB_CACHE	(128u << 20)	/* bytes */
+
+enum catdb_state {
+	CATDB_NEW,		/* nothing was ever put in */
+	CATDB_OK,
+	CATDB_BUILDING,		/* indexing everything; makes mailboxes */
+	CATDB_LOADING		/* a load was cut off: load or build again */
+};
+
+struct catdb {
+	const struct log *log;
+	struct kv_env	*env;
+	struct kv	*meta;		/* name -> text */
+	struct kv	*accounts;	/* mailbox -> row_account */
+	struct kv	*names;		/* account id -> mailbox */
+	struct kv	*aliases;	/* address -> targets, one a line */
+	struct kv	*folders;	/* account, name -> row_folder */
+	struct kv	*messages;	/* account, folder, uid -> row_message */
+	struct kv	*records;	/* message id -> row_record */
+	struct kv	*cursors;	/* volume, segment -> indexed up to */
+	struct kv	*gaps;		/* volume, segment, offset -> length */
+	struct kv	*purge;		/* ids of accounts that are going */
+};
+
+int	 catdb_open(const struct log *, const char *dir, struct catdb *)
+	    CM_MUST;
+void	 catdb_close(struct catdb *);
+/* Empties all tables. */
+int	 catdb_clear(struct catdb *, struct kv_txn *) CM_MUST;
+
+int	 catdb_state(struct catdb *, struct kv_txn *, enum catdb_state *)
+	    CM_MUST;
+int	 catdb_set_state(struct catdb *, struct kv_txn *, enum catdb_state)
+	    CM_MUST;
+/* A number in meta; 0 when it is not there. */
+int	 catdb_number(struct catdb *, struct kv_txn *, const char *name,
+	    uint64_t *) CM_MUST;
+int	 catdb_set_number(struct catdb *, struct kv_txn *, const char *name,
+	    uint64_t) CM_MUST;
+
+/* The cursor of a segment; 0 when there is none. */
+int	 catdb_cursor(struct catdb *, struct kv_txn *, const char *volume,
+	    uint32_t segment, uint32_t *end) CM_MUST;
+int	 catdb_set_cursor(struct catdb *, struct kv_txn *, const char *volume,
+	    uint32_t segment, uint32_t end) CM_MUST;
+
+#endif

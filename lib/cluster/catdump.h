@@ -1,0 +1,27 @@
+/* The catalog as text, and back; the form is in cm-internals(7).  Level 3. */
+#ifndef CM_CATDUMP_H
+#define CM_CATDUMP_H
+
+#include "cluster/catdb.h"
+
+#define CATDUMP_LINE_MAX (16u << 20)
+
+/*
+ * Writes everything to a file descriptor, sorted, the last line being a count
+ * of the lines.  The caller keeps changes out meanwhile.
+ */
+int	 catdump_write(struct catdb *, int fd) CM_MUST;
+
+/*
+ * Is this a whole dump?  Reads fd from its start and checks every line's form;
+ * names the line that is wrong.
+ */
+int	 catdump_check(const struct log *, int fd, const char *name) CM_MUST;
+/*
+ * Replaces the catalog by the dump, in steps; the state is CATDB_LOADING
+ * until the last one, then final.  fd is read from its start.
+ */
+int	 catdump_load(struct catdb *, int fd, const char *name,
+	    enum catdb_state final) CM_MUST;
+
+#endif

@@ -1,0 +1,644 @@
+#include "cluster/catindex.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/crc32c.h"
+#include "base/time.h"
+#include "cluster/account.h"
+
+#define BUCKETS		4096
+#define BATCH_BYTES	(32u << 20)
+#define REFS_MAX	100000		/* mailboxes of one record */
+
+/* Rows that the batch changes; written back at its end. */
+struct account {
+	struct account	*next;
+	char		*name;
+	struct buf	 raw;
+	struct row_account row;
+	bool		 missing;
+	bool		 dirty;
+};
+
+struct folder {
+	struct folder	*next;
+	char		*entry;		/* mailbox/folder, as in the record */
+	size_t		 len;
+	struct account	*account;
+	char		 name[FOLDER_MAX + 1];
+	struct row_folder row;
+	uint64_t	 last;		/* the record that last took a UID */
+	bool		 dirty;
+};
+
+struct batch {
+	struct catdb	*db;
+	struct kv_txn	*txn;
+	const char	*volume;
+	uint32_t	 segment;
+	uint32_t	 end;		/* how far the records were taken */
+	uint32_t	 limit;
+	uint64_t	 bytes;
+	uint64_t	 serial;	/* counts records */
+	bool		 make;
+	bool		 in_gap;
+	bool		 gap_left;	/* still not readable */
+	struct catindex_result *res;
+	struct folder	*folders[BUCKETS];
+	struct account	*accounts[BUCKETS];
+	struct buf	 mailbox, name, row, refs, keywords;
+	struct target {
+		struct folder	*folder;
+		struct span	 flags;
+	}		*targets;
+	size_t		 ntargets, cap;
+};
+
+static int
+batch_init(struct batch *b)
+{
+	buf_init(&b->mailbox, 1024);
+	buf_init(&b->name, 4096);
+	buf_init(&b->row, ROW_MAX);
+	buf_init(&b->refs, ROW_MAX);
+	buf_init(&b->keywords, 8192);
+	b->cap = 64;
+	b->targets = calloc(b->cap, sizeof(*b->targets));
+	return b->targets == NULL ? CM_ENOMEM : 0;
+}
+
+static void
+batch_free(struct batch *b)
+{
+	struct folder	*f;
+	struct account	*a;
+
+	for (int i = 0; i < BUCKETS; i++) {
+		while ((f = b->folders[i]) != NULL) {
+			b->folders[i] = f->next;
+			free(f->entry);
+			free(f);
+		}
+		while ((a = b->accounts[i]) != NULL) {
+			b->accounts[i] = a->next;
+			free(a->name);
+			buf_free(&a->raw);
+			free(a);
+		}
+	}
+	buf_free(&b->mailbox);
+	buf_free(&b->name);
+	buf_free(&b->row);
+	buf_free(&b->refs);
+	buf_free(&b->keywords);
+	free(b->targets);
+}
+
+static int
+load_account(struct batch *b, struct account *a)
+{
+	int	 rc;
+
+	rc = account_get(b->db, b->txn, a->name, &a->raw, &a->row);
+	if (rc == CM_ENOUSER && b->make) {
+		rc = account_add(b->db, b->txn, a->name,
+		    (struct span){ "", 0 }, time_now_ms());
+		if (rc == 0)
+			rc = account_get(b->db, b->txn, a->name, &a->raw,
+			    &a->row);
+	}
+	if (rc == CM_ENOUSER || rc == CM_EEXIST) {
+		a->missing = true;
+		rc = 0;
+	}
+	return rc;
+}
+
+static int
+find_account(struct batch *b, struct account **out)
+{
+	uint32_t	 h = crc32c(0, b->mailbox.p, b->mailbox.len) % BUCKETS;
+	struct account	*a;
+	int		 rc;
+
+	for (a = b->accounts[h]; a != NULL; a = a->next)
+		if (strcmp(a->name, b->mailbox.p) == 0)
+			break;
+	if (a == NULL) {
+		if ((a = calloc(1, sizeof(*a))) == NULL)
+			return CM_ENOMEM;
+		buf_init(&a->raw, ROW_MAX);
+		a->next = b->accounts[h];
+		b->accounts[h] = a;
+		if ((a->name = strdup(b->mailbox.p)) == NULL)
+			return CM_ENOMEM;
+		if ((rc = load_account(b, a)) != 0)
+			return rc;
+	}
+	*out = a;
+	return 0;
+}
+
+static int
+load_folder(struct batch *b, struct folder *f)
+{
+	struct span	 name;
+	int		 rc;
+
+	if (f->account->missing)
+		return 0;
+	name = (struct span){ f->name, strlen(f->name) };
+	rc = account_folder_get(b->db, b->txn, f->account->row.id, name,
+	    &f->row);
+	if (rc == CM_ENOINPUT) {
+		rc = account_folder_make(b->db, b->txn, &f->account->row, name,
+		    time_now_ms(), &f->row);
+		f->account->dirty = true;
+	}
+	return rc;
+}
+
+/* The folder of an entry; NULL when the entry makes no sense. */
+static int
+find_folder(struct batch *b, struct span entry, struct folder **out)
+{
+	uint32_t	 h = crc32c(0, entry.p, entry.len) % BUCKETS;
+	struct folder	*f;
+	int		 rc;
+
+	*out = NULL;
+	for (f = b->folders[h]; f != NULL; f = f->next)
+		if (f->len == entry.len &&
+		    memcmp(f->entry, entry.p, entry.len) == 0) {
+			*out = f;
+			return 0;
+		}
+	if (entry_parse(entry.p, entry.len, &b->mailbox, &b->name,
+	    NULL) != 0)
+		return 0;
+	if ((f = calloc(1, sizeof(*f))) == NULL)
+		return CM_ENOMEM;
+	if (folder_name(b->name.p, b->name.len, f->name) != 0) {
+		free(f);
+		return 0;
+	}
+	if ((f->entry = strndup(entry.p, entry.len)) == NULL) {
+		free(f);
+		return CM_ENOMEM;
+	}
+	f->len = entry.len;
+	f->next = b->folders[h];
+	b->folders[h] = f;
+	if ((rc = find_account(b, &f->account)) != 0 ||
+	    (rc = load_folder(b, f)) != 0)
+		return rc;
+	*out = f;
+	return 0;
+}
+
+/* Collects the folders the record goes to, each once. */
+static int
+find_targets(struct batch *b, struct span to)
+{
+	struct span	 entry, flags;
+	struct folder	*f;
+	struct target	*t;
+	int		 rc;
+
+	b->ntargets = 0;
+	b->serial++;
+	while (record_to_next(&to, &entry, &flags)) {
+		if ((rc = find_folder(b, entry, &f)) != 0)
+			return rc;
+		if (f == NULL || f->account->missing) {
+			b->res->orphans++;
+			continue;
+		}
+		if (f->last == b->serial || b->ntargets == REFS_MAX)
+			continue;
+		f->last = b->serial;
+		if (b->ntargets == b->cap) {
+			t = realloc(b->targets, b->cap * 2 * sizeof(*t));
+			if (t == NULL)
+				return CM_ENOMEM;
+			b->targets = t;
+			b->cap *= 2;
+		}
+		b->targets[b->ntargets].folder = f;
+		b->targets[b->ntargets++].flags = flags;
+	}
+	return 0;
+}
+
+static struct span
+span_of(const struct buf *b)
+{
+	return (struct span){ b->len ? b->p : "", b->len };
+}
+
+/* The row of the record; CM_EEXIST when its id was indexed before. */
+static int
+put_record(struct batch *b, const struct record_env *e,
+    const struct place *place)
+{
+	struct row_record	 r = { .place = *place, .size = e->size,
+				    .time_ms = e->time_ms,
+				    .envelope = e->envelope, .body = e->body };
+	struct row_ref		 ref;
+	int			 rc;
+
+	buf_reset(&b->refs);
+	for (size_t i = 0; i < b->ntargets; i++) {
+		struct folder *f = b->targets[i].folder;
+
+		ref = (struct row_ref){ f->account->row.id, f->row.id,
+		    f->row.uidnext };
+		row_ref_add(&b->refs, &ref);
+	}
+	r.nrefs = (uint32_t)b->ntargets;
+	r.refs = span_of(&b->refs);
+	if ((rc = b->refs.err) != 0 || (rc = row_record_put(&b->row, &r)) != 0)
+		return rc;
+	return kv_add(b->db->records, b->txn,
+	    (struct span){ (const char *)e->id.b, 16 }, span_of(&b->row));
+}
+
+static int
+put_message(struct batch *b, const struct target *t,
+    const struct record_env *e, const struct place *place)
+{
+	struct folder		*f = t->folder;
+	struct row_account	*a = &f->account->row;
+	struct row_ref		 ref = { a->id, f->row.id, f->row.uidnext };
+	struct row_message	 m = { .id = e->id, .place = *place,
+				    .size = e->size, .time_ms = e->time_ms,
+				    .modseq = ++f->row.modseq };
+	char			 key[12];
+	int			 rc;
+
+	if (flags_parse(t->flags.p ? t->flags.p : "", t->flags.len, &m.flags,
+	    &b->keywords) != 0)
+		buf_reset(&b->keywords);
+	m.keywords = span_of(&b->keywords);
+	f->row.uidnext++;
+	f->row.messages++;
+	f->row.bytes += e->size;
+	if (!(m.flags & FLAG_SEEN))
+		f->row.unseen++;
+	a->messages++;
+	a->bytes += e->size;
+	f->dirty = f->account->dirty = true;
+	if ((rc = row_message_put(&b->row, &m)) != 0)
+		return rc;
+	return kv_put(b->db->messages, b->txn, key_message(key, &ref),
+	    span_of(&b->row));
+}
+
+static int
+index_record(struct batch *b, const struct seg_item *it)
+{
+	struct record_env	 e;
+	struct place		 place;
+	int			 rc;
+
+	if (record_env_parse(it->env, it->head.env_len, &e) != 0)
+		return CM_ECORRUPT;
+	if (str_copy(place.volume, sizeof(place.volume), b->volume) != 0)
+		return CM_ESOFT;
+	place.segment = b->segment;
+	place.offset = it->offset;
+	place.length = it->length;
+	if ((rc = find_targets(b, e.to)) != 0)
+		return rc;
+	rc = put_record(b, &e, &place);
+	if (rc == CM_EEXIST)
+		return 0;
+	for (size_t i = 0; rc == 0 && i < b->ntargets; i++)
+		rc = put_message(b, &b->targets[i], &e, &place);
+	b->res->records++;
+	b->bytes += it->head.env_len;
+	return rc;
+}
+
+static int
+put_gap(struct batch *b, uint32_t offset, uint32_t length)
+{
+	char	 key[ROW_KEY_MAX], val[4];
+
+	log_warn(b->db->log, "volume %s: segment %08u: %u bytes at %u cannot "
+	    "be read (cm-rebuild check -r)", b->volume, b->segment, length,
+	    offset);
+	return kv_put(b->db->gaps, b->txn,
+	    key_gap(key, b->volume, b->segment, offset), key_u32(val, length));
+}
+
+/* Returns 1 when the batch is full. */
+static int
+on_item(void *arg, const struct seg_item *it)
+{
+	struct batch	*b = arg;
+	int		 rc = CM_ECORRUPT;
+
+	if (it->what == SEG_RECORD || it->what == SEG_UNREAD)
+		rc = index_record(b, it);
+	if (rc == CM_ECORRUPT) {
+		b->gap_left = true;
+		rc = b->in_gap ? 0 : put_gap(b, it->offset, it->length);
+	}
+	if (rc != 0)
+		return rc;
+	b->end = it->offset + it->length;
+	if (b->in_gap)
+		return 0;
+	return b->res->records >= b->limit || b->bytes >= BATCH_BYTES;
+}
+
+static int
+scan(struct batch *b, const struct catindex_source *s, uint32_t segment,
+    uint32_t from, uint32_t to)
+{
+	struct seg_scan	 sc = { .salt = s->salt, .segment = segment,
+			    .from = from, .to = to, .fn = on_item, .arg = b };
+	int		 rc;
+
+	b->volume = s->volume;
+	b->segment = segment;
+	b->end = from;
+	/* a gap is trusted only when the message's bytes are right too */
+	sc.messages = b->in_gap;
+	rc = seg_open(b->db->log, s->dir, segment, O_RDONLY, &sc.fd);
+	if (rc != 0)
+		return rc;
+	rc = seg_scan(b->db->log, &sc);
+	close(sc.fd);
+	return rc;
+}
+
+/* How far a segment may be indexed. */
+static int
+segment_limit(const struct log *log, const struct catindex_source *s,
+    uint32_t segment, uint32_t *limit)
+{
+	if (segment > s->synced.segment) {
+		*limit = 0;
+		return 0;
+	}
+	if (segment == s->synced.segment) {
+		*limit = s->synced.offset;
+		return 0;
+	}
+	return seg_size(log, s->dir, segment, limit);
+}
+
+/* Returns 1 when the batch is full. */
+static int
+index_segment(struct batch *b, const struct catindex_source *s,
+    uint32_t segment)
+{
+	uint32_t	 cur, limit;
+	int		 rc, full;
+
+	if ((rc = segment_limit(b->db->log, s, segment, &limit)) != 0 ||
+	    (rc = catdb_cursor(b->db, b->txn, s->volume, segment,
+	    &cur)) != 0)
+		return rc;
+	if (cur >= limit)
+		return 0;
+	if ((full = scan(b, s, segment, cur, limit)) < 0)
+		return full;
+	if ((rc = catdb_set_cursor(b->db, b->txn, s->volume, segment,
+	    b->end)) != 0)
+		return rc;
+	return full;
+}
+
+static int
+index_source(struct batch *b, struct catindex_source *s)
+{
+	uint32_t	*list;
+	size_t		 n;
+	int		 rc = 0;
+
+	/* the usual case: only the open segment has anything new */
+	if (s->low == s->synced.segment && s->low != 0)
+		return index_segment(b, s, s->low);
+	if ((rc = seg_list(b->db->log, s->dir, &list, &n)) != 0)
+		return rc;
+	for (size_t i = 0; i < n && rc == 0; i++) {
+		if (list[i] < s->low)
+			continue;
+		if ((rc = index_segment(b, s, list[i])) == 0)
+			s->low = list[i];
+	}
+	free(list);
+	return rc;
+}
+
+#define GAPS_STEP 100
+
+struct gap {
+	char		 volume[64];
+	uint32_t	 segment, offset, length;
+};
+
+struct gaps {
+	struct gap	 gap[GAPS_STEP];
+	size_t		 n;
+};
+
+static int
+gap_row(void *arg, struct span key, struct span value)
+{
+	struct gaps	*g = arg;
+	struct gap	*p = &g->gap[g->n];
+
+	if (value.len != 4 || key_cursor_parse(key, p->volume, &p->segment,
+	    &p->offset) != 0)
+		return CM_ECORRUPT;
+	p->length = get_u32(value.p);
+	return ++g->n == GAPS_STEP ? 1 : 0;
+}
+
+/* Tries the gaps again: a repair may have brought the bytes back. */
+static int
+index_gaps(struct batch *b, const struct catindex_source *src, size_t n)
+{
+	struct gaps	 g = { .n = 0 };
+	char		 key[ROW_KEY_MAX];
+	int		 rc;
+
+	rc = kv_walk(b->db->gaps, b->txn, (struct span){ "", 0 }, 0, gap_row,
+	    &g);
+	b->in_gap = true;
+	for (size_t i = 0; rc >= 0 && i < g.n; i++) {
+		const struct catindex_source *s = NULL;
+		struct gap *p = &g.gap[i];
+
+		for (size_t j = 0; j < n; j++)
+			if (strcmp(src[j].volume, p->volume) == 0)
+				s = &src[j];
+		if (s == NULL)
+			continue;
+		b->gap_left = false;
+		rc = scan(b, s, p->segment, p->offset, p->offset + p->length);
+		if (rc == CM_EEND || rc == CM_ENOINPUT) {
+			rc = 0;			/* not there yet */
+			continue;
+		}
+		if (rc == 0 && !b->gap_left)
+			rc = kv_del(b->db->gaps, b->txn, key_gap(key,
+			    p->volume, p->segment, p->offset));
+	}
+	b->in_gap = false;
+	return rc < 0 ? rc : 0;
+}
+
+static int
+write_back(struct batch *b)
+{
+	struct folder	*f;
+	struct account	*a;
+	int		 rc;
+
+	for (int i = 0; i < BUCKETS; i++) {
+		for (f = b->folders[i]; f != NULL; f = f->next)
+			if (f->dirty && (rc = account_folder_put(b->db, b->txn,
+			    f->account->row.id, (struct span){ f->name,
+			    strlen(f->name) }, &f->row)) != 0)
+				return rc;
+		for (a = b->accounts[i]; a != NULL; a = a->next)
+			if (a->dirty && (rc = account_put(b->db, b->txn,
+			    a->name, &a->row)) != 0)
+				return rc;
+	}
+	return 0;
+}
+
+int
+catindex_batch(struct catdb *db, struct kv_txn *txn,
+    struct catindex_source *src, size_t n, uint32_t limit, bool make,
+    bool retry_gaps, struct catindex_result *res)
+{
+	struct batch	*b;
+	int		 rc, full = 0;
+
+	memset(res, 0, sizeof(*res));
+	if ((b = calloc(1, sizeof(*b))) == NULL)
+		return CM_ENOMEM;
+	b->db = db;
+	b->txn = txn;
+	b->limit = limit;
+	b->make = make;
+	b->res = res;
+	rc = batch_init(b);
+	if (rc == 0 && retry_gaps)
+		rc = index_gaps(b, src, n);
+	for (size_t i = 0; rc == 0 && full == 0 && i < n; i++) {
+		res->bad = i;
+		full = index_source(b, &src[i]);
+		if (full < 0)
+			rc = full;
+	}
+	if (rc == 0)
+		rc = write_back(b);
+	res->more = full == 1;
+	batch_free(b);
+	free(b);
+	return rc;
+}
+
+struct waiting {
+	uint64_t	 records;
+};
+
+static int
+count_item(void *arg, const struct seg_item *it)
+{
+	struct waiting	*w = arg;
+
+	if (it->what != SEG_TAIL && it->what != SEG_HOLE)
+		w->records++;
+	return 0;
+}
+
+static int
+count_waiting(struct catdb *db, struct kv_txn *txn,
+    const struct catindex_source *s, struct waiting *w)
+{
+	struct seg_scan	 sc = { .salt = s->salt, .fn = count_item, .arg = w };
+	uint32_t	*list, cur, limit;
+	size_t		 n;
+	int		 rc;
+
+	if ((rc = seg_list(db->log, s->dir, &list, &n)) != 0)
+		return rc;
+	for (size_t i = 0; i < n && rc == 0; i++) {
+		if ((rc = segment_limit(db->log, s, list[i], &limit)) != 0 ||
+		    (rc = catdb_cursor(db, txn, s->volume, list[i],
+		    &cur)) != 0)
+			break;
+		if (cur >= limit)
+			continue;
+		sc.segment = list[i];
+		sc.from = cur;
+		sc.to = limit;
+		rc = seg_open(db->log, s->dir, list[i], O_RDONLY, &sc.fd);
+		if (rc != 0)
+			break;
+		rc = seg_scan(db->log, &sc);
+		close(sc.fd);
+	}
+	free(list);
+	return rc;
+}
+
+struct raise {
+	struct catdb	*db;
+	struct kv_txn	*txn;
+	uint64_t	 by;
+};
+
+static int
+raise_uid(void *arg, struct span key, struct span value)
+{
+	struct raise		*r = arg;
+	struct row_folder	 f;
+	struct buf		 b;
+	uint64_t		 next;
+	int			 rc;
+
+	if ((rc = row_folder_get(value, &f)) != 0)
+		return rc;
+	next = f.uidnext + r->by;
+	f.uidnext = next > UINT32_MAX ? UINT32_MAX : (uint32_t)next;
+	buf_init(&b, ROW_MAX);
+	if ((rc = row_folder_put(&b, &f)) == 0)
+		rc = kv_put(r->db->folders, r->txn, key, span_of(&b));
+	buf_free(&b);
+	return rc;
+}
+
+int
+catindex_skip_uids(struct catdb *db, struct kv_txn *txn,
+    struct catindex_source *src, size_t n)
+{
+	struct raise	 r = { db, txn, 0 };
+	struct waiting	 w;
+	size_t		 volumes = 0;
+	int		 rc;
+
+	for (size_t i = 0; i < n; i++) {
+		memset(&w, 0, sizeof(w));
+		if ((rc = count_waiting(db, txn, &src[i], &w)) != 0)
+			return rc;
+		r.by += w.records;
+		volumes += w.records > 0;
+	}
+	if (volumes < 2)
+		return 0;
+	return kv_walk(db->folders, txn, (struct span){ "", 0 }, 0, raise_uid,
+	    &r);
+}

@@ -1,0 +1,43 @@
+/* Indexing: from the volumes' records to the catalog's rows.  Level 3. */
+#ifndef CM_CATINDEX_H
+#define CM_CATINDEX_H
+
+#include "cluster/catdb.h"
+#include "cluster/volume.h"
+
+/* One volume to follow. */
+struct catindex_source {
+	const char	*volume;	/* name */
+	const char	*dir;
+	uint32_t	 salt;
+	struct vol_end	 synced;	/* of the home; what lies behind waits */
+	uint32_t	 low;		/* segments below are known to be done */
+};
+
+struct catindex_result {
+	uint32_t	 records;	/* indexed in this batch */
+	uint32_t	 orphans;	/* mailboxes that no longer exist */
+	bool		 more;		/* there is more to index at once */
+	size_t		 bad;		/* on failure: the source's number */
+};
+
+/*
+ * Indexes at most limit records (and 32 MiB of envelopes) in the transaction,
+ * cursors included.  Bytes that cannot be read as records become gaps: what is
+ * behind them is indexed, and they are tried again with retry_gaps.  With
+ * make, mailboxes that are missing are made; else their mail is left out.
+ */
+int	 catindex_batch(struct catdb *, struct kv_txn *,
+	    struct catindex_source *, size_t n, uint32_t limit, bool make,
+	    bool retry_gaps, struct catindex_result *) CM_MUST;
+
+/*
+ * Before records are indexed again behind a loaded dump: when more than one
+ * volume has some, the order in which UIDs were given out then is not known.
+ * So that none comes to mean another message, every folder's next UID is
+ * raised by the number of records that wait.
+ */
+int	 catindex_skip_uids(struct catdb *, struct kv_txn *,
+	    struct catindex_source *, size_t n) CM_MUST;
+
+#endif
