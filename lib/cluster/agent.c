@@ -1,19 +1,15 @@
 #include "cluster/agent.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/file.h"
-#include "base/lock.h"
 #include "base/time.h"
 #include "cluster/agent_int.h"
+#include "cluster/service.h"
 
 #define POLL_MS		200
 #define CHECKPOINT_MS	2000
@@ -206,27 +202,6 @@ agent_init(struct agent *a)
 	return 0;
 }
 
-/* CM_EEXIST when another agent has the lock. */
-static int
-take_lock(struct agent *a, int *fd)
-{
-	char	 path[FILE_PATH_MAX], pid[32];
-	int	 n, rc;
-
-	if (str_fmt(path, sizeof(path), "%s/catalog.lock", a->run) != 0)
-		return CM_ETOOBIG;
-	*fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	if (*fd == -1)
-		return log_errno(a->log, "%s", path);
-	if ((rc = lock_file(*fd, LOCK_EX, 0)) != 0)
-		return rc == CM_ELOCK ? CM_EEXIST : rc;
-	n = snprintf(pid, sizeof(pid), "%ld\n", (long)getpid());
-	if (ftruncate(*fd, 0) == -1 ||
-	    file_pwrite(*fd, pid, (size_t)n, 0) != 0)
-		return log_errno(a->log, "%s", path);
-	return 0;
-}
-
 static int
 run(struct agent *a, int lfd, const char *path, int idle_s)
 {
@@ -273,6 +248,7 @@ agent_serve(const struct log *log, const char *file, const char *node,
     int idle_s)
 {
 	char		 path[FILE_PATH_MAX];
+	struct service	 s;
 	struct agent	*a;
 	struct conf	*conf;
 	int		 lock = -1, lfd = -1, rc;
@@ -286,17 +262,15 @@ agent_serve(const struct log *log, const char *file, const char *node,
 		goto out;
 	a->conf = conf;
 	if ((rc = agent_init(a)) != 0 ||
-	    (rc = file_mkdirs(log, a->run, 0700)) != 0)
+	    (rc = service_init(&s, log, conf, NULL, NULL, "catalog",
+	    "cm-catalog")) != 0 ||
+	    (rc = service_path(&s, "sock", path)) != 0)
 		goto out;
-	if ((rc = take_lock(a, &lock)) != 0) {
+	if ((rc = service_listen(&s, &lock, &lfd)) != 0) {
 		if (rc == CM_EEXIST)
-			rc = 0;
+			rc = 0;		/* it is being served */
 		goto out;
 	}
-	if ((rc = str_fmt(path, sizeof(path), "%s/catalog.sock",
-	    a->run)) != 0 ||
-	    (rc = stream_listen(log, path, &lfd)) != 0)
-		goto out;
 	rc = run(a, lfd, path, idle_s);
 	close(lfd);
 	unlink(path);

@@ -4,56 +4,43 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "adapter/stream.h"
-#include "base/file.h"
-#include "base/spawn.h"
-#include "base/time.h"
 #include "cluster/catdump.h"
+#include "cluster/service.h"
 
 #define TRIES	3
 
 struct catalog {
 	const struct log *log;
-	const struct conf *conf;
-	char		*file;
-	const char	*node;
-	char		 path[FILE_PATH_MAX];	/* of the socket */
+	struct service	 service;
+	char		 idle[16];
 	struct stream	 s;
 	bool		 up;
 	char		 text[512];
 };
-
-static int
-socket_path(const struct conf *conf, char *out, size_t n)
-{
-	return str_fmt(out, n, "%s/run/catalog.sock", conf->node->state);
-}
 
 int
 catalog_open(const struct log *log, const struct conf *conf, const char *file,
     const char *node, struct catalog **out)
 {
 	struct catalog	*c;
-	int		 rc = CM_ENOMEM;
+	int		 rc;
 
 	*out = NULL;
 	if ((c = calloc(1, sizeof(*c))) == NULL)
-		return log_fail(log, rc, "catalog");
+		return log_fail(log, CM_ENOMEM, "catalog");
 	c->log = log;
-	c->conf = conf;
-	c->node = node;
-	/* the agent runs in another folder */
-	if (file != NULL && (c->file = realpath(file, NULL)) == NULL)
-		rc = log_errno(log, "%s", file);
-	else if ((rc = socket_path(conf, c->path, sizeof(c->path))) != 0)
-		log_fail(log, rc, "%s", conf->node->state);
-	if (rc != 0) {
+	snprintf(c->idle, sizeof(c->idle), "%d", CATALOG_IDLE_S);
+	if ((rc = service_init(&c->service, log, conf, file, node, "catalog",
+	    "cm-catalog")) != 0) {
 		catalog_close(c);
 		return rc;
 	}
+	c->service.argv[0] = "serve";
+	c->service.argv[1] = "-i";
+	c->service.argv[2] = c->idle;
 	*out = c;
 	return 0;
 }
@@ -72,73 +59,18 @@ catalog_close(struct catalog *c)
 	if (c == NULL)
 		return;
 	hang_up(c);
-	free(c->file);
+	service_free(&c->service);
 	free(c);
-}
-
-static int
-start_agent(struct catalog *c)
-{
-	char	 tool[FILE_PATH_MAX], out[FILE_PATH_MAX], idle[16];
-	char	 a_serve[] = "serve", a_i[] = "-i", a_c[] = "-C", a_n[] = "-n";
-	char	*node = NULL, *argv[9];
-	int	 n = 0, rc;
-
-	if ((rc = spawn_tool("cm-catalog", tool, sizeof(tool))) != 0 ||
-	    (rc = str_fmt(out, sizeof(out), "%s/run",
-	    c->conf->node->state)) != 0 ||
-	    (rc = file_mkdirs(c->log, out, 0700)) != 0 ||
-	    (rc = str_fmt(out, sizeof(out), "%s/run/catalog.log",
-	    c->conf->node->state)) != 0 ||
-	    (rc = str_fmt(idle, sizeof(idle), "%d", CATALOG_IDLE_S)) != 0)
-		return rc;
-	argv[n++] = tool;
-	if (c->file != NULL) {
-		argv[n++] = a_c;
-		argv[n++] = c->file;
-	}
-	if (c->node != NULL) {
-		if ((node = strdup(c->node)) == NULL)
-			return CM_ENOMEM;
-		argv[n++] = a_n;
-		argv[n++] = node;
-	}
-	argv[n++] = a_serve;
-	argv[n++] = a_i;
-	argv[n++] = idle;
-	argv[n] = NULL;
-	rc = spawn_detached(c->log, tool, argv, out);
-	free(node);
-	return rc;
 }
 
 static int
 dial(struct catalog *c)
 {
-	int64_t	 end = time_mono_ms() + CATALOG_START_MS;
-	int64_t	 again = 0;
-	int	 fd, rc, nap = 2;
+	int	 fd, rc;
 
 	if (c->up)
 		return 0;
-	for (;;) {
-		rc = stream_connect(c->log, c->path, &fd);
-		if (rc != CM_EAWAY)
-			break;
-		if (time_mono_ms() > end)
-			return log_fail(c->log, rc, "catalog agent (see "
-			    "%s/run/catalog.log)", c->conf->node->state);
-		/* one that was started may have found another one leaving */
-		if (time_mono_ms() >= again) {
-			if ((rc = start_agent(c)) != 0)
-				return rc;
-			again = time_mono_ms() + 1000;
-		}
-		time_sleep_ms(nap);
-		if (nap < 50)
-			nap *= 2;
-	}
-	if (rc != 0)
+	if ((rc = service_dial(&c->service, &fd)) != 0)
 		return rc;
 	stream_init(&c->s, fd, CATDUMP_LINE_MAX, CATALOG_CALL_MS);
 	c->up = true;
@@ -324,13 +256,11 @@ catalog_ask_all(struct catalog *c, struct catalog_ask *ask, size_t n)
 }
 
 bool
-catalog_is_up(const struct conf *conf)
+catalog_is_up(const struct catalog *c)
 {
-	char	 path[FILE_PATH_MAX];
 	int	 fd;
 
-	if (socket_path(conf, path, sizeof(path)) != 0 ||
-	    stream_connect(NULL, path, &fd) != 0)
+	if (service_find(&c->service, &fd) != 0)
 		return false;
 	close(fd);
 	return true;

@@ -9,7 +9,6 @@
 #include "base/str.h"
 #include "cluster/conf.h"
 
-#define CATALOG_START_MS 5000	/* for an agent to come up */
 #define CATALOG_CALL_MS	 5000	/* for an answer; see catalog_call */
 #define CATALOG_IDLE_S	 300	/* an agent started on demand goes after */
 
@@ -55,6 +54,6 @@ int	 catalog_ask_all(struct catalog *, struct catalog_ask *, size_t n)
 	    CM_MUST;
 
 /* Is an agent there, without starting one? */
-bool	 catalog_is_up(const struct conf *);
+bool	 catalog_is_up(const struct catalog *);
 
 #endif
