@@ -368,6 +368,7 @@ struct found {
 	const char	*start;
 	const char	*at;		/* the last @ */
 	struct span	 comment;	/* the last one */
+	bool		 text;		/* more than blanks and comments */
 	bool		 words;		/* more than one word, or quoted */
 };
 
@@ -376,7 +377,7 @@ static void
 walk(struct span *rest, const char *stop, struct found *f)
 {
 	size_t	 n;
-	bool	 blank = false, text = false;
+	bool	 blank = false;
 
 	memset(f, 0, sizeof(*f));
 	f->start = rest->p;
@@ -390,12 +391,12 @@ walk(struct span *rest, const char *stop, struct found *f)
 		if (c == '(') {
 			f->comment = (struct span){ rest->p, n };
 		} else if (line_blank(c)) {
-			blank = text;
+			blank = f->text;
 		} else {
 			if (c == '@')
 				f->at = rest->p;
 			f->words |= blank || c == '"';
-			text = true;
+			f->text = true;
 		}
 	}
 }
@@ -442,7 +443,7 @@ angle_route(struct span *rest, struct address *a)
 	}
 }
 
-/* Takes the address in < >, its comments and stray > off *rest. */
+/* Takes the address in < > and its comments off *rest. */
 static void
 angle(struct span *rest, struct address *a)
 {
@@ -481,6 +482,15 @@ bare(const struct found *f, const char *end, struct address *a)
 		a->name = phrase(f, end);
 }
 
+/* Passes over blanks, empty elements and the > of an address before. */
+static void
+skip_empty(struct span *rest)
+{
+	while (rest->len > 0 && (line_blank(*rest->p) || *rest->p == ',' ||
+	    *rest->p == '>'))
+		skip(rest, 1);
+}
+
 bool
 address_next(struct span *rest, struct address *a)
 {
@@ -488,17 +498,13 @@ address_next(struct span *rest, struct address *a)
 	char		 c;
 
 	memset(a, 0, sizeof(*a));
-	while (rest->len > 0 && (line_blank(*rest->p) || *rest->p == ','))
-		skip(rest, 1);
-	if (rest->len == 0)
-		return false;
-	if (*rest->p == ';') {
-		a->kind = ADDRESS_GROUP_END;
-		skip(rest, 1);
-		return true;
-	}
-	walk(rest, ",;:<", &f);
-	c = rest->len > 0 ? *rest->p : '\0';
+	do {
+		skip_empty(rest);
+		if (rest->len == 0)
+			return false;
+		walk(rest, ",;:<", &f);
+		c = rest->len > 0 ? *rest->p : '\0';
+	} while (!f.text && (c == ',' || c == '\0'));
 	if (c == ':') {
 		a->kind = ADDRESS_GROUP;
 		a->name = phrase(&f, rest->p);
@@ -508,8 +514,11 @@ address_next(struct span *rest, struct address *a)
 		if (a->name.len == 0)
 			a->name = f.comment;
 		angle(rest, a);
-	} else {
+	} else if (f.text) {
 		bare(&f, rest->p, a);
+	} else {
+		a->kind = ADDRESS_GROUP_END;
+		skip(rest, 1);
 	}
 	return true;
 }
