@@ -22,7 +22,7 @@
 #define LANGUAGES_MAX	32
 #define SENDERS_MAX	16384	/* each of From, Sender, Reply-To */
 #define ENVELOPE_REST	(TEXT_MAX + ID_MAX + 256)
-#define ADDRESS_FIELDS	100	/* To, Cc and so on: fields that count */
+#define REPEATS_MAX	16	/* of one field with addresses */
 
 #define GROUP_END	"(NIL NIL NIL NIL)"
 
@@ -133,7 +133,7 @@ struct envelope {
 	struct {
 		enum env	 which;
 		struct span	 value;
-	}	 f[ADDRESS_FIELDS + E_N];
+	}	 f[E_N * REPEATS_MAX];
 };
 
 /*
@@ -144,8 +144,8 @@ static void
 env_collect(struct span header, struct envelope *e)
 {
 	struct header_field	 f;
-	size_t			 i, lists = 0;
-	unsigned		 seen = 0;
+	unsigned		 seen[E_N] = { 0 };
+	size_t			 i;
 
 	e->n = 0;
 	while (header_next(&header, &f)) {
@@ -154,10 +154,9 @@ env_collect(struct span header, struct envelope *e)
 				break;
 		if (i == E_N)
 			continue;
-		if (i >= E_FROM && i <= E_BCC ? lists++ >= ADDRESS_FIELDS :
-		    seen & 1u << i)
+		if (seen[i] == (i >= E_FROM && i <= E_BCC ? REPEATS_MAX : 1))
 			continue;
-		seen |= 1u << i;
+		seen[i]++;
 		e->f[e->n].which = (enum env)i;
 		e->f[e->n++].value = f.value;
 	}
