@@ -37,10 +37,14 @@ struct mime_tree {
 
 /*
  * Finds the parts.  Never fails on broken MIME: what cannot be understood is
- * text/plain, and limits cut the tree.  Linear in len.  CM_ENOMEM only.
- * Lines end with CRLF; a bare LF is taken as a line end too.
+ * text/plain, and limits cut the tree.  Linear in len.  CM_ENOMEM only, the
+ * tree is empty then.  Lines end with CRLF; a bare LF is taken as a line end
+ * too.  A multipart may have no children; a message (message/rfc822 or
+ * message/global without base64 or quoted-printable) has exactly one.  What
+ * limits cut or has no boundary is MIME_LEAF whatever its Content-Type says.
  */
 int	 mime_scan(const char *msg, size_t len, struct mime_tree *) CM_MUST;
+/* The tree is empty afterwards.  NULL is fine. */
 void	 mime_free(struct mime_tree *);
 
 /*
@@ -52,7 +56,12 @@ void	 mime_free(struct mime_tree *);
  */
 int	 mime_envelope(const char *msg, const struct mime_part *,
 	    struct buf *) CM_MUST;
-/* IMAP BODYSTRUCTURE with its extension data, under the same rules. */
+/*
+ * IMAP BODYSTRUCTURE with its extension data, under the same rules.  One that
+ * would be longer than MIME_SUMMARY_MAX describes the message as a single
+ * application/octet-stream.  A multipart without parts gets an empty
+ * text/plain, since the syntax asks for one part.
+ */
 int	 mime_bodystructure(const char *msg, const struct mime_tree *,
 	    struct buf *) CM_MUST;
 
