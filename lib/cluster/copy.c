@@ -63,16 +63,6 @@ local_list(struct copy *c, uint32_t **list, size_t *n)
 	return seg_list(c->log, c->dir, list, n);
 }
 
-static int
-local_end(struct copy *c, uint32_t segment, uint32_t *end)
-{
-	int	 rc;
-
-	*end = 0;
-	rc = seg_size(c->log, c->dir, segment, end);
-	return rc == CM_ENOINPUT ? 0 : rc;
-}
-
 /* The descriptor of a segment, made when flags say so. */
 static int
 use(struct copy *c, uint32_t segment, int flags)
@@ -94,6 +84,28 @@ use(struct copy *c, uint32_t segment, int flags)
 	    &c->fd)) != 0)
 		return rc;
 	return file_sync_dir(c->log, c->dir);
+}
+
+/*
+ * A shipper that was killed may have left bytes here that never came to the
+ * disk; who asks for the end relies on them.
+ */
+static int
+local_end(struct copy *c, uint32_t segment, uint32_t *end)
+{
+	struct stat	 st;
+	int		 rc;
+
+	*end = 0;
+	if ((rc = use(c, segment, 0)) != 0)
+		return rc == CM_ENOINPUT ? 0 : rc;
+	if (fdatasync(c->fd) == -1 || fstat(c->fd, &st) == -1)
+		return log_errno(c->log, "%s: segment %08u", c->dir, segment);
+	if (st.st_size > UINT32_MAX)
+		return log_fail(c->log, CM_ECORRUPT, "%s: segment %08u is "
+		    "over 4 GiB", c->dir, segment);
+	*end = (uint32_t)st.st_size;
+	return 0;
 }
 
 static int

@@ -39,7 +39,7 @@ void	 copy_close(struct copy *);
 
 /* The segments it has, as seg_list. */
 int	 copy_list(struct copy *, uint32_t **, size_t *n) CM_MUST;
-/* Bytes it has of a segment; 0 when it has none. */
+/* Bytes it has of a segment on stable storage; 0 when it has none. */
 int	 copy_end(struct copy *, uint32_t segment, uint32_t *end) CM_MUST;
 /*
  * Appends; on stable storage when it returns 0.  CM_EOFFSET when the segment

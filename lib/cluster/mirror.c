@@ -1,0 +1,415 @@
+/* Those who wait for copies: the filter, and catching up. */
+#include "cluster/mirror.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "adapter/stream.h"
+#include "base/time.h"
+#include "cluster/copy.h"
+#include "cluster/service.h"
+#include "cluster/volume.h"
+#include "format/receipt.h"
+
+#define CHUNK		256	/* receipts waited for together */
+#define SHIPPER_IDLE_S	60
+#define TRIES		3
+#define GRACE_MS	2000	/* for the answer itself */
+#define STALL_MS	10000	/* catching up without a step: give up */
+
+/* The way to one volume's shipper. */
+struct line_to {
+	const struct conf_volume *cv;
+	struct service	 service;
+	struct stream	 s;
+	bool		 up;
+	char		 idle[16];
+};
+
+struct item {
+	char		*text;		/* the receipt's line */
+	size_t		 len;
+	struct receipt	 r;
+	struct line_to	*to;
+	bool		 enough;
+	char		*copies;	/* labels with commas */
+};
+
+struct filter {
+	const struct mirror *m;
+	struct line_to	*lines;
+	size_t		 nlines;
+	struct item	 item[CHUNK];
+	size_t		 n;
+	unsigned	 refused;
+};
+
+static int
+lines_init(const struct mirror *m, struct line_to **out, size_t *n)
+{
+	struct line_to	*l;
+	char		 name[80];
+	int		 rc;
+
+	*n = 0;
+	*out = calloc(m->conf->nvolumes + 1, sizeof(*l));
+	if (*out == NULL)
+		return log_fail(m->log, CM_ENOMEM, "mirror");
+	for (size_t i = 0; i < m->conf->nvolumes; i++) {
+		l = &(*out)[i];
+		l->cv = &m->conf->volumes[i];
+		snprintf(name, sizeof(name), "mirror-%s", l->cv->name);
+		if ((rc = service_init(&l->service, m->log, m->conf, m->file,
+		    m->node, name, "cm-mirror")) != 0)
+			return rc;
+		snprintf(l->idle, sizeof(l->idle), "%d", SHIPPER_IDLE_S);
+		l->service.argv[0] = "-i";
+		l->service.argv[1] = l->idle;
+		l->service.argv[2] = "-S";
+		l->service.argv[3] = l->cv->name;
+		++*n;
+	}
+	return 0;
+}
+
+static void
+hang_up(struct line_to *l)
+{
+	if (l->up)
+		stream_close(&l->s);
+	l->up = false;
+}
+
+static void
+lines_free(struct line_to *l, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		hang_up(&l[i]);
+		service_free(&l[i].service);
+	}
+	free(l);
+}
+
+static int
+dial(struct line_to *l, int timeout_ms)
+{
+	int	 fd, rc;
+
+	if (!l->up) {
+		if ((rc = service_dial(&l->service, &fd)) != 0)
+			return rc;
+		stream_init(&l->s, fd, 65536, timeout_ms + GRACE_MS);
+		l->up = true;
+	}
+	l->s.timeout_ms = timeout_ms + GRACE_MS;
+	return 0;
+}
+
+/* "home" or "home,label,label" from an answer "ok label label". */
+static char *
+copies_of(const struct conf_volume *cv, struct span labels)
+{
+	char		 home[COPY_LABEL_MAX], *out;
+	struct buf	 b;
+	struct span	 f;
+
+	copy_label(cv, -1, home);
+	buf_init(&b, 1 << 20);
+	buf_adds(&b, home);
+	while (labels.p != NULL && str_field(&labels, ' ', &f))
+		if (f.len > 0) {
+			buf_addc(&b, ',');
+			buf_add(&b, f.p, f.len);
+		}
+	out = b.err ? NULL : strdup(b.p);
+	buf_free(&b);
+	return out;
+}
+
+static int
+take_answer(struct item *it)
+{
+	struct span	 l, word;
+	int		 rc;
+
+	if ((rc = stream_line(&it->to->s, &l)) != 0)
+		return rc == CM_EEND || rc == CM_EDATA ? CM_EAWAY : rc;
+	if (!str_field(&l, ' ', &word))
+		return CM_EPROTO;
+	it->enough = span_is(word, "ok");
+	if (!it->enough && !span_is(word, "short"))
+		return CM_EPROTO;
+	if ((it->copies = copies_of(it->to->cv, l)) == NULL)
+		return CM_ENOMEM;
+	return 0;
+}
+
+/* Asks a volume's shipper about its items; again when it dies meanwhile. */
+static int
+ask(struct filter *f, struct line_to *l)
+{
+	const struct mirror	*m = f->m;
+	unsigned		 others = m->copies > 0 ? m->copies - 1 : 0;
+	int			 rc = 0;
+
+	for (int i = 0; i < TRIES; i++) {
+		if ((rc = dial(l, m->conf->timeout_ms)) != 0)
+			return rc;
+		for (size_t j = 0; j < f->n; j++) {
+			struct item *it = &f->item[j];
+
+			if (it->to == l && it->copies == NULL)
+				buf_addf(&l->s.out, "wait %u %u %u %d\n",
+				    it->r.place.segment,
+				    it->r.place.offset + it->r.place.length,
+				    others, m->conf->timeout_ms);
+		}
+		rc = stream_flush(&l->s, 1);
+		for (size_t j = 0; rc == 0 && j < f->n; j++)
+			if (f->item[j].to == l && f->item[j].copies == NULL)
+				rc = take_answer(&f->item[j]);
+		if (rc == 0)
+			return 0;
+		hang_up(l);
+		if (rc != CM_EAWAY)
+			break;
+	}
+	return log_fail(m->log, rc, "shipper of volume %s", l->cv->name);
+}
+
+/* What nobody could tell of is on the home alone. */
+static int
+fill_in(struct filter *f)
+{
+	for (size_t i = 0; i < f->n; i++) {
+		struct item *it = &f->item[i];
+
+		if (it->copies != NULL)
+			continue;
+		it->enough = f->m->copies <= 1;
+		it->copies = copies_of(it->to->cv, (struct span){ NULL, 0 });
+		if (it->copies == NULL)
+			return log_fail(f->m->log, CM_ENOMEM, "mirror");
+	}
+	return 0;
+}
+
+static int
+write_items(struct filter *f, int out)
+{
+	const struct mirror	*m = f->m;
+	struct stream		 s;
+	int			 rc;
+
+	stream_init(&s, out, 0, -1);
+	for (size_t i = 0; i < f->n; i++) {
+		struct item *it = &f->item[i];
+
+		if (!it->enough && m->conf->on_short == CONF_REFUSE) {
+			log_fail(m->log, CM_ESHORT, "%s is only on %s, wanted"
+			    " are %u", it->r.id, it->copies, m->copies);
+			f->refused++;
+			continue;
+		}
+		if (!it->enough)
+			log_warn(m->log, "%s is only on %s, wanted are %u; the"
+			    " rest follows", it->r.id, it->copies, m->copies);
+		it->r.copies = (struct span){ it->copies, strlen(it->copies) };
+		receipt_write(&s.out, &it->r);
+	}
+	rc = stream_flush(&s, 1);
+	buf_free(&s.in);
+	buf_free(&s.out);
+	return rc == 0 ? 0 : log_fail(m->log, rc, "output");
+}
+
+static void
+items_free(struct filter *f)
+{
+	for (size_t i = 0; i < f->n; i++) {
+		free(f->item[i].text);
+		free(f->item[i].copies);
+	}
+	memset(f->item, 0, sizeof(f->item));
+	f->n = 0;
+}
+
+static int
+do_chunk(struct filter *f, int out)
+{
+	int	 rc;
+
+	for (size_t i = 0; i < f->nlines; i++) {
+		bool any = false;
+
+		if (f->lines[i].cv->ncopies == 0)
+			continue;
+		for (size_t j = 0; j < f->n; j++)
+			any |= f->item[j].to == &f->lines[i];
+		/* a shipper that is away leaves its items to the policy */
+		if (any && ask(f, &f->lines[i]) == CM_ENOMEM)
+			return CM_ENOMEM;
+	}
+	rc = fill_in(f);
+	if (rc == 0)
+		rc = write_items(f, out);
+	items_free(f);
+	return rc;
+}
+
+static int
+add_item(struct filter *f, struct span line, uint64_t number)
+{
+	struct item	*it = &f->item[f->n];
+
+	if ((it->text = strndup(line.p, line.len)) == NULL)
+		return log_fail(f->m->log, CM_ENOMEM, "mirror");
+	f->n++;
+	if (receipt_parse(it->text, line.len, &it->r) == 0)
+		for (size_t i = 0; i < f->nlines; i++)
+			if (strcmp(f->lines[i].cv->name,
+			    it->r.place.volume) == 0)
+				it->to = &f->lines[i];
+	if (it->to != NULL)
+		return 0;
+	f->n--;
+	free(it->text);
+	memset(it, 0, sizeof(*it));
+	return log_fail(f->m->log, CM_EDATA, "input line %llu is no receipt "
+	    "of a volume of this cluster", (unsigned long long)number);
+}
+
+int
+mirror_filter(const struct mirror *m, int in, int out)
+{
+	struct filter	*f;
+	struct stream	 s;
+	struct span	 line;
+	uint64_t	 number = 0;
+	int		 rc, bad = 0;
+
+	if ((f = calloc(1, sizeof(*f))) == NULL)
+		return log_fail(m->log, CM_ENOMEM, "mirror");
+	f->m = m;
+	stream_init(&s, in, RECEIPT_MAX, -1);
+	rc = lines_init(m, &f->lines, &f->nlines);
+	while (rc == 0 && (rc = stream_line(&s, &line)) == 0) {
+		if ((rc = add_item(f, line, ++number)) == CM_EDATA) {
+			bad = rc;
+			rc = 0;
+		}
+		if (rc == 0 && f->n > 0 &&
+		    (f->n == CHUNK || !stream_has_line(&s)))
+			rc = do_chunk(f, out);
+	}
+	if (rc == CM_EEND)
+		rc = f->n > 0 ? do_chunk(f, out) : 0;
+	else if (rc == CM_EDATA || rc == CM_ETOOBIG)
+		log_fail(m->log, rc, "input line %llu",
+		    (unsigned long long)number + 1);
+	if (rc == 0 && f->refused > 0)
+		rc = CM_ESHORT;
+	if (rc == 0)
+		rc = bad;
+	items_free(f);
+	lines_free(f->lines, f->nlines);
+	free(f);
+	buf_free(&s.in);
+	buf_free(&s.out);
+	return rc;
+}
+
+/* The copies' ends as the shipper tells them, as one number to compare. */
+static int
+sum_of_ends(struct line_to *l, uint64_t *sum)
+{
+	struct span	 line, f;
+	uint64_t	 v;
+	int		 rc;
+
+	*sum = 0;
+	buf_adds(&l->s.out, "status\n");
+	if ((rc = stream_flush(&l->s, 1)) != 0)
+		return rc;
+	while ((rc = stream_line(&l->s, &line)) == 0) {
+		if (span_is(line, "."))
+			return 0;
+		while (str_field(&line, ' ', &f))
+			if (str_u64(f.p, f.len, UINT32_MAX, &v) == 0)
+				*sum = *sum * 31 + v;
+	}
+	return rc;
+}
+
+/* One wait of a second for all copies of a volume. */
+static int
+wait_step(struct line_to *l, struct vol_end e, bool *done, uint64_t *sum)
+{
+	struct span	 line;
+	int		 rc;
+
+	if ((rc = dial(l, 1000)) != 0)
+		return rc;
+	buf_addf(&l->s.out, "wait %u %u %zu 1000\n", e.segment, e.offset,
+	    l->cv->ncopies);
+	if ((rc = stream_flush(&l->s, 1)) == 0 &&
+	    (rc = stream_line(&l->s, &line)) == 0) {
+		*done = line.len >= 2 && memcmp(line.p, "ok", 2) == 0;
+		if (!*done)
+			rc = sum_of_ends(l, sum);
+	}
+	if (rc != 0)
+		hang_up(l);
+	return rc;
+}
+
+static int
+catch_up(const struct mirror *m, struct line_to *l)
+{
+	struct volume	*v;
+	struct vol_end	 e;
+	uint64_t	 sum = 0, last = 0;
+	int64_t		 moved = time_mono_ms();
+	bool		 done = false;
+	int		 rc;
+
+	if ((rc = vol_open(m->log, m->conf, l->cv, &v)) != 0)
+		return rc;
+	e = vol_committed(v);
+	vol_close(v);
+	while (!done) {
+		rc = wait_step(l, e, &done, &sum);
+		if (rc != 0 && rc != CM_EAWAY && rc != CM_EEND)
+			return log_fail(m->log, rc, "shipper of volume %s",
+			    l->cv->name);
+		if (sum != last)
+			moved = time_mono_ms();
+		last = sum;
+		if (!done && time_mono_ms() - moved > STALL_MS)
+			return log_fail(m->log, CM_ESHORT, "volume %s: not "
+			    "all copies have everything (see the shipper's "
+			    "log in run/)", l->cv->name);
+	}
+	return 0;
+}
+
+int
+mirror_all(const struct mirror *m)
+{
+	struct line_to	*lines;
+	size_t		 n;
+	int		 rc, one;
+
+	rc = lines_init(m, &lines, &n);
+	for (size_t i = 0; rc != CM_ENOMEM && i < n; i++) {
+		if (lines[i].cv->ncopies == 0 ||
+		    !conf_is_home(m->conf, lines[i].cv))
+			continue;
+		if ((one = catch_up(m, &lines[i])) != 0)
+			rc = one;
+	}
+	lines_free(lines, n);
+	return rc;
+}

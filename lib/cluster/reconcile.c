@@ -1,0 +1,289 @@
+#include "cluster/reconcile.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/str.h"
+#include "cluster/recover.h"
+
+#define CHUNK		(1u << 20)
+#define TAIL		(8u << 20)	/* compared: over one batch */
+
+int
+home_size(const struct log *log, const char *home, struct vol_end committed,
+    uint32_t segment, uint32_t *size)
+{
+	int	 rc;
+
+	*size = 0;
+	if (segment > committed.segment)
+		return 0;
+	if (segment == committed.segment) {
+		*size = committed.offset;
+		return 0;
+	}
+	rc = seg_size(log, home, segment, size);
+	return rc == CM_ENOINPUT ? 0 : rc;
+}
+
+static int
+keep_end(void *arg, const struct seg_item *it)
+{
+	if (it->what == SEG_RECORD)
+		*(uint32_t *)arg = it->offset + it->length;
+	return 0;
+}
+
+/* Moves [from, to) of the copy's segment into fd, at the same offsets. */
+static int
+fetch(struct copy *c, uint32_t segment, uint32_t from, uint32_t to, int fd)
+{
+	char		*p;
+	uint32_t	 n;
+	int		 rc = 0;
+
+	if ((p = malloc(CHUNK)) == NULL)
+		return CM_ENOMEM;
+	while (rc == 0 && from < to) {
+		n = to - from < CHUNK ? to - from : CHUNK;
+		if ((rc = copy_read(c, segment, from, p, n)) == 0)
+			rc = file_pwrite(fd, p, n, from);
+		from += n;
+	}
+	free(p);
+	return rc;
+}
+
+static int
+move(int in, int out, uint32_t from, uint32_t to)
+{
+	char		*p;
+	uint32_t	 n;
+	int		 rc = 0;
+
+	if ((p = malloc(CHUNK)) == NULL)
+		return CM_ENOMEM;
+	while (rc == 0 && from < to) {
+		n = to - from < CHUNK ? to - from : CHUNK;
+		if ((rc = file_pread(in, p, n, from)) == 0)
+			rc = file_pwrite(out, p, n, from);
+		from += n;
+	}
+	free(p);
+	return rc;
+}
+
+/* The home's segment takes what the copy has more of it. */
+static int
+pull(const struct log *log, const char *home, const struct seg_meta *m,
+    struct copy *c, uint32_t segment, uint32_t have, uint32_t ce,
+    uint64_t *pulled)
+{
+	struct seg_scan	 s = { .salt = m->salt, .segment = segment,
+			    .to = ce, .messages = true, .fn = keep_end };
+	uint32_t	 sound = 0, end;
+	int		 out = -1, rc;
+
+	/* the home's own end may be in the middle of a record */
+	if (have > 0 && (rc = recover_end(log, home, segment, m->salt, have,
+	    &sound)) != 0)
+		return rc;
+	end = sound;
+	if ((s.fd = open(home, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600)) == -1)
+		return log_errno(log, "%s", home);
+	s.from = sound;
+	s.arg = &end;
+	if ((rc = fetch(c, segment, sound, ce, s.fd)) != 0 ||
+	    (rc = seg_scan(log, &s)) != 0)
+		goto out;
+	if (end > sound) {
+		if ((rc = seg_open(log, home, segment, O_RDWR | O_CREAT,
+		    &out)) != 0 || (rc = move(s.fd, out, sound, end)) != 0)
+			goto out;
+		if (fdatasync(out) == -1) {
+			rc = log_errno(log, "%s", home);
+			goto out;
+		}
+		if ((rc = file_sync_dir(log, home)) != 0)
+			goto out;
+		*pulled += end - sound;
+		log_warn(log, "volume %s: segment %08u: %u bytes that the "
+		    "home had lost were fetched from a copy", m->name,
+		    segment, end - sound);
+	}
+	if (end < ce && end >= have)
+		rc = copy_cut(c, segment, end);
+out:
+	if (out != -1)
+		close(out);
+	close(s.fd);
+	return rc;
+}
+
+struct soundness {
+	bool	 bad;
+};
+
+static int
+note_bad(void *arg, const struct seg_item *it)
+{
+	struct soundness	*s = arg;
+
+	if (it->what != SEG_RECORD)
+		s->bad = true;
+	return 0;
+}
+
+static int
+home_is_sound(const struct log *log, const char *home,
+    const struct seg_meta *m, uint32_t segment, uint32_t size, bool *sound)
+{
+	struct soundness s = { false };
+	struct seg_scan	 sc = { .salt = m->salt, .segment = segment,
+			    .to = size, .messages = true, .fn = note_bad,
+			    .arg = &s };
+	int		 rc;
+
+	if ((rc = seg_open(log, home, segment, O_RDONLY, &sc.fd)) != 0)
+		return rc;
+	rc = seg_scan(log, &sc);
+	close(sc.fd);
+	*sound = !s.bad;
+	return rc;
+}
+
+/* Where the two differ in their last bytes up to end; end when nowhere. */
+static int
+compare_tail(const struct log *log, const char *home, struct copy *c,
+    uint32_t segment, uint32_t end, uint32_t *differs)
+{
+	char		*a, *b;
+	uint32_t	 at = end > TAIL ? end - TAIL : 0, n;
+	int		 fd, rc;
+
+	*differs = end;
+	if ((rc = seg_open(log, home, segment, O_RDONLY, &fd)) != 0)
+		return rc;
+	a = malloc(CHUNK);
+	b = malloc(CHUNK);
+	if (a == NULL || b == NULL)
+		rc = CM_ENOMEM;
+	for (; rc == 0 && at < end && *differs == end; at += n) {
+		n = end - at < CHUNK ? end - at : CHUNK;
+		if ((rc = file_pread(fd, a, n, at)) != 0 ||
+		    (rc = copy_read(c, segment, at, b, n)) != 0)
+			break;
+		if (memcmp(a, b, n) == 0)
+			continue;
+		for (uint32_t i = 0; i < n; i++)
+			if (a[i] != b[i]) {
+				*differs = at + i;
+				break;
+			}
+	}
+	free(a);
+	free(b);
+	close(fd);
+	return rc;
+}
+
+/* A copy's tail that is not the home's is cut, if the home's is sound. */
+static int
+settle_tail(const struct log *log, const char *home, const struct seg_meta *m,
+    struct copy *c, uint32_t segment, uint32_t he, uint32_t ce)
+{
+	uint32_t	 end = he < ce ? he : ce, differs;
+	bool		 sound;
+	int		 rc;
+
+	if (end == 0)
+		return 0;
+	if ((rc = compare_tail(log, home, c, segment, end, &differs)) != 0 ||
+	    differs == end)
+		return rc;
+	if ((rc = home_is_sound(log, home, m, segment, he, &sound)) != 0)
+		return rc;
+	if (!sound)
+		return log_fail(log, CM_ECORRUPT, "volume %s: segment %08u: "
+		    "the home and a copy differ at %u, and the home is damaged"
+		    " (cm-rebuild check -r)", m->name, segment, differs);
+	log_warn(log, "volume %s: segment %08u: a copy differs from byte %u "
+	    "on; it is sent again", m->name, segment, differs);
+	return copy_cut(c, segment, differs);
+}
+
+static int
+settle(const struct log *log, const char *home, const struct seg_meta *m,
+    struct vol_end committed, struct copy *c, uint32_t segment, bool last,
+    uint64_t *pulled)
+{
+	uint32_t	 he, ce;
+	int		 rc;
+
+	if ((rc = copy_end(c, segment, &ce)) != 0 || ce == 0)
+		return rc;
+	if (segment > committed.segment)
+		return log_fail(log, CM_ECORRUPT, "volume %s: a copy has "
+		    "segment %08u, which the home never had", m->name,
+		    segment);
+	if ((rc = home_size(log, home, committed, segment, &he)) != 0)
+		return rc;
+	if (ce > he) {
+		if (segment == committed.segment)
+			return log_fail(log, CM_ECORRUPT, "volume %s: a copy's"
+			    " open segment %08u is longer than the home's",
+			    m->name, segment);
+		return pull(log, home, m, c, segment, he, ce, pulled);
+	}
+	if (ce < he || last)
+		return settle_tail(log, home, m, c, segment, he, ce);
+	return 0;
+}
+
+int
+reconcile(const struct log *log, const char *home, const struct seg_meta *m,
+    struct vol_end committed, struct copy *c, uint64_t *pulled)
+{
+	uint32_t	*list;
+	size_t		 n;
+	int		 rc;
+
+	*pulled = 0;
+	if ((rc = copy_list(c, &list, &n)) != 0)
+		return rc;
+	for (size_t i = 0; i < n && rc == 0; i++)
+		rc = settle(log, home, m, committed, c, list[i], i + 1 == n,
+		    pulled);
+	free(list);
+	return rc;
+}
+
+int
+reconcile_next(const struct log *log, const char *home,
+    struct vol_end committed, struct copy *c, uint32_t from,
+    struct vol_end *next)
+{
+	uint32_t	*list, he, ce;
+	size_t		 n;
+	int		 rc;
+
+	*next = committed;
+	if ((rc = seg_list(log, home, &list, &n)) != 0)
+		return rc;
+	for (size_t i = 0; i < n && rc == 0; i++) {
+		if (list[i] < from || list[i] > committed.segment)
+			continue;
+		if ((rc = home_size(log, home, committed, list[i],
+		    &he)) != 0 || (rc = copy_end(c, list[i], &ce)) != 0)
+			break;
+		if (ce < he) {
+			*next = (struct vol_end){ list[i], ce };
+			break;
+		}
+	}
+	free(list);
+	return rc;
+}

@@ -1,0 +1,510 @@
+/* The shipper of one volume: a thread for each copy, one for who waits. */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "adapter/stream.h"
+#include "base/file.h"
+#include "base/time.h"
+#include "cluster/mirror.h"
+#include "cluster/reconcile.h"
+#include "cluster/service.h"
+#include "cluster/volume.h"
+
+#define BATCH		(4u << 20)	/* bytes sent at a time */
+#define TICK_MS		200
+#define BACKOFF_MIN_MS	100
+#define BACKOFF_MAX_MS	5000
+#define CLIENTS_MAX	500
+#define LINE_MAX_LEN	256
+#define WAITS_MAX	1024		/* of one client, not yet answered */
+
+/* One copy and its thread. */
+struct sender {
+	struct shipper	*sh;
+	size_t		 index;
+	char		 label[COPY_LABEL_MAX];
+	pthread_t	 thread;
+	struct volume	*v;		/* a handle of its own */
+	struct copy	*c;
+	char		*batch;
+	_Atomic uint64_t end;		/* it has all before; segment << 32 */
+	atomic_bool	 up;
+};
+
+struct wait {
+	struct vol_end	 end;
+	unsigned	 copies;
+	int64_t		 until_ms;
+};
+
+struct waiter {
+	struct stream	 s;
+	struct wait	 wait[WAITS_MAX];
+	size_t		 first, n;
+	bool		 broken;
+};
+
+struct shipper {
+	const struct log *log;
+	const struct conf *conf;
+	const struct conf_volume *cv;
+	struct sender	*senders;
+	size_t		 n;
+	atomic_bool	 stop;
+	atomic_bool	 now;		/* somebody waits: no nap */
+	pthread_mutex_t	 mu;
+	pthread_cond_t	 poke;
+	int		 efd;		/* a copy moved on */
+	struct waiter	*waiters[CLIENTS_MAX];
+	size_t		 nwaiters;
+	int64_t		 last_ms;
+};
+
+static uint64_t
+pack(struct vol_end e)
+{
+	return (uint64_t)e.segment << 32 | e.offset;
+}
+
+static struct vol_end
+sender_end(struct sender *s)
+{
+	uint64_t v = atomic_load(&s->end);
+
+	return (struct vol_end){ (uint32_t)(v >> 32), (uint32_t)v };
+}
+
+static void
+nap(struct shipper *sh, int ms)
+{
+	struct timespec	 ts;
+
+	pthread_mutex_lock(&sh->mu);
+	if (!sh->stop && !atomic_exchange(&sh->now, false)) {
+		clock_gettime(CLOCK_MONOTONIC, &ts);
+		ts.tv_sec += ms / 1000;
+		ts.tv_nsec += (long)(ms % 1000) * 1000000;
+		if (ts.tv_nsec >= 1000000000) {
+			ts.tv_sec++;
+			ts.tv_nsec -= 1000000000;
+		}
+		pthread_cond_timedwait(&sh->poke, &sh->mu, &ts);
+	}
+	pthread_mutex_unlock(&sh->mu);
+}
+
+static void
+moved(struct sender *s, struct vol_end e)
+{
+	uint64_t one = 1;
+
+	atomic_store(&s->end, pack(e));
+	if (write(s->sh->efd, &one, sizeof(one)) == -1)
+		return;		/* the counter is full: it is awake anyway */
+}
+
+static int
+sender_open(struct sender *s)
+{
+	struct shipper	*sh = s->sh;
+	uint64_t	 pulled;
+	struct vol_end	 next, committed;
+	int		 rc;
+
+	if (s->v == NULL &&
+	    (rc = vol_open(sh->log, sh->conf, sh->cv, &s->v)) != 0)
+		return rc;
+	if ((rc = vol_refresh(s->v)) != 0)
+		return rc;
+	committed = vol_committed(s->v);
+	if ((rc = copy_open(sh->log, sh->conf, sh->cv, s->index,
+	    vol_meta(s->v), &s->c)) != 0 ||
+	    (rc = reconcile(sh->log, sh->cv->path, vol_meta(s->v), committed,
+	    s->c, &pulled)) != 0 ||
+	    (rc = reconcile_next(sh->log, sh->cv->path, committed, s->c, 0,
+	    &next)) != 0)
+		return rc;
+	s->up = true;
+	moved(s, next);
+	return 0;
+}
+
+static void
+sender_close(struct sender *s)
+{
+	copy_close(s->c);
+	s->c = NULL;
+	s->up = false;
+}
+
+/* Sends the next batch; *more when there was one. */
+static int
+send_batch(struct sender *s, bool *more)
+{
+	const char	*dir = s->sh->cv->path;
+	struct vol_end	 at = sender_end(s), committed;
+	uint32_t	 size, n;
+	int		 fd, rc;
+
+	*more = false;
+	if ((rc = vol_refresh(s->v)) != 0)
+		return rc;
+	committed = vol_committed(s->v);
+	if (!vol_end_before(at, committed))
+		return 0;
+	if ((rc = home_size(s->sh->log, dir, committed, at.segment,
+	    &size)) != 0)
+		return rc;
+	if (at.offset >= size) {
+		if ((rc = reconcile_next(s->sh->log, dir, committed, s->c,
+		    at.segment + 1, &at)) == 0)
+			moved(s, at);
+		*more = rc == 0;
+		return rc;
+	}
+	n = size - at.offset < BATCH ? size - at.offset : BATCH;
+	if ((rc = seg_open(s->sh->log, dir, at.segment, O_RDONLY, &fd)) != 0)
+		return rc;
+	rc = file_pread(fd, s->batch, n, at.offset);
+	close(fd);
+	if (rc != 0)
+		return log_fail(s->sh->log, rc, "%s: segment %08u", dir,
+		    at.segment);
+	if ((rc = copy_append(s->c, at.segment, at.offset, s->batch, n)) != 0)
+		return rc;
+	at.offset += n;
+	moved(s, at);
+	*more = true;
+	return 0;
+}
+
+static void *
+sender_main(void *arg)
+{
+	struct sender	*s = arg;
+	int		 rc, backoff = BACKOFF_MIN_MS;
+	bool		 more;
+
+	while (!s->sh->stop) {
+		more = false;
+		rc = s->c == NULL ? sender_open(s) : 0;
+		if (rc == 0)
+			rc = send_batch(s, &more);
+		if (rc == 0) {
+			backoff = BACKOFF_MIN_MS;
+			if (!more)
+				nap(s->sh, TICK_MS);
+			continue;
+		}
+		if (s->up || backoff == BACKOFF_MIN_MS)
+			log_fail(s->sh->log, rc, "volume %s: copy %s: tries "
+			    "again", s->sh->cv->name, s->label);
+		sender_close(s);
+		for (int ms = 0; ms < backoff && !s->sh->stop; ms += 50)
+			time_sleep_ms(50);
+		if ((backoff *= 2) > BACKOFF_MAX_MS)
+			backoff = BACKOFF_MAX_MS;
+	}
+	sender_close(s);
+	vol_close(s->v);
+	return NULL;
+}
+
+static void
+poke(struct shipper *sh)
+{
+	pthread_mutex_lock(&sh->mu);
+	sh->now = true;
+	pthread_cond_broadcast(&sh->poke);
+	pthread_mutex_unlock(&sh->mu);
+}
+
+/* "ok" or "short", and the labels of the copies that have it. */
+static void
+answer(struct shipper *sh, struct waiter *w, const struct wait *x,
+    const char *word)
+{
+	buf_adds(&w->s.out, word);
+	for (size_t i = 0; i < sh->n; i++)
+		if (!vol_end_before(sender_end(&sh->senders[i]), x->end) &&
+		    pack(sender_end(&sh->senders[i])) != 0)
+			buf_addf(&w->s.out, " %s", sh->senders[i].label);
+	buf_addc(&w->s.out, '\n');
+}
+
+static unsigned
+reached(struct shipper *sh, struct vol_end e)
+{
+	unsigned n = 0;
+
+	for (size_t i = 0; i < sh->n; i++)
+		n += !vol_end_before(sender_end(&sh->senders[i]), e);
+	return n;
+}
+
+/* Answers in order, as far as it can. */
+static void
+serve_waits(struct shipper *sh, struct waiter *w, int64_t now)
+{
+	struct wait	*x;
+	bool		 any = false;
+
+	for (; w->n > 0; w->n--, w->first = (w->first + 1) % WAITS_MAX) {
+		x = &w->wait[w->first];
+		if (reached(sh, x->end) >= x->copies)
+			answer(sh, w, x, "ok");
+		else if (now >= x->until_ms || x->copies > sh->n)
+			answer(sh, w, x, "short");
+		else
+			break;
+		any = true;
+	}
+	if (any && stream_flush(&w->s, 1) != 0)
+		w->broken = true;
+}
+
+static void
+status(struct shipper *sh, struct waiter *w)
+{
+	for (size_t i = 0; i < sh->n; i++) {
+		struct sender *s = &sh->senders[i];
+		struct vol_end e = sender_end(s);
+
+		buf_addf(&w->s.out, "=%s %u %u %s\n", s->label, e.segment,
+		    e.offset, s->up ? "up" : "down");
+	}
+	buf_adds(&w->s.out, ".\n");
+	if (stream_flush(&w->s, 1) != 0)
+		w->broken = true;
+}
+
+/* wait SEGMENT OFFSET COPIES MILLISECONDS */
+static int
+take_wait(struct waiter *w, struct span rest, int64_t now)
+{
+	struct wait	*x = &w->wait[(w->first + w->n) % WAITS_MAX];
+	struct span	 f;
+	uint64_t	 v[4];
+
+	for (int i = 0; i < 4; i++)
+		if (!str_field(&rest, ' ', &f) ||
+		    str_u64(f.p, f.len, UINT32_MAX, &v[i]) != 0)
+			return CM_EPROTO;
+	if (rest.p != NULL)
+		return CM_EPROTO;
+	x->end = (struct vol_end){ (uint32_t)v[0], (uint32_t)v[1] };
+	x->copies = (unsigned)v[2];
+	x->until_ms = now + (int64_t)v[3];
+	w->n++;
+	return 0;
+}
+
+static void
+take_line(struct shipper *sh, struct waiter *w, struct span l, int64_t now)
+{
+	struct span	 word;
+
+	if (str_field(&l, ' ', &word) && span_is(word, "wait") &&
+	    take_wait(w, l, now) == 0)
+		return;
+	if (span_is(word, "status")) {
+		status(sh, w);
+	} else if (span_is(word, "stop")) {
+		sh->stop = true;
+	} else {
+		w->broken = true;
+	}
+}
+
+/* Takes what a client has sent; no more than it may have unanswered. */
+static void
+take_input(struct shipper *sh, struct waiter *w, int64_t now)
+{
+	struct span	 l;
+	int		 rc;
+
+	do {
+		if ((rc = stream_line(&w->s, &l)) != 0) {
+			w->broken = true;
+			return;
+		}
+		take_line(sh, w, l, now);
+		sh->last_ms = now;
+	} while (!w->broken && w->n < WAITS_MAX && stream_has_line(&w->s));
+	poke(sh);
+}
+
+static void
+admit(struct shipper *sh, int lfd)
+{
+	struct waiter	*w;
+	int		 fd;
+
+	if ((fd = accept4(lfd, NULL, NULL, SOCK_CLOEXEC)) == -1)
+		return;
+	if ((w = calloc(1, sizeof(*w))) == NULL) {
+		close(fd);
+		return;
+	}
+	/* a client sends whole lines: a half one waits no longer than this */
+	stream_init(&w->s, fd, LINE_MAX_LEN, 1000);
+	sh->waiters[sh->nwaiters++] = w;
+}
+
+static void
+drop_broken(struct shipper *sh)
+{
+	for (size_t i = 0; i < sh->nwaiters;) {
+		struct waiter *w = sh->waiters[i];
+
+		if (!w->broken) {
+			i++;
+			continue;
+		}
+		stream_close(&w->s);
+		free(w);
+		sh->waiters[i] = sh->waiters[--sh->nwaiters];
+	}
+}
+
+static bool
+is_idle(struct shipper *sh, int idle_s)
+{
+	return idle_s > 0 && sh->nwaiters == 0 &&
+	    time_mono_ms() - sh->last_ms > (int64_t)idle_s * 1000;
+}
+
+static void
+turn(struct shipper *sh, int lfd)
+{
+	struct pollfd	 p[CLIENTS_MAX + 2];
+	uint64_t	 count;
+	int64_t		 now;
+	size_t		 n = sh->nwaiters;
+
+	p[0] = (struct pollfd){ sh->efd, POLLIN, 0 };
+	p[1] = (struct pollfd){ n < CLIENTS_MAX ? lfd : -1, POLLIN, 0 };
+	for (size_t i = 0; i < n; i++) {
+		struct waiter *w = sh->waiters[i];
+
+		p[i + 2] = (struct pollfd){ w->n < WAITS_MAX ? w->s.fd : -1,
+		    POLLIN, 0 };
+	}
+	if (poll(p, n + 2, TICK_MS / 4) == -1 && errno != EINTR)
+		return;
+	now = time_mono_ms();
+	if (p[0].revents &&
+	    read(sh->efd, &count, sizeof(count)) == -1 && errno != EAGAIN)
+		return;
+	for (size_t i = 0; i < n; i++)
+		if (p[i + 2].revents)
+			take_input(sh, sh->waiters[i], now);
+	for (size_t i = 0; i < n; i++)
+		if (!sh->waiters[i]->broken)
+			serve_waits(sh, sh->waiters[i], now);
+	drop_broken(sh);
+	if (p[1].revents)
+		admit(sh, lfd);
+}
+
+static int
+start_senders(struct shipper *sh)
+{
+	for (size_t i = 0; i < sh->cv->ncopies; i++) {
+		struct sender *s = &sh->senders[sh->n];
+
+		s->sh = sh;
+		s->index = i;
+		copy_label(sh->cv, (int)i, s->label);
+		if ((s->batch = malloc(BATCH)) == NULL)
+			return CM_ENOMEM;
+		if (pthread_create(&s->thread, NULL, sender_main, s) != 0) {
+			free(s->batch);
+			return CM_EAGAIN;
+		}
+		sh->n++;
+	}
+	return 0;
+}
+
+static void
+end_senders(struct shipper *sh)
+{
+	sh->stop = true;
+	poke(sh);
+	for (size_t i = 0; i < sh->n; i++) {
+		pthread_join(sh->senders[i].thread, NULL);
+		free(sh->senders[i].batch);
+	}
+}
+
+static int
+ship(struct shipper *sh, int lfd, int idle_s)
+{
+	pthread_condattr_t	 ca;
+	int			 rc;
+
+	pthread_mutex_init(&sh->mu, NULL);
+	pthread_condattr_init(&ca);
+	pthread_condattr_setclock(&ca, CLOCK_MONOTONIC);
+	pthread_cond_init(&sh->poke, &ca);
+	pthread_condattr_destroy(&ca);
+	sh->last_ms = time_mono_ms();
+	if ((sh->efd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) == -1)
+		return log_errno(sh->log, "eventfd");
+	if ((sh->senders = calloc(sh->cv->ncopies + 1,
+	    sizeof(*sh->senders))) == NULL)
+		return log_fail(sh->log, CM_ENOMEM, "shipper");
+	if ((rc = start_senders(sh)) == 0)
+		while (!sh->stop && !is_idle(sh, idle_s))
+			turn(sh, lfd);
+	end_senders(sh);
+	for (size_t i = 0; i < sh->nwaiters; i++)
+		sh->waiters[i]->broken = true;
+	drop_broken(sh);
+	free(sh->senders);
+	close(sh->efd);
+	return rc;
+}
+
+int
+mirror_serve(const struct log *log, const struct conf *conf,
+    const struct conf_volume *cv, int idle_s)
+{
+	struct shipper	*sh;
+	struct service	 s;
+	char		 name[80], path[FILE_PATH_MAX];
+	int		 lock, lfd, rc;
+
+	if (!conf_is_home(conf, cv))
+		return log_fail(log, CM_EAWAY, "volume %s: its home is %s",
+		    cv->name, cv->home);
+	snprintf(name, sizeof(name), "mirror-%s", cv->name);
+	if ((rc = service_init(&s, log, conf, NULL, NULL, name,
+	    "cm-mirror")) != 0 || (rc = service_path(&s, "sock", path)) != 0)
+		return rc;
+	if ((rc = service_listen(&s, &lock, &lfd)) != 0)
+		return rc == CM_EEXIST ? 0 : rc;
+	if ((sh = calloc(1, sizeof(*sh))) == NULL) {
+		rc = log_fail(log, CM_ENOMEM, "shipper");
+	} else {
+		sh->log = log;
+		sh->conf = conf;
+		sh->cv = cv;
+		rc = ship(sh, lfd, idle_s);
+		free(sh);
+	}
+	unlink(path);
+	close(lfd);
+	close(lock);
+	return rc;
+}
