@@ -60,14 +60,18 @@ prepare(const char *password, size_t len, char **out, const char **why)
 
 	*out = NULL;
 	*why = NULL;
-	if (len == 0)
+	if (len == 0) {
 		*why = "password is empty";
-	else if (len > SASL_PASSWORD_MAX)
-		*why = "password is too long";
-	else if (memchr(password, '\0', len) != NULL)
-		*why = "password contains a NUL";
-	if (*why != NULL)
 		return 0;
+	}
+	if (len > SASL_PASSWORD_MAX) {
+		*why = "password is too long";
+		return 0;
+	}
+	if (memchr(password, '\0', len) != NULL) {
+		*why = "password contains a NUL";
+		return 0;
+	}
 	memcpy(plain, password, len);
 	plain[len] = '\0';
 	rc = gsasl_saslprep(plain, PREP_FLAGS, out, NULL);

@@ -34,8 +34,8 @@ int	 sasl_verifier(const struct log *, const char *password, size_t len,
 /*
  * Is this the password of the verifier?  0 when it is; CM_EPERM when not,
  * whatever is wrong with it, without a line; CM_ECORRUPT when the verifier
- * does not have the form above (4096 iterations at least are not asked of
- * it); CM_ENOMEM; CM_ESOFT.  The keys are compared in constant time.
+ * does not have the form above (fewer than 4096 iterations are taken here);
+ * CM_ENOMEM; CM_ESOFT.  The keys are compared in constant time.
  */
 int	 sasl_verify_plain(const struct log *, const char *verifier,
 	    const char *password, size_t len) CM_MUST;

@@ -399,6 +399,39 @@ test_examples(const char *root)
 	}
 }
 
+/* The long example in cluster.xml(5). */
+static void
+test_manual(const char *root)
+{
+	char		 path[4096], *start, *end;
+	struct buf	 b;
+	struct conf	*c = NULL;
+
+	buf_init(&b, 1 << 20);
+	snprintf(path, sizeof(path), "%s/man/cluster.xml.5", root);
+	if (file_read(NULL, path, &b) != 0 ||
+	    (start = strstr(b.p, "<?xml")) == NULL ||
+	    (end = strstr(start, ".Ed\n")) == NULL) {
+		ok(0, "%s has an example", path);
+	} else {
+		*end = '\0';
+		is_int(load(start, "n1", &c), 0, "cluster.xml(5)'s example");
+	}
+	conf_free(c);
+	buf_free(&b);
+}
+
+static void
+test_big(void)
+{
+	struct conf	*c;
+
+	is_int(load(WITH(""), NULL, &c), 0, "small");
+	conf_free(c);
+	is_int(truncate(file, (16 << 20) + 1), 0, "over 16 MiB");
+	is_int(conf_load(&lg, file, NULL, &c), CM_ETOOBIG, "is refused");
+}
+
 int
 main(void)
 {
@@ -425,6 +458,8 @@ main(void)
 	test_host();
 	test_files();
 	test_examples(root);
+	test_manual(root);
+	test_big();
 	test_embedded();
 	unlink(file);
 	is_int(rmdir(dir), 0, "nothing is left");
