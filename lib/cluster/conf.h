@@ -12,6 +12,14 @@
 #define CONF_NAME_MAX	63		/* letters, digits, - and _ */
 #define CONF_VOLUMES_MAX 4096
 #define CONF_NODES_MAX	1024
+#define CONF_DOMAINS_MAX 65536
+#define CONF_RULES_MAX	1024
+#define CONF_COPIES_MAX	64		/* of one volume */
+#define CONF_PATH_MAX	1024
+#define CONF_SEGMENT_MIN ((uint64_t)64 << 10)
+#define CONF_SEGMENT_MAX ((uint64_t)1 << 30)
+#define CONF_SIZE_MAX	((uint64_t)1 << 30)	/* of a message */
+#define CONF_TIMEOUT_MAX 3600000	/* ms */
 
 enum conf_select { CONF_ROUND_ROBIN, CONF_RANDOM, CONF_LOAD };
 enum conf_short { CONF_REFUSE, CONF_DEGRADE };
@@ -48,6 +56,7 @@ struct conf_rule {
 
 struct conf {
 	char		*file;		/* NULL: the embedded default */
+	char		*name;		/* of the cluster, may be NULL */
 	char		*self;		/* this node's name */
 	struct conf_node *node;		/* this node, one of nodes */
 	char		**domains;	/* lower case; none: see conf_is_open */

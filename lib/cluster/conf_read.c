@@ -1,0 +1,523 @@
+#include "cluster/conf_impl.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/str.h"
+
+#define STATE_DEFAULT	"/var/lib/clustermail"
+#define STATE_FOLDERS	3	/* catalog, run, spool */
+
+struct word {
+	const char	*word;
+	int		 value;
+};
+
+static const struct word yes_no[] = { { "yes", 1 }, { "no", 0 }, { NULL, 0 } };
+static const struct word selects[] = {
+	{ "round-robin", CONF_ROUND_ROBIN }, { "random", CONF_RANDOM },
+	{ "load", CONF_LOAD }, { NULL, 0 }
+};
+static const struct word shorts[] = {
+	{ "refuse", CONF_REFUSE }, { "degrade", CONF_DEGRADE }, { NULL, 0 }
+};
+static const struct word priorities[] = {
+	{ "high", 1 }, { "normal", 0 }, { NULL, 0 }
+};
+
+int
+conf_bad(const struct conf_reader *r, int line, const char *fmt, ...)
+{
+	char	 text[1024];
+	va_list	 ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	return log_fail(r->log, CM_ECONF, "%s:%d: %s", r->file, line, text);
+}
+
+static int
+no_memory(const struct conf_reader *r)
+{
+	return log_fail(r->log, CM_ENOMEM, "%s", r->file);
+}
+
+bool
+conf_name_ok(const char *s)
+{
+	size_t	 len = strspn(s, "abcdefghijklmnopqrstuvwxyz"
+	    "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-");
+
+	return len > 0 && len <= CONF_NAME_MAX && s[len] == '\0' &&
+	    s[0] != '-';
+}
+
+/* An attribute that must be there. */
+static int
+need(const struct conf_reader *r, const struct xml_elem *e, const char *attr,
+    const char **out)
+{
+	if ((*out = xml_attr(e, attr)) == NULL)
+		return conf_bad(r, xml_line(e), "%s has no attribute %s",
+		    xml_name(e), attr);
+	return 0;
+}
+
+static int
+keep(const struct conf_reader *r, const char *s, char **out)
+{
+	if ((*out = strdup(s)) == NULL)
+		return no_memory(r);
+	return 0;
+}
+
+static int
+read_name(const struct conf_reader *r, const struct xml_elem *e,
+    const char *attr, char **out)
+{
+	const char	*s;
+	int		 rc;
+
+	if ((rc = need(r, e, attr, &s)) != 0)
+		return rc;
+	if (!conf_name_ok(s))
+		return conf_bad(r, xml_line(e), "%s=\"%s\" is not a name: 1 to "
+		    "%d letters, digits, - and _, not starting with -",
+		    attr, s, CONF_NAME_MAX);
+	return keep(r, s, out);
+}
+
+/*
+ * One form for each folder, so that two names of one are seen: no double
+ * slash, no "." and no slash at the end.  What is wrong, or NULL.
+ */
+static const char *
+clean_path(const char *s, char *out)
+{
+	size_t	 n = 0, len;
+
+	if (s[0] != '/')
+		return "is not absolute";
+	if (strlen(s) > CONF_PATH_MAX)
+		return "is too long";
+	while (*(s += strspn(s, "/")) != '\0') {
+		len = strcspn(s, "/");
+		if (len == 2 && s[0] == '.' && s[1] == '.')
+			return "must not contain \"..\"";
+		for (size_t i = 0; i < len; i++)
+			if ((unsigned char)s[i] < 0x20 || s[i] == 0x7f)
+				return "contains a control character";
+		if (len != 1 || s[0] != '.') {
+			out[n++] = '/';
+			memcpy(out + n, s, len);
+			n += len;
+		}
+		s += len;
+	}
+	out[n] = '\0';
+	return n == 0 ? "must not be the root folder" : NULL;
+}
+
+static int
+read_path(const struct conf_reader *r, const struct xml_elem *e,
+    const char *attr, const char *def, char **out)
+{
+	const char	*s, *why;
+	char		 clean[CONF_PATH_MAX + 1];
+	int		 rc;
+
+	if (def != NULL && xml_attr(e, attr) == NULL)
+		return keep(r, def, out);
+	if ((rc = need(r, e, attr, &s)) != 0)
+		return rc;
+	if ((why = clean_path(s, clean)) != NULL)
+		return conf_bad(r, xml_line(e), "%s=\"%s\" %s", attr, s, why);
+	return keep(r, clean, out);
+}
+
+/* An optional size from min to max; *out stays as it is without one. */
+static int
+read_size(const struct conf_reader *r, const struct xml_elem *e,
+    const char *attr, uint64_t min, uint64_t max, uint64_t *out)
+{
+	const char	*s = xml_attr(e, attr);
+	uint64_t	 v;
+
+	if (s == NULL)
+		return 0;
+	if (str_size(s, &v) != 0)
+		return conf_bad(r, xml_line(e), "%s=\"%s\" is not a size such "
+		    "as 500K, 50M or 1G", attr, s);
+	if (v < min || v > max)
+		return conf_bad(r, xml_line(e), "%s=\"%s\" is not from %llu "
+		    "to %llu bytes", attr, s, (unsigned long long)min,
+		    (unsigned long long)max);
+	*out = v;
+	return 0;
+}
+
+/* An optional word of a list; *out stays as it is without one. */
+static int
+read_word(const struct conf_reader *r, const struct xml_elem *e,
+    const char *attr, const struct word *words, int *out)
+{
+	const char	*s = xml_attr(e, attr);
+	struct buf	 all;
+	int		 rc;
+
+	if (s == NULL)
+		return 0;
+	for (const struct word *w = words; w->word != NULL; w++) {
+		if (strcmp(w->word, s) == 0) {
+			*out = w->value;
+			return 0;
+		}
+	}
+	buf_init(&all, 256);
+	for (const struct word *w = words; w->word != NULL; w++)
+		buf_addf(&all, "%s%s", w == words ? "" : " or ", w->word);
+	rc = conf_bad(r, xml_line(e), "%s=\"%s\" is not %s", attr, s,
+	    all.len > 0 ? all.p : "known");
+	buf_free(&all);
+	return rc;
+}
+
+static bool
+domain_ok(const char *s)
+{
+	size_t	 len;
+
+	if (strlen(s) > 253)
+		return false;
+	for (;; s += len + 1) {
+		len = strspn(s, "abcdefghijklmnopqrstuvwxyz"
+		    "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-");
+		if (len == 0 || len > 63 || s[0] == '-' || s[len - 1] == '-')
+			return false;
+		if (s[len] == '\0')
+			return true;
+		if (s[len] != '.')
+			return false;
+	}
+}
+
+static int
+read_domain(const struct conf_reader *r, const struct xml_elem *e, char **out)
+{
+	const char	*s;
+	int		 rc;
+
+	if ((rc = need(r, e, "name", &s)) != 0)
+		return rc;
+	if (!domain_ok(s))
+		return conf_bad(r, xml_line(e), "name=\"%s\" is not a domain "
+		    "(write an international one in its xn-- form)", s);
+	if ((rc = keep(r, s, out)) != 0)
+		return rc;
+	for (char *p = *out; *p != '\0'; p++)
+		*p = str_lower(*p);
+	return 0;
+}
+
+static void
+add_folder(struct conf_reader *r, const char *node, const char *path,
+    const char *below, int line)
+{
+	r->folders[r->nfolders++] =
+	    (struct conf_folder){ node, path, below, line };
+}
+
+static int
+read_node(struct conf_reader *r, const struct xml_elem *e,
+    struct conf_node *n)
+{
+	const char	*s = xml_attr(e, "address");
+	int		 rc;
+
+	if ((rc = read_name(r, e, "name", &n->name)) != 0 ||
+	    (rc = read_path(r, e, "state", STATE_DEFAULT, &n->state)) != 0)
+		return rc;
+	/* Volumes may lie beside these in the state folder, not in them. */
+	add_folder(r, n->name, n->state, "/catalog", xml_line(e));
+	add_folder(r, n->name, n->state, "/run", xml_line(e));
+	add_folder(r, n->name, n->state, "/spool", xml_line(e));
+	if (s == NULL)
+		return 0;
+	if (s[0] == '\0' || strlen(s) > 255 || s[strspn(s,
+	    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+	    "0123456789.:_-")] != '\0')
+		return conf_bad(r, xml_line(e), "address=\"%s\" is neither an "
+		    "address nor a host name", s);
+	return keep(r, s, &n->address);
+}
+
+static size_t
+count(const struct xml_elem *e, const char *name)
+{
+	size_t	 n = 0;
+
+	for (e = xml_child(e); e != NULL; e = xml_next(e))
+		n += strcmp(xml_name(e), name) == 0;
+	return n;
+}
+
+static int
+read_volume(struct conf_reader *r, const struct xml_elem *e,
+    struct conf_volume *v)
+{
+	struct conf_copy *c;
+	size_t		 n = count(e, "copy");
+	int		 closed = 0, rc;
+
+	v->segment = CONF_SEGMENT_MAX;
+	if ((rc = read_name(r, e, "name", &v->name)) != 0 ||
+	    (rc = read_name(r, e, "home", &v->home)) != 0 ||
+	    (rc = read_path(r, e, "path", NULL, &v->path)) != 0 ||
+	    (rc = read_size(r, e, "segment", CONF_SEGMENT_MIN,
+	    CONF_SEGMENT_MAX, &v->segment)) != 0 ||
+	    (rc = read_word(r, e, "closed", yes_no, &closed)) != 0)
+		return rc;
+	v->closed = closed == 1;
+	add_folder(r, v->home, v->path, "", xml_line(e));
+	if (n > CONF_COPIES_MAX)
+		return conf_bad(r, xml_line(e), "more than %d copies",
+		    CONF_COPIES_MAX);
+	if (n > 0 && (v->copies = calloc(n, sizeof(*v->copies))) == NULL)
+		return no_memory(r);
+	for (e = xml_child(e); e != NULL; e = xml_next(e)) {
+		if (strcmp(xml_name(e), "copy") != 0)
+			continue;
+		c = &v->copies[v->ncopies++];
+		if ((rc = read_name(r, e, "node", &c->node)) != 0 ||
+		    (rc = read_path(r, e, "path", NULL, &c->path)) != 0)
+			return rc;
+		add_folder(r, c->node, c->path, "", xml_line(e));
+	}
+	return 0;
+}
+
+/* Names with blanks between them. */
+static int
+read_names(const struct conf_reader *r, const struct xml_elem *e,
+    const char *attr, char ***out, size_t *n)
+{
+	struct span	 rest, f;
+	const char	*s;
+	size_t		 max = 1;
+	int		 rc;
+
+	if ((rc = need(r, e, attr, &s)) != 0)
+		return rc;
+	for (const char *p = s; *p != '\0'; p++)
+		max += *p == ' ';
+	if ((*out = calloc(max, sizeof(**out))) == NULL)
+		return no_memory(r);
+	rest = (struct span){ s, strlen(s) };
+	while (str_field(&rest, ' ', &f)) {
+		if (f.len == 0)
+			continue;
+		if (((*out)[*n] = strndup(f.p, f.len)) == NULL)
+			return no_memory(r);
+		++*n;
+	}
+	if (*n == 0)
+		return conf_bad(r, xml_line(e), "%s=\"%s\" names none", attr,
+		    s);
+	return 0;
+}
+
+static int
+read_rule(const struct conf_reader *r, const struct xml_elem *e,
+    struct conf_rule *u)
+{
+	int	 rc;
+
+	u->max_size = UINT64_MAX;
+	u->high = -1;
+	if ((rc = read_size(r, e, "min-size", 0, UINT64_MAX,
+	    &u->min_size)) != 0 ||
+	    (rc = read_size(r, e, "max-size", 0, UINT64_MAX,
+	    &u->max_size)) != 0 ||
+	    (rc = read_word(r, e, "priority", priorities, &u->high)) != 0)
+		return rc;
+	return read_names(r, e, "volumes", &u->volumes, &u->nvolumes);
+}
+
+/* Seconds with at most three decimals, such as 5 or 0.25. */
+static int
+read_timeout(const struct conf_reader *r, const struct xml_elem *e, int *ms)
+{
+	const char	*s = xml_attr(e, "timeout"), *dot;
+	uint64_t	 whole, part = 0;
+	size_t		 n;
+	bool		 good;
+
+	if (s == NULL)
+		return 0;
+	dot = strchrnul(s, '.');
+	good = str_u64(s, (size_t)(dot - s), CONF_TIMEOUT_MAX / 1000,
+	    &whole) == 0;
+	if (good && *dot == '.') {
+		n = strlen(dot + 1);
+		good = n <= 3 && str_u64(dot + 1, n, 999, &part) == 0;
+		for (; good && n < 3; n++)
+			part *= 10;
+	}
+	if (good)
+		whole = whole * 1000 + part;
+	if (!good || whole == 0 || whole > CONF_TIMEOUT_MAX)
+		return conf_bad(r, xml_line(e), "timeout=\"%s\" is not from "
+		    "0.001 to %d seconds", s, CONF_TIMEOUT_MAX / 1000);
+	*ms = (int)whole;
+	return 0;
+}
+
+static int
+read_policy(struct conf_reader *r, const struct xml_elem *e)
+{
+	struct conf	*c = r->conf;
+	const char	*s = xml_attr(e, "copies");
+	int		 select = (int)c->select, on_short = (int)c->on_short;
+	uint64_t	 n;
+	int		 rc;
+
+	r->policy_line = xml_line(e);
+	r->has_copies = s != NULL;
+	r->has_short = xml_attr(e, "short") != NULL;
+	if (s != NULL) {
+		if (str_u64(s, strlen(s), CONF_COPIES_MAX + 1, &n) != 0 ||
+		    n == 0)
+			return conf_bad(r, xml_line(e), "copies=\"%s\" is not "
+			    "from 1 to %d", s, CONF_COPIES_MAX + 1);
+		c->copies = (unsigned)n;
+	}
+	if ((rc = read_word(r, e, "select", selects, &select)) != 0 ||
+	    (rc = read_word(r, e, "short", shorts, &on_short)) != 0 ||
+	    (rc = read_timeout(r, e, &c->timeout_ms)) != 0)
+		return rc;
+	c->select = (enum conf_select)select;
+	c->on_short = (enum conf_short)on_short;
+	return read_size(r, e, "size", 1, CONF_SIZE_MAX, &c->max_size);
+}
+
+/* n elements get room in conf and for their lines. */
+static int
+room(const struct conf_reader *r, const struct xml_elem *root,
+    const char *name, size_t max, size_t each, void **array, int **lines)
+{
+	size_t	 n = count(root, name);
+
+	if (n > max)
+		return conf_bad(r, xml_line(root), "more than %zu %s elements",
+		    max, name);
+	*array = calloc(n + 1, each);
+	*lines = calloc(n + 1, sizeof(**lines));
+	if (*array == NULL || *lines == NULL)
+		return no_memory(r);
+	return 0;
+}
+
+static int
+make_room(struct conf_reader *r, const struct xml_elem *root)
+{
+	struct conf	*c = r->conf;
+	size_t		 folders = 0;
+	void		*domains = NULL, *nodes = NULL, *volumes = NULL;
+	void		*rules = NULL;
+	int		 rc;
+
+	for (const struct xml_elem *e = xml_child(root); e != NULL;
+	    e = xml_next(e))
+		folders += 1 + count(e, "copy") +
+		    (strcmp(xml_name(e), "node") == 0 ? STATE_FOLDERS : 0);
+	if ((r->folders = calloc(folders + 1, sizeof(*r->folders))) == NULL)
+		return no_memory(r);
+	rc = room(r, root, "domain", CONF_DOMAINS_MAX, sizeof(*c->domains),
+	    &domains, &r->domain_line);
+	if (rc == 0)
+		rc = room(r, root, "node", CONF_NODES_MAX, sizeof(*c->nodes),
+		    &nodes, &r->node_line);
+	if (rc == 0)
+		rc = room(r, root, "volume", CONF_VOLUMES_MAX,
+		    sizeof(*c->volumes), &volumes, &r->volume_line);
+	if (rc == 0)
+		rc = room(r, root, "rule", CONF_RULES_MAX, sizeof(*c->rules),
+		    &rules, &r->rule_line);
+	c->domains = domains;
+	c->nodes = nodes;
+	c->volumes = volumes;
+	c->rules = rules;
+	return rc;
+}
+
+/* Unknown elements are passed over here: the schema tells about them. */
+static int
+read_element(struct conf_reader *r, const struct xml_elem *e)
+{
+	struct conf	*c = r->conf;
+	const char	*name = xml_name(e);
+	int		 line = xml_line(e);
+
+	if (strcmp(name, "domain") == 0) {
+		r->domain_line[c->ndomains] = line;
+		return read_domain(r, e, &c->domains[c->ndomains++]);
+	}
+	if (strcmp(name, "node") == 0) {
+		r->node_line[c->nnodes] = line;
+		return read_node(r, e, &c->nodes[c->nnodes++]);
+	}
+	if (strcmp(name, "volume") == 0) {
+		r->volume_line[c->nvolumes] = line;
+		return read_volume(r, e, &c->volumes[c->nvolumes++]);
+	}
+	if (strcmp(name, "rule") == 0) {
+		r->rule_line[c->nrules] = line;
+		return read_rule(r, e, &c->rules[c->nrules++]);
+	}
+	if (strcmp(name, "policy") == 0) {
+		if (r->policy_line != 0)
+			return conf_bad(r, line, "a second policy; the first "
+			    "is in line %d", r->policy_line);
+		return read_policy(r, e);
+	}
+	return 0;
+}
+
+int
+conf_read(struct conf_reader *r, const struct xml_elem *root)
+{
+	struct conf	*c = r->conf;
+	int		 rc;
+
+	if (strcmp(xml_name(root), "cluster") != 0)
+		return conf_bad(r, xml_line(root), "the outermost element is "
+		    "%s, not cluster", xml_name(root));
+	if (xml_attr(root, "name") != NULL &&
+	    (rc = read_name(r, root, "name", &c->name)) != 0)
+		return rc;
+	if ((rc = make_room(r, root)) != 0)
+		return rc;
+	for (const struct xml_elem *e = xml_child(root); e != NULL;
+	    e = xml_next(e))
+		if ((rc = read_element(r, e)) != 0)
+			return rc;
+	if (!r->has_short)
+		c->on_short = c->nnodes <= 2 ? CONF_DEGRADE : CONF_REFUSE;
+	for (size_t i = 0; !r->has_copies && i < c->nvolumes; i++)
+		if (c->volumes[i].ncopies > 0)
+			c->copies = 2;
+	return 0;
+}
+
+void
+conf_reader_free(struct conf_reader *r)
+{
+	free(r->domain_line);
+	free(r->node_line);
+	free(r->volume_line);
+	free(r->rule_line);
+	free(r->folders);
+}
