@@ -39,6 +39,7 @@ log_silent(struct log *l)
 	memset(l, 0, sizeof(*l));
 }
 
+__attribute__((format(printf, 4, 0)))
 static void
 put(const struct log *l, enum log_level level, const char *tail,
     const char *fmt, va_list ap)

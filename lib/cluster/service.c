@@ -89,6 +89,9 @@ start(const struct service *s)
 	for (int i = 0; s->argv[i] != NULL; i++)
 		argv[n++] = word(s->argv[i]);
 	argv[n] = NULL;
+	/* without a cluster.xml the other one finds the folder by this */
+	if (s->file == NULL && setenv("CM_HOME", s->state, 1) == -1)
+		return log_errno(s->log, "CM_HOME");
 	return spawn_detached(s->log, tool, argv, out);
 }
 
