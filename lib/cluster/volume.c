@@ -119,8 +119,12 @@ attach(struct volume *v)
 		return rc;
 	for (int i = 0; i < TRIES; i++) {
 		rc = control_map(v->log, dir, &v->ctl, &v->ctl_fd);
-		if (rc == 0 && segment_is_sound(v, vol_committed(v)))
-			return seg_meta_read(v->log, dir, &v->meta);
+		if (rc == 0 && segment_is_sound(v, vol_committed(v))) {
+			rc = seg_meta_read(v->log, dir, &v->meta);
+			if (rc != 0)
+				forget(v);
+			return rc;
+		}
 		if (rc == 0)
 			atomic_store(&v->ctl->state, CONTROL_BROKEN);
 		else if (rc != CM_ESTALE)
