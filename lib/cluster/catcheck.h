@@ -1,0 +1,17 @@
+/* "cm-catalog check": do the catalog and the volumes agree?  Level 3. */
+#ifndef CM_CATCHECK_H
+#define CM_CATCHECK_H
+
+#include "cluster/catalog.h"
+#include "cluster/conf.h"
+
+/*
+ * Every entry's record must exist with the right id and checksums; every
+ * record in the volumes must be in the catalog, with entries or deleted; the
+ * catalog's own tables must agree.  One line on out for each thing that is
+ * wrong; CM_ECORRUPT when there was one.
+ */
+int	 catcheck(const struct log *, const struct conf *, struct catalog *,
+	    int out) CM_MUST;
+
+#endif

@@ -1,0 +1,304 @@
+#include "cluster/store.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "base/time.h"
+#include "cluster/copy.h"
+#include "cluster/route.h"
+#include "cluster/volume.h"
+#include "format/header.h"
+#include "format/mime.h"
+#include "format/receipt.h"
+#include "format/record.h"
+
+/* One volume that was opened, and how far it has to be synced. */
+struct target {
+	struct volume	*v;
+	struct place	 last;
+	bool		 dirty;
+};
+
+struct store {
+	const struct log *log;
+	const struct conf *conf;
+	struct target	*targets;	/* one for each volume of the conf */
+	struct buf	 env, to, envelope, body, boxes;
+};
+
+int
+store_open(const struct log *log, const struct conf *conf, struct store **out)
+{
+	struct store	*s;
+
+	*out = NULL;
+	if ((s = calloc(1, sizeof(*s))) == NULL ||
+	    (s->targets = calloc(conf->nvolumes + 1,
+	    sizeof(*s->targets))) == NULL) {
+		free(s);
+		return log_fail(log, CM_ENOMEM, "store");
+	}
+	s->log = log;
+	s->conf = conf;
+	buf_init(&s->env, RECORD_ENV_MAX);
+	buf_init(&s->to, RECORD_ENV_MAX);
+	buf_init(&s->envelope, 2 * MIME_SUMMARY_MAX);
+	buf_init(&s->body, 2 * MIME_SUMMARY_MAX);
+	buf_init(&s->boxes, RECEIPT_MAX);
+	*out = s;
+	return 0;
+}
+
+void
+store_close(struct store *s)
+{
+	if (s == NULL)
+		return;
+	for (size_t i = 0; i < s->conf->nvolumes; i++)
+		vol_close(s->targets[i].v);
+	free(s->targets);
+	buf_free(&s->env);
+	buf_free(&s->to);
+	buf_free(&s->envelope);
+	buf_free(&s->body);
+	buf_free(&s->boxes);
+	free(s);
+}
+
+/* RFC 2156 (Priority, Importance) and the usual X-Priority. */
+static bool
+is_urgent(struct span header)
+{
+	struct header_field	 f;
+
+	if (header_find(header, "Priority", &f) && f.value.len >= 6 &&
+	    memmem(f.value.p, f.value.len, "urgent", 6) != NULL)
+		return true;
+	if (header_find(header, "Importance", &f) && f.value.len >= 4 &&
+	    (memmem(f.value.p, f.value.len, "high", 4) != NULL ||
+	    memmem(f.value.p, f.value.len, "High", 4) != NULL))
+		return true;
+	if (!header_find(header, "X-Priority", &f))
+		return false;
+	for (size_t i = 0; i < f.value.len; i++)
+		if (f.value.p[i] != ' ' && f.value.p[i] != '\t')
+			return f.value.p[i] == '1' || f.value.p[i] == '2';
+	return false;
+}
+
+/* ENVELOPE and BODYSTRUCTURE of the message. */
+static int
+summarize(struct store *s, const struct store_msg *m)
+{
+	struct mime_tree tree = { 0 };
+	int		 rc;
+
+	buf_reset(&s->envelope);
+	buf_reset(&s->body);
+	if ((rc = mime_scan(m->p, m->len, &tree)) == 0 &&
+	    (rc = mime_envelope(m->p, &tree.parts[0], &s->envelope)) == 0)
+		rc = mime_bodystructure(m->p, &tree, &s->body);
+	mime_free(&tree);
+	return rc;
+}
+
+static struct span
+span_of(const struct buf *b)
+{
+	return (struct span){ b->len ? b->p : "", b->len };
+}
+
+/* The "to" lines of the record, and the mailboxes of the receipt. */
+static int
+write_recipients(struct store *s, const struct store_msg *m)
+{
+	struct span	 rest = m->mailboxes, l;
+	char		 name[1024];
+
+	buf_reset(&s->to);
+	buf_reset(&s->boxes);
+	while (str_field(&rest, '\n', &l)) {
+		if (l.len == 0)
+			continue;
+		if (str_ncopy(name, sizeof(name), l.p, l.len) != 0)
+			return CM_EDATA;
+		record_to_add(&s->to, name, m->folder, m->flags);
+		if (s->boxes.len > 0)
+			buf_addc(&s->boxes, ',');
+		entry_write(&s->boxes, name, m->folder);
+	}
+	return s->to.err ? s->to.err : s->boxes.err;
+}
+
+static int
+make_id(const struct store_msg *m, struct ulid *id)
+{
+	unsigned char	 rnd[ULID_RANDOM];
+
+	if (m->id != NULL) {
+		*id = *m->id;
+		return 0;
+	}
+	if (getrandom(rnd, sizeof(rnd), 0) != sizeof(rnd))
+		return CM_EIO;
+	ulid_make(id, time_now_ms(), rnd);
+	return 0;
+}
+
+/* Is another volume worth a try? */
+static bool
+is_of_volume(int rc)
+{
+	return rc == CM_ELOCK || rc == CM_ESPACE || rc == CM_EIO ||
+	    rc == CM_ENOINPUT || rc == CM_EPERM || rc == CM_ESTALE ||
+	    rc == CM_ECORRUPT || rc == CM_EAWAY;
+}
+
+static int
+append_to(struct store *s, const struct conf_volume *cv,
+    const struct store_msg *m, struct place *place)
+{
+	struct target	*t = &s->targets[cv - s->conf->volumes];
+	int		 rc;
+
+	if (t->v == NULL &&
+	    (rc = vol_open(s->log, s->conf, cv, &t->v)) != 0)
+		return rc;
+	if ((rc = vol_append(t->v, s->env.p, s->env.len, m->p, m->len,
+	    place)) != 0)
+		return rc;
+	t->last = *place;
+	t->dirty = true;
+	return 0;
+}
+
+static int
+append_somewhere(struct store *s, const struct store_msg *m,
+    struct place *place, const struct conf_volume **cv)
+{
+	struct route_pick	 pick;
+	struct span		 header = { m->p, header_end(m->p, m->len) };
+	int			 rc;
+
+	if ((rc = route_select(s->log, s->conf, m->len, is_urgent(header),
+	    &pick)) != 0)
+		return rc;
+	for (size_t i = 0; i < pick.n; i++) {
+		*cv = pick.volume[i];
+		rc = append_to(s, *cv, m, place);
+		if (rc == 0 || !is_of_volume(rc))
+			break;
+	}
+	/* what this volume lacks may come back: try again */
+	return rc == CM_ENOINPUT || rc == CM_ECORRUPT ? CM_EAGAIN : rc;
+}
+
+static int
+add_receipt(struct store *s, const struct ulid *id, const struct place *place,
+    const struct conf_volume *cv, struct buf *out)
+{
+	struct receipt	 r = { .place = *place };
+	char		 home[COPY_LABEL_MAX];
+
+	ulid_text(id, r.id);
+	copy_label(cv, -1, home);
+	r.copies = (struct span){ home, strlen(home) };
+	r.mailboxes = span_of(&s->boxes);
+	return receipt_write(out, &r);
+}
+
+int
+store_append(struct store *s, const struct store_msg *m, struct buf *receipts)
+{
+	const struct conf_volume *cv = NULL;
+	struct record_env	 e = { .time_ms = m->time_ms };
+	struct place		 place;
+	int			 rc;
+
+	if (m->len > s->conf->max_size || m->len > RECORD_MSG_MAX)
+		return log_fail(s->log, CM_ETOOBIG, "a message of %zu bytes",
+		    m->len);
+	if (e.time_ms < 0)
+		e.time_ms = time_now_ms();
+	if ((rc = make_id(m, &e.id)) != 0 || (rc = summarize(s, m)) != 0 ||
+	    (rc = write_recipients(s, m)) != 0)
+		return log_fail(s->log, rc, "message");
+	e.sender = (struct span){ m->sender, strlen(m->sender) };
+	e.size = (uint32_t)m->len;
+	e.to = span_of(&s->to);
+	e.envelope = span_of(&s->envelope);
+	e.body = span_of(&s->body);
+	buf_reset(&s->env);
+	if ((rc = record_env_write(&s->env, &e)) != 0)
+		return log_fail(s->log, rc, "message: envelope part");
+	if ((rc = append_somewhere(s, m, &place, &cv)) != 0)
+		return rc;
+	if ((rc = add_receipt(s, &e.id, &place, cv, receipts)) != 0)
+		return log_fail(s->log, rc, "receipt");
+	return 0;
+}
+
+int
+store_commit(struct store *s)
+{
+	int	 rc = 0, one;
+
+	for (size_t i = 0; i < s->conf->nvolumes; i++) {
+		struct target *t = &s->targets[i];
+
+		if (!t->dirty)
+			continue;
+		if ((one = vol_sync(t->v, &t->last)) != 0)
+			rc = one;
+		else
+			t->dirty = false;
+	}
+	return rc;
+}
+
+/* Adds the lines of from that are not in to yet. */
+static int
+add_new(struct buf *to, struct span from)
+{
+	struct span	 l, have, h;
+	bool		 known;
+
+	while (str_field(&from, '\n', &l)) {
+		known = l.len == 0;
+		have = span_of(to);
+		while (!known && str_field(&have, '\n', &h))
+			known = h.len == l.len && memcmp(h.p, l.p, l.len) == 0;
+		if (known)
+			continue;
+		buf_add(to, l.p, l.len);
+		buf_addc(to, '\n');
+	}
+	return to->err;
+}
+
+int
+store_recipients(const struct log *log, struct catalog *c,
+    char *const addresses[], int n, struct buf *mailboxes)
+{
+	struct buf	 found;
+	int		 rc = 0, one;
+
+	buf_init(&found, RECEIPT_MAX);
+	for (int i = 0; i < n; i++) {
+		buf_reset(&found);
+		one = catalog_rcpt(c, addresses[i], &found);
+		if (one == CM_ENOUSER || one == CM_ENOHOST) {
+			/* name each of them before giving up */
+			rc = log_fail(log, CM_ENOUSER, "%s", addresses[i]);
+			continue;
+		}
+		if (one != 0 || (one = add_new(mailboxes,
+		    span_of(&found))) != 0) {
+			rc = one;
+			break;
+		}
+	}
+	buf_free(&found);
+	return rc;
+}
