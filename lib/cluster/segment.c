@@ -28,6 +28,8 @@ seg_meta_write(const struct log *log, const char *dir,
 {
 	char	 path[FILE_PATH_MAX], text[256];
 
+	if (m->name[0] == '\0' || m->epoch == 0)
+		return log_fail(log, CM_ESOFT, "%s/volume", dir);
 	if (str_fmt(path, sizeof(path), "%s/volume", dir) != 0 ||
 	    str_fmt(text, sizeof(text), META_MAGIC
 	    "\nname %s\nsalt %08x\nepoch %u\n", m->name, m->salt,

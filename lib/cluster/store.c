@@ -13,11 +13,15 @@
 #include "format/receipt.h"
 #include "format/record.h"
 
+#define RETRY_MS	5000	/* for a volume that failed */
+
 /* One volume that was opened, and how far it has to be synced. */
 struct target {
 	struct volume	*v;
 	struct place	 last;
 	bool		 dirty;
+	int64_t		 retry_ms;	/* after a failure: not before */
+	int		 failure;
 };
 
 struct store {
@@ -160,14 +164,20 @@ append_to(struct store *s, const struct conf_volume *cv,
     const struct store_msg *m, struct place *place)
 {
 	struct target	*t = &s->targets[cv - s->conf->volumes];
-	int		 rc;
+	int		 rc = 0;
 
-	if (t->v == NULL &&
-	    (rc = vol_open(s->log, s->conf, cv, &t->v)) != 0)
+	if (time_mono_ms() < t->retry_ms)
+		return t->failure;
+	if (t->v == NULL)
+		rc = vol_open(s->log, s->conf, cv, &t->v);
+	if (rc == 0)
+		rc = vol_append(t->v, s->env.p, s->env.len, m->p, m->len,
+		    place);
+	if (rc != 0) {
+		t->failure = rc;
+		t->retry_ms = time_mono_ms() + RETRY_MS;
 		return rc;
-	if ((rc = vol_append(t->v, s->env.p, s->env.len, m->p, m->len,
-	    place)) != 0)
-		return rc;
+	}
 	t->last = *place;
 	t->dirty = true;
 	return 0;

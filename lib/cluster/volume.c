@@ -89,6 +89,24 @@ segment_is_sound(struct volume *v, struct vol_end end)
 	    st.st_size >= (off_t)end.offset;
 }
 
+/* The lock file under its name: the whole folder may have been replaced. */
+static int
+open_lock(struct volume *v)
+{
+	char		 path[FILE_PATH_MAX];
+	struct stat	 st;
+
+	if (v->lock_fd != -1 && fstat(v->lock_fd, &st) == 0 &&
+	    st.st_nlink > 0)
+		return 0;
+	if (v->lock_fd != -1)
+		close(v->lock_fd);
+	if (str_fmt(path, sizeof(path), "%s/lock", v->cv->path) != 0)
+		return log_fail(v->log, CM_ETOOBIG, "%s", v->cv->path);
+	v->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	return v->lock_fd == -1 ? log_errno(v->log, "%s", path) : 0;
+}
+
 /* Maps the control file, after the scan and repair when it needs one. */
 static int
 attach(struct volume *v)
@@ -97,10 +115,16 @@ attach(struct volume *v)
 	int		 rc;
 
 	forget(v);
+	if ((rc = open_lock(v)) != 0)
+		return rc;
 	for (int i = 0; i < TRIES; i++) {
 		rc = control_map(v->log, dir, &v->ctl, &v->ctl_fd);
-		if (rc == 0 && segment_is_sound(v, vol_committed(v)))
-			return seg_meta_read(v->log, dir, &v->meta);
+		if (rc == 0 && segment_is_sound(v, vol_committed(v))) {
+			rc = seg_meta_read(v->log, dir, &v->meta);
+			if (rc != 0)
+				forget(v);
+			return rc;
+		}
 		if (rc == 0)
 			atomic_store(&v->ctl->state, CONTROL_BROKEN);
 		else if (rc != CM_ESTALE)
@@ -117,7 +141,6 @@ int
 vol_open(const struct log *log, const struct conf *conf,
     const struct conf_volume *cv, struct volume **out)
 {
-	char		 path[FILE_PATH_MAX];
 	struct volume	*v;
 	int		 rc;
 
@@ -134,14 +157,6 @@ vol_open(const struct log *log, const struct conf *conf,
 	v->ctl_fd = v->lock_fd = v->seg_fd = -1;
 	if ((rc = recover_make(log, conf, cv)) != 0)
 		goto out;
-	rc = CM_ETOOBIG;
-	if (str_fmt(path, sizeof(path), "%s/lock", cv->path) != 0)
-		goto out;
-	v->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	if (v->lock_fd == -1) {
-		rc = log_errno(log, "%s", path);
-		goto out;
-	}
 	rc = attach(v);
 out:
 	if (rc != 0)
