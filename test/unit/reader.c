@@ -62,6 +62,7 @@ world_init(struct world *w)
 	}
 }
 
+__attribute__((format(printf, 1, 2)))
 static void
 run(const char *fmt, ...)
 {
@@ -123,14 +124,16 @@ fill(struct world *w, struct place *places, int n)
 static void
 damage(const char *dir, const struct place *p, int n)
 {
-	char	 c;
+	char	 c = 0;
 	int	 fd;
 	off_t	 at = p->offset + (n < 0 ? (off_t)p->length + n : n);
 
-	if (seg_open(NULL, dir, p->segment, O_RDWR, &fd) != 0 ||
-	    pread(fd, &c, 1, at) != 1)
+	if (seg_open(NULL, dir, p->segment, O_RDWR, &fd) != 0) {
 		printf("# cannot damage\n");
-	c ^= 1;
+		return;
+	}
+	if (pread(fd, &c, 1, at) == 1)
+		c ^= 1;
 	if (pwrite(fd, &c, 1, at) != 1)
 		printf("# cannot damage\n");
 	close(fd);
