@@ -78,19 +78,42 @@ buf_adds(struct buf *b, const char *s)
 }
 
 int
+buf_addu(struct buf *b, unsigned long long v, unsigned width)
+{
+	char	 d[24], *p = d + sizeof(d);
+
+	do {
+		*--p = (char)('0' + v % 10);
+		v /= 10;
+	} while (v > 0);
+	while (p > d && (size_t)(d + sizeof(d) - p) < width)
+		*--p = '0';
+	return buf_add(b, p, (size_t)(d + sizeof(d) - p));
+}
+
+int
 buf_vaddf(struct buf *b, const char *fmt, va_list ap)
 {
 	va_list	 ap2;
 	int	 n, rc;
 
+	/* mostly it fits into what there is */
+	if ((rc = buf_room(b, 0)) != 0)
+		return rc;
 	va_copy(ap2, ap);
-	n = vsnprintf(NULL, 0, fmt, ap2);
+	n = vsnprintf(b->cap ? b->p + b->len : NULL,
+	    b->cap ? b->cap - b->len : 0, fmt, ap2);
 	va_end(ap2);
 	if (n < 0)
 		return b->err = CM_ESOFT;
-	if ((rc = buf_room(b, (size_t)n)) != 0)
-		return rc;
-	vsnprintf(b->p + b->len, (size_t)n + 1, fmt, ap);
+	if (b->cap == 0 || (size_t)n >= b->cap - b->len ||
+	    (size_t)n > b->max - b->len) {
+		if (b->cap > 0)
+			b->p[b->len] = '\0';
+		if ((rc = buf_room(b, (size_t)n)) != 0)
+			return rc;
+		vsnprintf(b->p + b->len, (size_t)n + 1, fmt, ap);
+	}
 	b->len += (size_t)n;
 	return 0;
 }

@@ -31,6 +31,8 @@ void	 buf_reset(struct buf *);
 int	 buf_add(struct buf *, const void *, size_t);
 int	 buf_addc(struct buf *, char);
 int	 buf_adds(struct buf *, const char *);
+/* A decimal number, with zeros in front up to width digits. */
+int	 buf_addu(struct buf *, unsigned long long, unsigned width);
 int	 buf_addf(struct buf *, const char *, ...)
 	    __attribute__((format(printf, 2, 3)));
 int	 buf_vaddf(struct buf *, const char *, va_list)

@@ -76,7 +76,7 @@ is_idle(struct agent *a, int idle_s)
 }
 
 static void
-accept_loop(struct agent *a, int lfd, const char *path, int idle_s)
+accept_loop(struct agent *a, int lock, int lfd, const char *path, int idle_s)
 {
 	struct pollfd	 p = { .fd = lfd, .events = POLLIN };
 	pthread_attr_t	 attr;
@@ -86,7 +86,7 @@ accept_loop(struct agent *a, int lfd, const char *path, int idle_s)
 	pthread_attr_init(&attr);
 	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
 	pthread_attr_setstacksize(&attr, STACK);
-	while (!a->stop) {
+	while (!a->stop && service_is_current(lock)) {
 		if (poll(&p, 1, leaving ? 0 : POLL_MS) == 1 &&
 		    (fd = accept4(lfd, NULL, NULL, SOCK_CLOEXEC)) != -1) {
 			admit(a, fd, &attr);
@@ -203,7 +203,7 @@ agent_init(struct agent *a)
 }
 
 static int
-run(struct agent *a, int lfd, const char *path, int idle_s)
+run(struct agent *a, int lock, int lfd, const char *path, int idle_s)
 {
 	pthread_t	 writer, cp;
 	int		 rc;
@@ -218,7 +218,7 @@ run(struct agent *a, int lfd, const char *path, int idle_s)
 		goto out;
 	if (pthread_create(&cp, NULL, checkpointer, a) == 0) {
 		rc = 0;
-		accept_loop(a, lfd, path, idle_s);
+		accept_loop(a, lock, lfd, path, idle_s);
 	}
 	pthread_mutex_lock(&a->mu);
 	a->stop = true;
@@ -271,7 +271,7 @@ agent_serve(const struct log *log, const char *file, const char *node,
 			rc = 0;		/* it is being served */
 		goto out;
 	}
-	rc = run(a, lfd, path, idle_s);
+	rc = run(a, lock, lfd, path, idle_s);
 	close(lfd);
 	unlink(path);
 out:

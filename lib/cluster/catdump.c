@@ -54,7 +54,8 @@ field(struct dump *d, struct span s)
 static void
 number(struct dump *d, uint64_t v)
 {
-	buf_addf(&d->out, "\t%llu", (unsigned long long)v);
+	buf_addc(&d->out, '\t');
+	buf_addu(&d->out, v, 0);
 }
 
 static void

@@ -168,7 +168,7 @@ rebuild_copy(const struct log *log, const struct conf *conf,
 		goto out;
 	committed = vol_committed(j.v);
 	if ((rc = reconcile(log, vol_dir(j.v), vol_meta(j.v), committed, j.c,
-	    &pulled)) != 0 ||
+	    false, &pulled)) != 0 ||
 	    (rc = seg_list(log, vol_dir(j.v), &list, &n)) != 0)
 		goto out;
 	progress_start(&j.progress, "copying", total_size(&j, committed, list,
@@ -235,7 +235,7 @@ fill_home(const struct log *log, const struct conf *conf,
 			continue;
 		if ((rc = copy_open(log, conf, cv, i, m, &c)) != 0)
 			break;
-		rc = reconcile(log, cv->path, m, end, c, &one);
+		rc = reconcile(log, cv->path, m, end, c, false, &one);
 		*pulled += one;
 		copy_close(c);
 	}

@@ -217,7 +217,7 @@ settle_tail(const struct log *log, const char *home, const struct seg_meta *m,
 
 static int
 settle(const struct log *log, const char *home, const struct seg_meta *m,
-    struct vol_end committed, struct copy *c, uint32_t segment, bool last,
+    struct vol_end committed, struct copy *c, uint32_t segment, bool tail,
     uint64_t *pulled)
 {
 	uint32_t	 he, ce;
@@ -238,14 +238,15 @@ settle(const struct log *log, const char *home, const struct seg_meta *m,
 			    m->name, segment);
 		return pull(log, home, m, c, segment, he, ce, pulled);
 	}
-	if (ce < he || last)
+	if (tail)
 		return settle_tail(log, home, m, c, segment, he, ce);
 	return 0;
 }
 
 int
 reconcile(const struct log *log, const char *home, const struct seg_meta *m,
-    struct vol_end committed, struct copy *c, uint64_t *pulled)
+    struct vol_end committed, struct copy *c, bool tails,
+    uint64_t *pulled)
 {
 	uint32_t	*list;
 	size_t		 n;
@@ -255,8 +256,8 @@ reconcile(const struct log *log, const char *home, const struct seg_meta *m,
 	if ((rc = copy_list(c, &list, &n)) != 0)
 		return rc;
 	for (size_t i = 0; i < n && rc == 0; i++)
-		rc = settle(log, home, m, committed, c, list[i], i + 1 == n,
-		    pulled);
+		rc = settle(log, home, m, committed, c, list[i],
+		    tails && i + 1 == n, pulled);
 	free(list);
 	return rc;
 }

@@ -212,6 +212,15 @@ check_length(struct scrub *s, uint32_t segment, size_t at,
 	}
 }
 
+/* A copy that is behind may end within a record: that is no damage. */
+static bool
+is_unsent(const struct found *home, const struct found *f,
+    const struct bad *b)
+{
+	return f != home && f->size < home->size &&
+	    b->offset + b->length == f->size;
+}
+
 static int
 check_segment(struct scrub *s, uint32_t segment, bool behind[])
 {
@@ -223,7 +232,8 @@ check_segment(struct scrub *s, uint32_t segment, bool behind[])
 		rc = scan(s, i, segment, &f[i]);
 	for (size_t i = 0; i < s->n && rc == 0; i++)
 		for (size_t j = 0; j < f[i].n && rc == 0; j++)
-			rc = treat(s, segment, i, &f[i].bad[j]);
+			if (!is_unsent(&f[0], &f[i], &f[i].bad[j]))
+				rc = treat(s, segment, i, &f[i].bad[j]);
 	for (size_t i = 1; i < s->n && rc == 0; i++) {
 		check_length(s, segment, i, &f[0], &f[i], &behind[i]);
 		if (f[i].size > f[0].size && segment != s->committed.segment) {
@@ -300,7 +310,7 @@ settle_copies(struct scrub *s)
 		    &c)) != 0)
 			return rc;
 		rc = reconcile(s->log, s->dir[0], vol_meta(s->v),
-		    s->committed, c, &pulled);
+		    s->committed, c, false, &pulled);
 		copy_close(c);
 		if (rc != 0 && rc != CM_ECORRUPT)
 			return rc;

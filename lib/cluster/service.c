@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/lock.h"
@@ -128,6 +129,14 @@ service_dial(const struct service *s, int *fd)
 		if (nap < 50)
 			nap *= 2;
 	}
+}
+
+bool
+service_is_current(int lock)
+{
+	struct stat	 st;
+
+	return fstat(lock, &st) == 0 && st.st_nlink > 0;
 }
 
 int

@@ -3,6 +3,8 @@
 #ifndef CM_SERVICE_H
 #define CM_SERVICE_H
 
+#include <stdbool.h>
+
 #include "adapter/stream.h"
 #include "base/file.h"
 #include "base/log.h"
@@ -36,6 +38,8 @@ int	 service_find(const struct service *, int *fd) CM_MUST;
  * already), writes the pid into it, listens.
  */
 int	 service_listen(const struct service *, int *lock, int *fd) CM_MUST;
+/* Is the lock's file still there?  Without its folder a helper must go. */
+bool	 service_is_current(int lock);
 /* The path of run/NAME.SUFFIX. */
 int	 service_path(const struct service *, const char *suffix,
 	    char out[FILE_PATH_MAX]) CM_MUST;

@@ -129,7 +129,7 @@ sender_open(struct sender *s)
 	if ((rc = copy_open(sh->log, sh->conf, sh->cv, s->index,
 	    vol_meta(s->v), &s->c)) != 0 ||
 	    (rc = reconcile(sh->log, sh->cv->path, vol_meta(s->v), committed,
-	    s->c, &pulled)) != 0 ||
+	    s->c, true, &pulled)) != 0 ||
 	    (rc = reconcile_next(sh->log, sh->cv->path, committed, s->c, 0,
 	    &next)) != 0)
 		return rc;
@@ -448,7 +448,7 @@ end_senders(struct shipper *sh)
 }
 
 static int
-ship(struct shipper *sh, int lfd, int idle_s)
+ship(struct shipper *sh, int lock, int lfd, int idle_s)
 {
 	pthread_condattr_t	 ca;
 	int			 rc;
@@ -465,7 +465,8 @@ ship(struct shipper *sh, int lfd, int idle_s)
 	    sizeof(*sh->senders))) == NULL)
 		return log_fail(sh->log, CM_ENOMEM, "shipper");
 	if ((rc = start_senders(sh)) == 0)
-		while (!sh->stop && !is_idle(sh, idle_s))
+		while (!sh->stop && !is_idle(sh, idle_s) &&
+		    service_is_current(lock))
 			turn(sh, lfd);
 	end_senders(sh);
 	for (size_t i = 0; i < sh->nwaiters; i++)
@@ -500,7 +501,7 @@ mirror_serve(const struct log *log, const struct conf *conf,
 		sh->log = log;
 		sh->conf = conf;
 		sh->cv = cv;
-		rc = ship(sh, lfd, idle_s);
+		rc = ship(sh, lock, lfd, idle_s);
 		free(sh);
 	}
 	unlink(path);

@@ -22,8 +22,13 @@ place_volume_ok(const char *p, size_t len)
 int
 place_write(struct buf *b, const struct place *p)
 {
-	return buf_addf(b, "%s:%08u:%u:%u", p->volume, p->segment, p->offset,
-	    p->length);
+	buf_adds(b, p->volume);
+	buf_addc(b, ':');
+	buf_addu(b, p->segment, 8);
+	buf_addc(b, ':');
+	buf_addu(b, p->offset, 0);
+	buf_addc(b, ':');
+	return buf_addu(b, p->length, 0);
 }
 
 int
