@@ -31,20 +31,26 @@ def run(*cmd, stdin=None, pre=None):
                           preexec_fn=pre, timeout=60)
 
 
+def exe_of(pid):
+    """Of a process that lives; "" for a dead one that nobody waited for."""
+    try:
+        return os.readlink("/proc/%d/exe" % pid)
+    except OSError:
+        return ""
+
+
 def stop_all():
     d = base + "/state/run"
     for f in os.listdir(d) if os.path.isdir(d) else []:
         if not f.endswith(".lock"):
             continue
-        pid = open(d + "/" + f).read().strip()
-        try:
-            exe = os.readlink("/proc/%s/exe" % pid)
-            if exe.startswith(os.environ["BIN"]):   # and no other's
-                os.kill(int(pid), signal.SIGKILL)
-                while os.path.exists("/proc/%s" % pid):
-                    time.sleep(0.01)
-        except (OSError, ValueError):
-            pass
+        text = open(d + "/" + f).read().strip()
+        pid = int(text) if text.isdigit() else 0
+        if not exe_of(pid).startswith(os.environ["BIN"]):
+            continue
+        os.kill(pid, signal.SIGKILL)
+        while exe_of(pid):
+            time.sleep(0.002)
 
 
 def seg(where, n=1):
@@ -192,12 +198,33 @@ try:
        "and kept beside it")
     all_there("nothing else is gone")
 
+    # The only record of the open segment: nothing may be written over it.
+    shutil.rmtree(base + "/v1")
+    shutil.rmtree(base + "/c1")
+    shutil.rmtree(base + "/state")
+    run("cm-user", "add", "-N", "bob@example.org")
+    a = run("cm-store", "bob@example.org", stdin=b"Subject: alone\n\n\n")
+    b = run("cm-mirror", stdin=a.stdout)
+    c = run("cm-catalog", "add", stdin=b.stdout)
+    stop_all()
+    alone = read(seg("v1"))
+    os.truncate(seg("v1"), 100)
+    a = run("cm-store", "bob@example.org", stdin=b"Subject: two\n\n\n")
+    ok(b"00000002:0:" in a.stdout, "a new segment after the first record's "
+       "end is gone", a.stdout)
+    b = run("cm-mirror", stdin=a.stdout)
+    run("cm-catalog", "add", stdin=b.stdout)
+    ok(read(seg("v1")) == alone, "which comes back from the copy", b.stderr)
+    r = run("cm-catalog", "check")
+    ok(r.returncode == 0 and len(listed()) == 2, "and both are listed",
+       [r, listed()])
+
     # A copy.
     restore()
     shutil.rmtree(base + "/c1")
     r = run("cm-rebuild", "check")
     ok(r.returncode == 1 and b"missing" in r.stdout, "a lost copy is seen",
-       r.stdout)
+       [r, listed()])
     for i in range(2):
         r = run("cm-rebuild", "copy", "v1", base + "/c1")
         ok(r.returncode == 0, "cm-rebuild copy, time %d" % (i + 1), r.stderr)

@@ -76,7 +76,8 @@ is_idle(struct agent *a, int idle_s)
 }
 
 static void
-accept_loop(struct agent *a, int lock, int lfd, const char *path, int idle_s)
+accept_loop(struct agent *a, const struct service *s, int lock, int lfd,
+    int idle_s)
 {
 	struct pollfd	 p = { .fd = lfd, .events = POLLIN };
 	pthread_attr_t	 attr;
@@ -86,7 +87,7 @@ accept_loop(struct agent *a, int lock, int lfd, const char *path, int idle_s)
 	pthread_attr_init(&attr);
 	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
 	pthread_attr_setstacksize(&attr, STACK);
-	while (!a->stop && service_is_current(lock)) {
+	while (!a->stop && (leaving || service_is_current(s, lock))) {
 		if (poll(&p, 1, leaving ? 0 : POLL_MS) == 1 &&
 		    (fd = accept4(lfd, NULL, NULL, SOCK_CLOEXEC)) != -1) {
 			admit(a, fd, &attr);
@@ -96,7 +97,7 @@ accept_loop(struct agent *a, int lock, int lfd, const char *path, int idle_s)
 		if (leaving)
 			break;
 		if (is_idle(a, idle_s)) {
-			unlink(path);
+			service_unlisten(s, lock);
 			leaving = true;
 		}
 	}
@@ -203,7 +204,7 @@ agent_init(struct agent *a)
 }
 
 static int
-run(struct agent *a, int lock, int lfd, const char *path, int idle_s)
+run(struct agent *a, const struct service *s, int lock, int lfd, int idle_s)
 {
 	pthread_t	 writer, cp;
 	int		 rc;
@@ -218,7 +219,7 @@ run(struct agent *a, int lock, int lfd, const char *path, int idle_s)
 		goto out;
 	if (pthread_create(&cp, NULL, checkpointer, a) == 0) {
 		rc = 0;
-		accept_loop(a, lock, lfd, path, idle_s);
+		accept_loop(a, s, lock, lfd, idle_s);
 	}
 	pthread_mutex_lock(&a->mu);
 	a->stop = true;
@@ -247,7 +248,6 @@ int
 agent_serve(const struct log *log, const char *file, const char *node,
     int idle_s)
 {
-	char		 path[FILE_PATH_MAX];
 	struct service	 s;
 	struct agent	*a;
 	struct conf	*conf;
@@ -263,17 +263,16 @@ agent_serve(const struct log *log, const char *file, const char *node,
 	a->conf = conf;
 	if ((rc = agent_init(a)) != 0 ||
 	    (rc = service_init(&s, log, conf, NULL, NULL, "catalog",
-	    "cm-catalog")) != 0 ||
-	    (rc = service_path(&s, "sock", path)) != 0)
+	    "cm-catalog")) != 0)
 		goto out;
 	if ((rc = service_listen(&s, &lock, &lfd)) != 0) {
 		if (rc == CM_EEXIST)
 			rc = 0;		/* it is being served */
 		goto out;
 	}
-	rc = run(a, lock, lfd, path, idle_s);
+	rc = run(a, &s, lock, lfd, idle_s);
 	close(lfd);
-	unlink(path);
+	service_unlisten(&s, lock);
 out:
 	if (lock != -1)
 		close(lock);

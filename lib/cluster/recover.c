@@ -172,20 +172,22 @@ recover_cut(const struct log *log, const char *dir, uint32_t segment,
 	return rc;
 }
 
-/* The highest segment number that a local copy has; 0 for none. */
+/* The highest segment that a local copy has bytes of; 0 for none. */
 static uint32_t
 copies_last(const struct log *log, const struct conf *conf,
     const struct conf_volume *cv)
 {
-	uint32_t	*list, last = 0;
+	uint32_t	*list, last = 0, size;
 	size_t		 n;
 
 	for (size_t i = 0; i < cv->ncopies; i++) {
 		if (!is_local(conf, &cv->copies[i]) ||
 		    seg_list(log, cv->copies[i].path, &list, &n) != 0)
 			continue;
-		if (n > 0 && list[n - 1] > last)
-			last = list[n - 1];
+		for (; n > 0 && list[n - 1] > last; n--)
+			if (seg_size(log, cv->copies[i].path, list[n - 1],
+			    &size) == 0 && size > 0)
+				last = list[n - 1];
 		free(list);
 	}
 	return last;
@@ -228,12 +230,12 @@ recover(const struct log *log, const struct conf *conf,
 		    (rc = recover_cut(log, cv->path, last, size, end)) != 0)
 			return rc;
 	}
-	next = copies_last(log, conf, cv);
-	if (next < last)
-		next = last;
 	/* an open segment that nobody has anything of is used again */
-	if (last == 0 || next > last || end > 0)
+	next = copies_last(log, conf, cv);
+	if (next >= last)
 		next++;
+	else
+		next = end > 0 ? last + 1 : last;
 	log_info(log, "volume %s: scanned after a crash, goes on in segment "
 	    "%08u", cv->name, next);
 	return begin_segment(log, cv->path, next);

@@ -132,11 +132,25 @@ service_dial(const struct service *s, int *fd)
 }
 
 bool
-service_is_current(int lock)
+service_is_current(const struct service *s, int lock)
 {
+	char		 path[FILE_PATH_MAX];
 	struct stat	 st;
 
-	return fstat(lock, &st) == 0 && st.st_nlink > 0;
+	return fstat(lock, &st) == 0 && st.st_nlink > 0 &&
+	    service_path(s, "sock", path) == 0 && file_exists(path);
+}
+
+void
+service_unlisten(const struct service *s, int lock)
+{
+	char		 path[FILE_PATH_MAX];
+	struct stat	 st;
+
+	/* another folder of the same name has another helper */
+	if (fstat(lock, &st) == 0 && st.st_nlink > 0 &&
+	    service_path(s, "sock", path) == 0)
+		unlink(path);
 }
 
 int

@@ -38,8 +38,13 @@ int	 service_find(const struct service *, int *fd) CM_MUST;
  * already), writes the pid into it, listens.
  */
 int	 service_listen(const struct service *, int *lock, int *fd) CM_MUST;
-/* Is the lock's file still there?  Without its folder a helper must go. */
-bool	 service_is_current(int lock);
+/*
+ * Are the lock and the socket still to be found?  Without them nobody comes,
+ * and a helper must go.
+ */
+bool	 service_is_current(const struct service *, int lock);
+/* Takes the socket away, if it is this helper's own. */
+void	 service_unlisten(const struct service *, int lock);
 /* The path of run/NAME.SUFFIX. */
 int	 service_path(const struct service *, const char *suffix,
 	    char out[FILE_PATH_MAX]) CM_MUST;

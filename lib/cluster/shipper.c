@@ -448,7 +448,8 @@ end_senders(struct shipper *sh)
 }
 
 static int
-ship(struct shipper *sh, int lock, int lfd, int idle_s)
+ship(struct shipper *sh, const struct service *s, int lock, int lfd,
+    int idle_s)
 {
 	pthread_condattr_t	 ca;
 	int			 rc;
@@ -466,7 +467,7 @@ ship(struct shipper *sh, int lock, int lfd, int idle_s)
 		return log_fail(sh->log, CM_ENOMEM, "shipper");
 	if ((rc = start_senders(sh)) == 0)
 		while (!sh->stop && !is_idle(sh, idle_s) &&
-		    service_is_current(lock))
+		    service_is_current(s, lock))
 			turn(sh, lfd);
 	end_senders(sh);
 	for (size_t i = 0; i < sh->nwaiters; i++)
@@ -483,7 +484,7 @@ mirror_serve(const struct log *log, const struct conf *conf,
 {
 	struct shipper	*sh;
 	struct service	 s;
-	char		 name[80], path[FILE_PATH_MAX];
+	char		 name[80];
 	int		 lock, lfd, rc;
 
 	if (!conf_is_home(conf, cv))
@@ -491,7 +492,7 @@ mirror_serve(const struct log *log, const struct conf *conf,
 		    cv->name, cv->home);
 	snprintf(name, sizeof(name), "mirror-%s", cv->name);
 	if ((rc = service_init(&s, log, conf, NULL, NULL, name,
-	    "cm-mirror")) != 0 || (rc = service_path(&s, "sock", path)) != 0)
+	    "cm-mirror")) != 0)
 		return rc;
 	if ((rc = service_listen(&s, &lock, &lfd)) != 0)
 		return rc == CM_EEXIST ? 0 : rc;
@@ -501,10 +502,10 @@ mirror_serve(const struct log *log, const struct conf *conf,
 		sh->log = log;
 		sh->conf = conf;
 		sh->cv = cv;
-		rc = ship(sh, lock, lfd, idle_s);
+		rc = ship(sh, &s, lock, lfd, idle_s);
 		free(sh);
 	}
-	unlink(path);
+	service_unlisten(&s, lock);
 	close(lfd);
 	close(lock);
 	return rc;
