@@ -35,11 +35,12 @@ agent_change(struct agent *a, change_fn fn, void *arg)
 		pthread_mutex_unlock(&a->mu);
 		return CM_EAGAIN;
 	}
+	/* it is off the list again before this function returns */
 	if (a->last != NULL)
 		a->last->next = &c;
 	else
-		a->first = &c;
-	a->last = &c;
+		a->first = &c;	/* cppcheck-suppress autoVariables */
+	a->last = &c;		/* cppcheck-suppress autoVariables */
 	pthread_cond_signal(&a->work);
 	while (!c.done)
 		pthread_cond_wait(&a->done, &a->mu);

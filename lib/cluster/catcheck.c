@@ -16,7 +16,7 @@
 /* A record as the catalog knows it. */
 struct known {
 	struct ulid	 id;
-	uint32_t	 volume;	/* number in the conf; UINT32_MAX none */
+	uint32_t	 volume;	/* index; UINT32_MAX none */
 	uint32_t	 segment, offset, length;
 	uint32_t	 refs;		/* as its row says */
 	uint32_t	 entries;	/* as the messages' rows say */
@@ -201,7 +201,7 @@ on_gap(struct check *c, struct span f[])
 
 static const struct {
 	const char	*word;
-	size_t		 fields;	/* that are looked at, the word counted */
+	size_t		 fields;	/* looked at, the word counted */
 	int		(*fn)(struct check *, struct span[]);
 } kinds[] = {
 	{ "folder", 9, on_folder },

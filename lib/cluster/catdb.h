@@ -23,7 +23,7 @@ struct catdb {
 	struct kv	*names;		/* account id -> mailbox */
 	struct kv	*aliases;	/* address -> targets, one a line */
 	struct kv	*folders;	/* account, name -> row_folder */
-	struct kv	*messages;	/* account, folder, uid -> row_message */
+	struct kv	*messages;	/* account, folder, uid -> row */
 	struct kv	*records;	/* message id -> row_record */
 	struct kv	*cursors;	/* volume, segment -> indexed up to */
 	struct kv	*gaps;		/* volume, segment, offset -> length */

@@ -10,8 +10,8 @@ struct catindex_source {
 	const char	*volume;	/* name */
 	const char	*dir;
 	uint32_t	 salt;
-	struct vol_end	 synced;	/* of the home; what lies behind waits */
-	uint32_t	 low;		/* segments below are known to be done */
+	struct vol_end	 synced;	/* what lies behind has to wait */
+	uint32_t	 low;		/* segments below are done */
 };
 
 struct catindex_result {

@@ -16,7 +16,7 @@ struct intake {
 	const char	*dir;		/* for the temporary file */
 	uint64_t	 max;		/* bytes */
 	struct buf	 mem;
-	int		 fd;		/* temporary file without a name, or -1 */
+	int		 fd;		/* of an unnamed file, or -1 */
 	uint64_t	 size;		/* all bytes */
 	char		*map;
 	bool		 cr;		/* the last byte was a CR */

@@ -17,7 +17,7 @@
 #include "format/address.h"
 #include "format/receipt.h"
 
-#define HEAD_MAX	(1u << 20)	/* bytes of the lines before the message */
+#define HEAD_MAX	(1u << 20)	/* bytes before the message */
 #define TO_MAX		10000
 
 struct spool {

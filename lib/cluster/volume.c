@@ -392,6 +392,8 @@ vol_sync(struct volume *v, const struct place *p)
 	bool		 died;
 	int		 rc;
 
+	if (v->ctl == NULL)
+		return sync_alone(v, p);
 	for (;;) {
 		gen = atomic_load(&v->ctl->sync_gen);
 		/* after a failed sync another one's success means nothing */

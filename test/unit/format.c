@@ -96,7 +96,8 @@ test_record(void)
 {
 	struct record_spot	 s = { 0x12345678, 3, 1000 }, t = s;
 	struct record_head	 h = { 100, 5000, 0xdeadbeef, 0x01020304 }, g;
-	struct record_env	 e = { .time_ms = 1700000000123, .size = 77 }, d;
+	struct record_env	 e = { .time_ms = 1700000000123, .size = 77 };
+	struct record_env	 d;
 	struct span		 to, entry, flags;
 	struct buf		 b, lines;
 	char			 head[RECORD_HEAD];
