@@ -44,7 +44,8 @@ test_rows(void)
 {
 	struct row_account	 a = { 1, 2, 3, 1ULL << 40, 5, 6, -1,
 				    sp("verifier"), sp("+49 1") }, b;
-	struct row_folder	 f = { 1, 2, 3, 1ULL << 33, 5, 6, 7 }, g;
+	struct row_folder	 f = { 1, 2, 3, 1ULL << 33, 5, 6, 7 };
+	struct row_folder	 g = { 0 };
 	struct row_message	 m = { .size = 5, .time_ms = 1700000000123,
 				    .modseq = 9, .flags = FLAG_SEEN,
 				    .keywords = sp("$Work") }, n;
@@ -63,7 +64,8 @@ test_rows(void)
 	    same(b.verifier, "verifier") && same(b.sms, "+49 1"), "account");
 	row_folder_put(&row, &f);
 	ok(row_folder_get((struct span){ row.p, row.len }, &g) == 0 &&
-	    memcmp(&f, &g, sizeof(f)) == 0, "folder");
+	    g.id == 1 && g.uidnext == 3 && g.modseq == f.modseq &&
+	    g.unseen == 6 && g.bytes == 7, "folder");
 	memcpy(m.place.volume, "v1", 3);
 	m.place.segment = 1;
 	row_message_put(&row, &m);
@@ -84,8 +86,8 @@ test_rows(void)
 	    q.nrefs == 2 && same(q.envelope, "(NIL)"), "record");
 	row_ref_get(q.refs, 1, &got);
 	ok(got.account == 1 && got.folder == 2 && got.uid == 4, "reference");
-	/* a length that points far outside */
-	memset(row.p + 40, 0xff, 8);
+	/* behind version, place, size and time: the number of references */
+	memset(row.p + 34, 0xff, 4);
 	is_int(row_record_get((struct span){ row.p, row.len }, &q),
 	    CM_ECORRUPT, "a mad length");
 	buf_free(&row);
@@ -95,12 +97,13 @@ test_rows(void)
 static void
 test_flags(void)
 {
+	static const char names[] = "\\seen $Work \\Flagged  x";
 	struct buf	 b, k;
 	uint32_t	 f;
 
 	buf_init(&b, 1000);
 	buf_init(&k, 1000);
-	is_int(flags_parse("\\seen $Work \\Flagged  x", 22, &f, &k), 0, "ok");
+	is_int(flags_parse(names, strlen(names), &f, &k), 0, "ok");
 	is_int(f, FLAG_SEEN | FLAG_FLAGGED, "case does not matter");
 	is_str(k.p, "$Work x", "keywords");
 	flags_write(&b, f, (struct span){ k.p, k.len });
