@@ -70,7 +70,8 @@ entry_parse(const char *p, size_t len, struct buf *mailbox,
 
 	buf_reset(mailbox);
 	buf_reset(folder);
-	if (len == 0 || (slash = memchr(p, '/', len)) == NULL)
+	if (!clean((struct span){ p, len }) ||
+	    (slash = memchr(p, '/', len)) == NULL)
 		return CM_EDATA;
 	if (uid != NULL) {
 		last = memrchr(p, '/', len);
