@@ -437,7 +437,7 @@ index_source(struct batch *b, struct catindex_source *s)
 	return rc;
 }
 
-#define GAPS_STEP 100
+#define GAPS_STEP 100		/* read from the table at a time */
 
 struct gap {
 	char		 volume[64];
@@ -447,6 +447,8 @@ struct gap {
 struct gaps {
 	struct gap	 gap[GAPS_STEP];
 	size_t		 n;
+	char		 next[ROW_KEY_MAX + 1];	/* behind the last key */
+	size_t		 next_len;
 };
 
 static int
@@ -455,43 +457,54 @@ gap_row(void *arg, struct span key, struct span value)
 	struct gaps	*g = arg;
 	struct gap	*p = &g->gap[g->n];
 
-	if (value.len != 4 || key_cursor_parse(key, p->volume, &p->segment,
-	    &p->offset) != 0)
+	if (value.len != 4 || key.len >= sizeof(g->next) ||
+	    key_cursor_parse(key, p->volume, &p->segment, &p->offset) != 0)
 		return CM_ECORRUPT;
 	p->length = get_u32(value.p);
+	memcpy(g->next, key.p, key.len);
+	g->next[key.len] = '\0';
+	g->next_len = key.len + 1;
 	return ++g->n == GAPS_STEP ? 1 : 0;
+}
+
+static int
+index_gap(struct batch *b, const struct catindex_source *src, size_t n,
+    const struct gap *p)
+{
+	const struct catindex_source *s = NULL;
+	char		 key[ROW_KEY_MAX];
+	int		 rc;
+
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(src[i].volume, p->volume) == 0)
+			s = &src[i];
+	if (s == NULL)
+		return 0;
+	b->gap_left = false;
+	rc = scan(b, s, p->segment, p->offset, p->offset + p->length);
+	if (rc == CM_EEND || rc == CM_ENOINPUT || rc == CM_EIO)
+		return 0;		/* not there yet */
+	if (rc != 0 || b->gap_left)
+		return rc;
+	return kv_del(b->db->gaps, b->txn, key_gap(key, p->volume, p->segment,
+	    p->offset));
 }
 
 /* Tries the gaps again: a repair may have brought the bytes back. */
 static int
 index_gaps(struct batch *b, const struct catindex_source *src, size_t n)
 {
-	struct gaps	 g = { .n = 0 };
-	char		 key[ROW_KEY_MAX];
+	struct gaps	 g = { .next_len = 0 };
 	int		 rc;
 
-	rc = kv_walk(b->db->gaps, b->txn, (struct span){ "", 0 }, 0, gap_row,
-	    &g);
 	b->in_gap = true;
-	for (size_t i = 0; rc >= 0 && i < g.n; i++) {
-		const struct catindex_source *s = NULL;
-		struct gap *p = &g.gap[i];
-
-		for (size_t j = 0; j < n; j++)
-			if (strcmp(src[j].volume, p->volume) == 0)
-				s = &src[j];
-		if (s == NULL)
-			continue;
-		b->gap_left = false;
-		rc = scan(b, s, p->segment, p->offset, p->offset + p->length);
-		if (rc == CM_EEND || rc == CM_ENOINPUT) {
-			rc = 0;			/* not there yet */
-			continue;
-		}
-		if (rc == 0 && !b->gap_left)
-			rc = kv_del(b->db->gaps, b->txn, key_gap(key,
-			    p->volume, p->segment, p->offset));
-	}
+	do {
+		g.n = 0;
+		rc = kv_walk(b->db->gaps, b->txn,
+		    (struct span){ g.next, g.next_len }, 0, gap_row, &g);
+		for (size_t i = 0; rc >= 0 && i < g.n; i++)
+			rc = index_gap(b, src, n, &g.gap[i]);
+	} while (rc >= 0 && g.n == GAPS_STEP);
 	b->in_gap = false;
 	return rc < 0 ? rc : 0;
 }

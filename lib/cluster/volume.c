@@ -245,8 +245,13 @@ roll(struct volume *v, struct vol_end *e)
 
 	if (e->segment >= PLACE_SEGMENT_MAX)
 		return CM_ESPACE;
-	if (ftruncate(v->seg_fd, e->offset) == -1 || fdatasync(v->seg_fd) == -1)
+	if (ftruncate(v->seg_fd, e->offset) == -1)
 		return CM_EIO;
+	if (fdatasync(v->seg_fd) == -1) {
+		/* as in sync_for_all: the next try's success means nothing */
+		atomic_store(&v->ctl->state, CONTROL_BROKEN);
+		return CM_EIO;
+	}
 	if ((rc = seg_open(v->log, v->cv->path, e->segment + 1,
 	    O_RDWR | O_CREAT | O_TRUNC, &fd)) != 0)
 		return rc;
