@@ -86,15 +86,6 @@ out:
 	return rc;
 }
 
-static struct conf_node *
-find_node(const struct conf *c, const char *name)
-{
-	for (size_t i = 0; i < c->nnodes; i++)
-		if (strcmp(c->nodes[i].name, name) == 0)
-			return &c->nodes[i];
-	return NULL;
-}
-
 static int
 choose_self(const struct log *log, const char *node, struct conf *c)
 {
@@ -111,7 +102,7 @@ choose_self(const struct log *log, const char *node, struct conf *c)
 		*strchrnul(host, '.') = '\0';
 		node = host;
 	}
-	c->node = find_node(c, node);
+	c->node = conf_node(c, node, strlen(node));
 	if (c->node == NULL && !asked && c->nnodes == 1)
 		c->node = &c->nodes[0];
 	if (c->node == NULL)
@@ -161,6 +152,7 @@ static int
 embedded(const struct log *log, const char *node, struct conf *c)
 {
 	struct conf_volume *v;
+	struct conf_node   *n;
 	char		    dir[CONF_PATH_MAX + 1], path[CONF_PATH_MAX + 1];
 	int		    rc;
 
@@ -177,17 +169,21 @@ embedded(const struct log *log, const char *node, struct conf *c)
 	c->volumes = calloc(1, sizeof(*c->volumes));
 	if (c->nodes == NULL || c->volumes == NULL)
 		return log_fail(log, CM_ENOMEM, "%s", dir);
-	c->node = &c->nodes[c->nnodes++];
+	n = &c->nodes[c->nnodes++];
+	c->node = n;
 	v = &c->volumes[c->nvolumes++];
 	v->segment = CONF_SEGMENT_MAX;
 	c->self = strdup(node);
-	c->node->name = strdup(node);
-	c->node->state = strdup(dir);
+	c->catalog = strdup(node);
+	n->name = strdup(node);
+	n->state = strdup(dir);
+	n->tls = strdup(dir);
+	n->port = CONF_PORT;
 	v->name = strdup("v1");
 	v->home = strdup(node);
 	v->path = strdup(path);
-	if (c->self == NULL || c->node->name == NULL ||
-	    c->node->state == NULL || v->name == NULL || v->home == NULL ||
+	if (c->self == NULL || c->catalog == NULL || n->name == NULL ||
+	    n->state == NULL || n->tls == NULL || v->name == NULL || v->home == NULL ||
 	    v->path == NULL)
 		return log_fail(log, CM_ENOMEM, "%s", dir);
 	return 0;
@@ -264,6 +260,7 @@ conf_free(struct conf *c)
 		free(c->nodes[i].name);
 		free(c->nodes[i].address);
 		free(c->nodes[i].state);
+		free(c->nodes[i].tls);
 	}
 	for (size_t i = 0; i < c->nvolumes; i++)
 		free_volume(&c->volumes[i]);
@@ -276,6 +273,7 @@ conf_free(struct conf *c)
 	free(c->file);
 	free(c->name);
 	free(c->self);
+	free(c->catalog);
 	free(c);
 }
 
@@ -303,6 +301,23 @@ conf_volume(const struct conf *c, const char *name, size_t len)
 		if (span_is(s, c->volumes[i].name))
 			return &c->volumes[i];
 	return NULL;
+}
+
+const struct conf_node *
+conf_node(const struct conf *c, const char *name, size_t len)
+{
+	struct span	 s = { name, len };
+
+	for (size_t i = 0; i < c->nnodes; i++)
+		if (span_is(s, c->nodes[i].name))
+			return &c->nodes[i];
+	return NULL;
+}
+
+bool
+conf_has_catalog(const struct conf *c)
+{
+	return strcmp(c->catalog, c->self) == 0;
 }
 
 bool

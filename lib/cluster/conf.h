@@ -20,14 +20,17 @@
 #define CONF_SEGMENT_MAX ((uint64_t)1 << 30)
 #define CONF_SIZE_MAX	((uint64_t)1 << 30)	/* of a message */
 #define CONF_TIMEOUT_MAX 3600000	/* ms */
+#define CONF_PORT	2443		/* of cm-stored */
 
 enum conf_select { CONF_ROUND_ROBIN, CONF_RANDOM, CONF_LOAD };
 enum conf_short { CONF_REFUSE, CONF_DEGRADE };
 
 struct conf_node {
 	char	*name;
-	char	*address;		/* may be NULL */
+	char	*address;		/* may be NULL: its name is one */
 	char	*state;			/* folder: catalog/ run/ spool/ */
+	char	*tls;			/* folder: ca.pem node.pem node.key */
+	unsigned port;			/* of its cm-stored */
 };
 
 struct conf_copy {
@@ -58,7 +61,8 @@ struct conf {
 	char		*file;		/* NULL: the embedded default */
 	char		*name;		/* of the cluster, may be NULL */
 	char		*self;		/* this node's name */
-	struct conf_node *node;		/* this node, one of nodes */
+	char		*catalog;	/* name of the node that keeps it */
+	const struct conf_node *node;	/* this node, one of nodes */
 	char		**domains;	/* lower case; none: see conf_is_open */
 	size_t		 ndomains;
 	struct conf_node *nodes;
@@ -93,6 +97,11 @@ bool	 conf_is_open(const struct conf *);
 bool	 conf_has_domain(const struct conf *, const char *domain, size_t len);
 const struct conf_volume *conf_volume(const struct conf *, const char *name,
 	    size_t len);
+/* NULL when there is no such node. */
+const struct conf_node *conf_node(const struct conf *, const char *name,
+	    size_t len);
+/* Does this node keep the catalog? */
+bool	 conf_has_catalog(const struct conf *);
 /* Does this node append to the volume? */
 bool	 conf_is_home(const struct conf *, const struct conf_volume *);
 

@@ -26,6 +26,7 @@ struct conf_reader {
 	int			*volume_line;
 	int			*rule_line;
 	int			 policy_line;
+	int			 root_line;
 	bool			 has_copies;	/* the file says how many */
 	bool			 has_short;
 	struct conf_folder	*folders;	/* homes, copies, states */

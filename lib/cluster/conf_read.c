@@ -8,7 +8,7 @@
 #include "base/str.h"
 
 #define STATE_DEFAULT	"/var/lib/clustermail"
-#define STATE_FOLDERS	3	/* catalog, run, spool */
+#define STATE_FOLDERS	4	/* catalog, run, spool, tls */
 
 struct word {
 	const char	*word;
@@ -231,19 +231,39 @@ add_folder(struct conf_reader *r, const char *node, const char *path,
 }
 
 static int
+read_port(const struct conf_reader *r, const struct xml_elem *e,
+    unsigned *port)
+{
+	const char	*s = xml_attr(e, "port");
+	uint64_t	 v = CONF_PORT;
+
+	if (s != NULL && (str_u64(s, strlen(s), 65535, &v) != 0 || v == 0))
+		return conf_bad(r, xml_line(e), "port=\"%s\" is not from 1 to "
+		    "65535", s);
+	*port = (unsigned)v;
+	return 0;
+}
+
+static int
 read_node(struct conf_reader *r, const struct xml_elem *e,
     struct conf_node *n)
 {
 	const char	*s = xml_attr(e, "address");
+	char		 tls[CONF_PATH_MAX + 5];
 	int		 rc;
 
 	if ((rc = read_name(r, e, "name", &n->name)) != 0 ||
-	    (rc = read_path(r, e, "state", STATE_DEFAULT, &n->state)) != 0)
+	    (rc = read_path(r, e, "state", STATE_DEFAULT, &n->state)) != 0 ||
+	    (rc = str_fmt(tls, sizeof(tls), "%s/tls", n->state)) != 0 ||
+	    (rc = read_path(r, e, "tls", tls, &n->tls)) != 0 ||
+	    (rc = read_port(r, e, &n->port)) != 0)
 		return rc;
 	/* Volumes may lie beside these in the state folder, not in them. */
 	add_folder(r, n->name, n->state, "/catalog", xml_line(e));
 	add_folder(r, n->name, n->state, "/run", xml_line(e));
 	add_folder(r, n->name, n->state, "/spool", xml_line(e));
+	if (strcmp(n->tls, tls) == 0)
+		add_folder(r, n->name, n->state, "/tls", xml_line(e));
 	if (s == NULL)
 		return 0;
 	if (s[0] == '\0' || strlen(s) > 255 || s[strspn(s,
@@ -498,6 +518,10 @@ conf_read(struct conf_reader *r, const struct xml_elem *root)
 	if (xml_attr(root, "name") != NULL &&
 	    (rc = read_name(r, root, "name", &c->name)) != 0)
 		return rc;
+	if (xml_attr(root, "catalog") != NULL &&
+	    (rc = read_name(r, root, "catalog", &c->catalog)) != 0)
+		return rc;
+	r->root_line = xml_line(root);
 	if ((rc = make_room(r, root)) != 0)
 		return rc;
 	for (const struct xml_elem *e = xml_child(root); e != NULL;
@@ -506,6 +530,9 @@ conf_read(struct conf_reader *r, const struct xml_elem *root)
 			return rc;
 	if (!r->has_short)
 		c->on_short = c->nnodes <= 2 ? CONF_DEGRADE : CONF_REFUSE;
+	if (c->catalog == NULL && c->nnodes > 0 &&
+	    (rc = keep(r, c->nodes[0].name, &c->catalog)) != 0)
+		return rc;
 	for (size_t i = 0; !r->has_copies && i < c->nvolumes; i++)
 		if (c->volumes[i].ncopies > 0)
 			c->copies = 2;

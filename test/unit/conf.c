@@ -56,13 +56,14 @@ bad(const char *text, int line, const char *want)
 
 static const char full[] =
     "<?xml version='1.0'?>\n"
-    "<cluster name='example'>\n"
+    "<cluster name='example' catalog='n2'>\n"
     "<rule min-size='1M' priority='high' volumes=' v1  v2 '/>\n"
     "<volume name='v1' home='n1' path='//srv/./mail//v1/' segment='64K'>\n"
     "<copy node='n2' path='/disk2/v1'/><copy node='n1' path='/d2/v1'/>\n"
     "</volume>\n"
     "<domain name='EXAMPLE.org'/><domain name='b.example'/>\n"
-    "<node name='n1' address='192.0.2.1' state='/var/cm'/>\n"
+    "<node name='n1' address='192.0.2.1' state='/var/cm' port='443' "
+    "tls='/etc/cm'/>\n"
     "<policy select='load' copies='3' timeout='0.25' short='refuse' "
     "size='1G'/>\n"
     "<node name='n2'/>\n"
@@ -90,6 +91,11 @@ test_full(void)
 	ok(c->nodes[1].address == NULL, "no address");
 	is_str(c->nodes[0].state, "/var/cm", "state");
 	is_str(c->nodes[1].state, "/var/lib/clustermail", "default state");
+	is_int(c->nodes[0].port, 443, "port");
+	is_int(c->nodes[1].port, CONF_PORT, "default port");
+	is_str(c->nodes[0].tls, "/etc/cm", "tls");
+	is_str(c->nodes[1].tls, "/var/lib/clustermail/tls", "default tls");
+	ok(conf_has_catalog(c), "this node keeps the catalog");
 	is_str(c->domains[0], "example.org", "domain in lower case");
 	ok(!conf_is_open(c) && conf_has_domain(c, "Example.ORGx", 11) &&
 	    !conf_has_domain(c, "example.or", 10), "domains");
@@ -128,6 +134,7 @@ test_defaults(void)
 		return;
 	is_str(c->self, "n1", "the only node is this one");
 	ok(conf_is_open(c), "no domains");
+	ok(conf_has_catalog(c), "the first node keeps the catalog");
 	ok(c->select == CONF_ROUND_ROBIN && c->copies == 1 &&
 	    c->timeout_ms == 5000 && c->on_short == CONF_DEGRADE &&
 	    c->max_size == 50 << 20, "policy of one node");
@@ -160,6 +167,10 @@ test_values(void)
 	    "aaaaaaaaaaaaaaaa'/>"), 2, "is not a name");
 	bad(WITH("<node name='n2' address='a b'/>"), 2, "address=");
 	bad(WITH("<node name='n2' state='run'/>"), 2, "is not absolute");
+	bad(WITH("<node name='n2' port='0'/>"), 2, "is not from 1 to 65535");
+	bad(WITH("<node name='n2' port='65536'/>"), 2, "is not from 1 to");
+	bad("<cluster catalog='n9'>\n" NODE VOLUME "</cluster>\n", 1,
+	    "there is no such node");
 	bad(WITH("<volume name='v2' home='n1'/>"), 2, "no attribute path");
 	bad(WITH("<volume name='v2' path='/x'/>"), 2, "no attribute home");
 	bad(WITH("<volume name='v2' home='n1' path='/a/../b'/>"), 2, "\"..\"");

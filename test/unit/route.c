@@ -11,7 +11,7 @@
 static char	 dir[] = "/tmp/cm-unit-route.XXXXXX";
 static char	 n1[] = "n1", n2[] = "n2", missing[] = "/proc/none";
 
-static struct conf_node	 node = { n1, NULL, dir };
+static struct conf_node	 node = { .name = n1, .state = dir };
 static char	 names[5][3] = { "v1", "v2", "v3", "v4", "v5" };
 static char	*ruled[] = { names[1], names[2], names[4] };
 static char	*away[] = { names[3], names[4] };

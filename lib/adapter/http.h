@@ -1,0 +1,71 @@
+/*
+ * HTTPS requests to other nodes: libcurl, and the only module that knows it.
+ * Level 2.
+ *
+ * The library is loaded when the first client is opened (dlopen): most runs of
+ * the small tools talk to nobody, and must not pay for its start (5 ms).
+ */
+#ifndef CM_HTTP_H
+#define CM_HTTP_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/log.h"
+
+/* The other node, and how we show who we are. */
+struct http_peer {
+	const char	*name;		/* the name its certificate must have */
+	const char	*address;	/* IP address or host name */
+	unsigned	 port;
+	const char	*tls;		/* our folder: ca.pem node.pem node.key */
+};
+
+struct http;		/* one kept connection; for one thread at a time */
+
+/* Connects at the first request.  The strings are copied. */
+int	 http_open(const struct log *, const struct http_peer *,
+	    struct http **) CM_MUST;
+void	 http_close(struct http *);
+
+/* Bytes of an answer's body; anything but 0 ends the request. */
+typedef int	(*http_fn)(void *arg, const char *p, size_t len);
+
+struct http_request {
+	const char	*method;	/* GET, POST */
+	const char	*path;		/* from / on, with its query */
+	const char	*body;		/* NULL: none */
+	size_t		 body_len;
+	const char	*range;		/* "0-99" or NULL */
+	int		 timeout_ms;	/* without progress, and to connect */
+	uint64_t	 rate;		/* bytes per second at most; 0: any */
+	http_fn		 fn;		/* of answers 2xx; NULL: dropped */
+	void		*arg;
+};
+
+/*
+ * Sends the request and takes the answer.  Returns 0 when an answer came,
+ * whatever its status; *status is its HTTP status.  Of an answer other than
+ * 2xx the first 1024 bytes of the body are in error, a text without LF.
+ * CM_EAWAY: the node cannot be reached, or went away before the answer's end
+ * (what the request did is not known then); CM_ETIMEOUT; CM_EPERM: one of the
+ * two certificates is refused; fn's value.  No line is logged for CM_EAWAY and
+ * CM_ETIMEOUT.
+ */
+int	 http_call(struct http *, const struct http_request *, int *status,
+	    struct buf *error) CM_MUST;
+/* What libcurl said of the last failure; never NULL. */
+const char *http_text(const struct http *);
+
+/*
+ * A connection that becomes a plain two-way stream (HTTP Upgrade): sends
+ * "GET path" with Upgrade: clustermail.  After 0 the descriptor is one end of
+ * a socket pair whose other end a thread of the module pumps through TLS, until
+ * either side closes.  CM_EAWAY, CM_ETIMEOUT, CM_EPERM; CM_EPROTO when
+ * the node does not upgrade.
+ */
+int	 http_tunnel(const struct log *, const struct http_peer *,
+	    const char *path, int timeout_ms, int *fd) CM_MUST;
+
+#endif

@@ -1,0 +1,38 @@
+/*
+ * TLS between nodes: GnuTLS, and the only module that knows it.  Level 2.
+ *
+ * A node's folder of TLS files (share/mkcerts makes them): ca.pem, the
+ * cluster's own CA; node.pem and node.key, a certificate whose subject
+ * alternative name (DNS) is the node's name, good for both ends.
+ */
+#ifndef CM_TLS_H
+#define CM_TLS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/buf.h"
+#include "base/log.h"
+
+#define TLS_NAME_MAX	63
+#define TLS_FILE_MAX	65536		/* bytes of a PEM file */
+
+/* May a node of this name talk to us? */
+typedef bool	(*tls_allow_fn)(void *arg, const char *name);
+
+/*
+ * For the server's session of another library (a gnutls_session_t) before its
+ * handshake: the client must show a certificate that the session's CA signed,
+ * that is valid now and good for a client, and whose name allow() takes;
+ * otherwise the handshake fails and no byte of a request is read.  A refusal
+ * goes to the log with peer, the client's address.  All pointers must live as
+ * long as the session; peer is copied.
+ */
+int	 tls_demand_peer(const struct log *, void *session, const char *peer,
+	    tls_allow_fn, void *arg) CM_MUST;
+/* The name that was allowed; "" before the handshake. */
+const char *tls_peer_name(void *session);
+/* To be called when the session is about to end. */
+void	 tls_forget_peer(void *session);
+
+#endif
