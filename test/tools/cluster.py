@@ -3,6 +3,7 @@
 A test begins with  from cluster import *  (with test/tools in sys.path), and
 ends with finish(), in a finally.
 """
+import fcntl
 import os
 import shutil
 import signal
@@ -115,6 +116,15 @@ def helper(name, state=base + "/state"):
     return pid if exe_of(pid).startswith(os.environ["BIN"]) else 0
 
 
+def is_dead(pid):
+    """Its files are closed too: that comes after its exe is gone."""
+    try:
+        return read("/proc/%d/stat" % pid).rsplit(b")", 1)[1].split()[0] \
+            in (b"Z", b"X")
+    except OSError:
+        return True
+
+
 def kill(pid):
     """With SIGKILL; comes back when it is gone."""
     if not pid:
@@ -123,7 +133,7 @@ def kill(pid):
         os.kill(pid, signal.SIGKILL)
     except ProcessLookupError:
         return False
-    while exe_of(pid):
+    while not is_dead(pid):
         time.sleep(0.002)
     return True
 
@@ -133,6 +143,15 @@ def stop_all(state=base + "/state"):
     for f in os.listdir(d) if os.path.isdir(d) else []:
         if f.endswith(".lock"):
             kill(helper(f[:-5], state))
+
+
+def is_locked(path):
+    with open(path) as f:
+        try:
+            fcntl.flock(f, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
 
 
 def until(fn, seconds=20):
