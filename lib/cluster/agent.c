@@ -15,20 +15,15 @@
 #define CHECKPOINT_MS	2000
 #define STACK		(256u << 10)
 
-struct guest {
-	struct agent	*agent;
-	int		 fd;
-};
-
 static void *
 guest_main(void *arg)
 {
-	struct guest	 g = *(struct guest *)arg;
-	struct agent	*a = g.agent;
+	struct agent_guest	*g = arg;
+	struct agent		*a = g->agent;
 
-	free(arg);
-	agent_session(a, g.fd);
+	agent_session(g);
 	pthread_mutex_lock(&a->mu);
+	g->agent = NULL;
 	a->clients--;
 	a->idle_since = time_mono_ms();
 	pthread_cond_broadcast(&a->done);
@@ -36,31 +31,57 @@ guest_main(void *arg)
 	return NULL;
 }
 
+/* Who has been silent for the longest makes room.  a->mu is held. */
+static void
+show_out(struct agent *a)
+{
+	struct agent_guest	*g, *first = NULL;
+	struct timespec		 ts;
+
+	for (size_t i = 0; i < AGENT_CLIENTS_MAX; i++) {
+		g = &a->guests[i];
+		if (g->agent != NULL && g->fd != -1 && g->waits_since != 0 &&
+		    (first == NULL || g->waits_since < first->waits_since))
+			first = g;
+	}
+	if (first != NULL)
+		shutdown(first->fd, SHUT_RDWR);
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	ts.tv_nsec += POLL_MS * 1000000;
+	if (ts.tv_nsec >= 1000000000) {
+		ts.tv_sec++;
+		ts.tv_nsec -= 1000000000;
+	}
+	pthread_cond_timedwait(&a->done, &a->mu, &ts);
+}
+
 static void
 admit(struct agent *a, int fd, const pthread_attr_t *attr)
 {
-	struct guest	*g;
-	pthread_t	 t;
-	bool		 room;
+	struct agent_guest	*g = NULL;
+	pthread_t		 t;
 
 	pthread_mutex_lock(&a->mu);
 	while (a->clients >= AGENT_CLIENTS_MAX && !a->stop)
-		pthread_cond_wait(&a->done, &a->mu);
-	room = !a->stop;
-	a->clients += room;
-	pthread_mutex_unlock(&a->mu);
-	g = room ? malloc(sizeof(*g)) : NULL;
-	if (g != NULL) {
+		show_out(a);
+	for (size_t i = 0; i < AGENT_CLIENTS_MAX && g == NULL; i++)
+		if (a->guests[i].agent == NULL)
+			g = &a->guests[i];
+	if (g != NULL && !a->stop) {
 		g->agent = a;
 		g->fd = fd;
+		g->waits_since = time_mono_ms();
+		a->clients++;
 		if (pthread_create(&t, attr, guest_main, g) == 0)
-			return;
-		free(g);
+			fd = -1;
+		else {
+			g->agent = NULL;
+			a->clients--;
+		}
 	}
-	close(fd);
-	pthread_mutex_lock(&a->mu);
-	a->clients -= room;
 	pthread_mutex_unlock(&a->mu);
+	if (fd != -1)
+		close(fd);
 }
 
 static bool
@@ -189,7 +210,6 @@ agent_init(struct agent *a)
 
 	pthread_rwlock_init(&a->gate, NULL);
 	pthread_mutex_init(&a->writing, NULL);
-	pthread_mutex_init(&a->mu, NULL);
 	pthread_condattr_init(&ca);
 	pthread_condattr_setclock(&ca, CLOCK_MONOTONIC);
 	pthread_cond_init(&a->work, &ca);
@@ -244,6 +264,23 @@ out:
 	return rc;
 }
 
+/* A session that is stuck may hold it still: the process ends with it. */
+static void
+agent_free(struct agent *a)
+{
+	bool	 none;
+
+	pthread_mutex_lock(&a->mu);
+	none = a->clients == 0;
+	pthread_mutex_unlock(&a->mu);
+	if (!none)
+		return;
+	for (size_t i = 0; i < a->nold; i++)
+		conf_free(a->old[i]);
+	conf_free(a->conf);
+	free(a);
+}
+
 int
 agent_serve(const struct log *log, const char *file, const char *node,
     int idle_s)
@@ -258,6 +295,7 @@ agent_serve(const struct log *log, const char *file, const char *node,
 	a->log = log;
 	a->file = file;
 	a->node = node;
+	pthread_mutex_init(&a->mu, NULL);
 	if ((rc = conf_load(log, file, node, &conf)) != 0)
 		goto out;
 	a->conf = conf;
@@ -276,5 +314,6 @@ agent_serve(const struct log *log, const char *file, const char *node,
 out:
 	if (lock != -1)
 		close(lock);
-	return rc;	/* the process ends: a session may still hold a */
+	agent_free(a);
+	return rc;
 }

@@ -56,4 +56,7 @@ int	 catalog_ask_all(struct catalog *, struct catalog_ask *, size_t n)
 /* Is an agent there, without starting one? */
 bool	 catalog_is_up(const struct catalog *);
 
+/* Ends the agent, when there is one, and returns when it has ended. */
+int	 catalog_stop(struct catalog *) CM_MUST;
+
 #endif

@@ -63,15 +63,26 @@ local_list(struct copy *c, uint32_t **list, size_t *n)
 	return seg_list(c->log, c->dir, list, n);
 }
 
+/* The folder may have been moved away, and another one have its place. */
+static bool
+is_in_place(const struct copy *c)
+{
+	char		 name[SEG_NAME_SIZE], path[FILE_PATH_MAX];
+	struct stat	 a, b;
+
+	seg_name(name, c->segment);
+	return str_fmt(path, sizeof(path), "%s/%s", c->dir, name) == 0 &&
+	    fstat(c->fd, &a) == 0 && stat(path, &b) == 0 &&
+	    a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+}
+
 /* The descriptor of a segment, made when flags say so. */
 static int
 use(struct copy *c, uint32_t segment, int flags)
 {
-	struct stat	 st;
-	int		 rc;
+	int	 rc;
 
-	if (c->fd != -1 && c->segment == segment &&
-	    fstat(c->fd, &st) == 0 && st.st_nlink > 0)
+	if (c->fd != -1 && c->segment == segment && is_in_place(c))
 		return 0;
 	if (c->fd != -1)
 		close(c->fd);

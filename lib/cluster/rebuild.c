@@ -373,9 +373,7 @@ look(const struct log *log, const struct conf *conf, struct catalog *cat,
 		return 0;
 	if (rc != CM_EAWAY && rc != CM_ECORRUPT && rc != CM_EIO)
 		return rc;
-	words[0] = "stop";
-	if (catalog_is_up(cat) && catalog_call(cat, words, -1,
-	    CATALOG_CALL_MS, NULL, NULL) != 0)
+	if (catalog_stop(cat) != 0)
 		return rc;
 	return set_aside(log, conf);
 }

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "adapter/stream.h"
@@ -38,6 +39,7 @@ struct sender {
 	char		*batch;
 	_Atomic uint64_t end;		/* it has all before; segment << 32 */
 	atomic_bool	 up;
+	atomic_bool	 again;		/* what it has is to be looked at */
 };
 
 struct wait {
@@ -67,6 +69,7 @@ struct shipper {
 	struct waiter	*waiters[CLIENTS_MAX];
 	size_t		 nwaiters;
 	int64_t		 last_ms;
+	struct stat	 file;		/* cluster.xml when it was read */
 };
 
 static uint64_t
@@ -75,12 +78,20 @@ pack(struct vol_end e)
 	return (uint64_t)e.segment << 32 | e.offset;
 }
 
+/* What its thread knows of the copy. */
 static struct vol_end
-sender_end(struct sender *s)
+sender_at(struct sender *s)
 {
 	uint64_t v = atomic_load(&s->end);
 
 	return (struct vol_end){ (uint32_t)(v >> 32), (uint32_t)v };
+}
+
+/* What others may rely on. */
+static struct vol_end
+sender_end(struct sender *s)
+{
+	return s->again ? (struct vol_end){ 0, 0 } : sender_at(s);
 }
 
 static void
@@ -151,7 +162,7 @@ static int
 send_batch(struct sender *s, bool *more)
 {
 	const char	*dir = s->sh->cv->path;
-	struct vol_end	 at = sender_end(s), committed;
+	struct vol_end	 at = sender_at(s), committed;
 	uint32_t	 size, n;
 	int		 fd, rc;
 
@@ -196,6 +207,11 @@ sender_main(void *arg)
 
 	while (!s->sh->stop) {
 		more = false;
+		if (s->again) {
+			sender_close(s);
+			atomic_store(&s->end, 0);
+			s->again = false;
+		}
 		rc = s->c == NULL ? sender_open(s) : 0;
 		if (rc == 0)
 			rc = send_batch(s, &more);
@@ -318,6 +334,9 @@ take_line(struct shipper *sh, struct waiter *w, struct span l, int64_t now)
 		return;
 	if (span_is(word, "status")) {
 		status(sh, w);
+	} else if (span_is(word, "again")) {
+		for (size_t i = 0; i < sh->n; i++)
+			sh->senders[i].again = true;
 	} else if (span_is(word, "stop")) {
 		sh->stop = true;
 	} else {
@@ -343,6 +362,25 @@ take_input(struct shipper *sh, struct waiter *w, int64_t now)
 	poke(sh);
 }
 
+/* Is there another cluster.xml, and a good one? */
+static bool
+conf_changed(struct shipper *sh)
+{
+	struct conf	*new;
+	struct stat	 st;
+
+	if (sh->conf->file == NULL || stat(sh->conf->file, &st) == -1 ||
+	    (st.st_ino == sh->file.st_ino &&
+	    st.st_mtim.tv_sec == sh->file.st_mtim.tv_sec &&
+	    st.st_mtim.tv_nsec == sh->file.st_mtim.tv_nsec))
+		return false;
+	sh->file = st;
+	if (conf_load(sh->log, sh->conf->file, sh->conf->self, &new) != 0)
+		return false;
+	conf_free(new);
+	return true;
+}
+
 static void
 admit(struct shipper *sh, int lfd)
 {
@@ -351,6 +389,12 @@ admit(struct shipper *sh, int lfd)
 
 	if ((fd = accept4(lfd, NULL, NULL, SOCK_CLOEXEC)) == -1)
 		return;
+	/* who comes has read the new one: so must who serves him */
+	if (conf_changed(sh)) {
+		sh->stop = true;
+		close(fd);
+		return;
+	}
 	if ((w = calloc(1, sizeof(*w))) == NULL) {
 		close(fd);
 		return;
@@ -502,6 +546,8 @@ mirror_serve(const struct log *log, const struct conf *conf,
 		sh->log = log;
 		sh->conf = conf;
 		sh->cv = cv;
+		if (conf->file != NULL && stat(conf->file, &sh->file) == -1)
+			log_errno(log, "%s", conf->file);
 		rc = ship(sh, &s, lock, lfd, idle_s);
 		free(sh);
 	}
