@@ -11,6 +11,7 @@
 #include "base/file.h"
 #include "base/str.h"
 #include "cluster/recover.h"
+#include "cluster/volume.h"
 
 struct copy_ops {
 	void	(*close)(struct copy *);
@@ -29,6 +30,7 @@ struct copy {
 	const struct copy_ops *ops;
 	const struct log *log;
 	char		 dir[FILE_PATH_MAX];
+	uint32_t	 epoch;		/* of the home that it is opened for */
 	int		 fd;		/* of the segment used last, or -1 */
 	uint32_t	 segment;
 };
@@ -132,6 +134,9 @@ local_append(struct copy *c, uint32_t segment, uint32_t offset, const void *p,
 		return log_errno(c->log, "%s", c->dir);
 	if (st.st_size != (off_t)offset)
 		return CM_EOFFSET;
+	/* who made the file may have died before its name was on disk */
+	if (offset == 0 && (rc = file_sync_dir(c->log, c->dir)) != 0)
+		return rc;
 	if ((rc = file_pwrite(c->fd, p, n, offset)) != 0 ||
 	    fdatasync(c->fd) == -1) {
 		rc = log_errno(c->log, "%s: segment %08u: write", c->dir,
@@ -182,9 +187,68 @@ local_cut(struct copy *c, uint32_t segment, uint32_t end)
 	    recover_cut(c->log, c->dir, segment, size, end);
 }
 
+/*
+ * What changes a copy: alone, and only for a home that is no older than the
+ * copy.  Two shippers, or one and a rebuild, may be at it.
+ */
+static int
+begin_change(struct copy *c, int *lock)
+{
+	struct seg_meta	 have;
+	int		 rc;
+
+	if ((rc = vol_freeze(c->log, c->dir, lock)) != 0)
+		return rc;
+	if ((rc = seg_meta_read(c->log, c->dir, &have)) == 0 &&
+	    have.epoch > c->epoch)
+		rc = log_fail(c->log, CM_EEPOCH, "%s has epoch %u, the home "
+		    "only %u", c->dir, have.epoch, c->epoch);
+	if (rc != 0)
+		vol_unfreeze(c->dir, *lock, false);
+	return rc;
+}
+
+static int
+locked_append(struct copy *c, uint32_t segment, uint32_t offset,
+    const void *p, size_t n)
+{
+	int	 lock, rc;
+
+	if ((rc = begin_change(c, &lock)) != 0)
+		return rc;
+	rc = local_append(c, segment, offset, p, n);
+	vol_unfreeze(c->dir, lock, false);
+	return rc;
+}
+
+static int
+locked_patch(struct copy *c, uint32_t segment, uint32_t offset,
+    const void *p, size_t n)
+{
+	int	 lock, rc;
+
+	if ((rc = begin_change(c, &lock)) != 0)
+		return rc;
+	rc = local_patch(c, segment, offset, p, n);
+	vol_unfreeze(c->dir, lock, false);
+	return rc;
+}
+
+static int
+locked_cut(struct copy *c, uint32_t segment, uint32_t end)
+{
+	int	 lock, rc;
+
+	if ((rc = begin_change(c, &lock)) != 0)
+		return rc;
+	rc = local_cut(c, segment, end);
+	vol_unfreeze(c->dir, lock, false);
+	return rc;
+}
+
 static const struct copy_ops local_ops = {
-	local_close, local_list, local_end, local_append, local_read,
-	local_patch, local_cut,
+	local_close, local_list, local_end, locked_append, local_read,
+	locked_patch, locked_cut,
 };
 
 /* An empty folder takes the home's meta; another must fit it. */
@@ -232,6 +296,7 @@ copy_open_dir(const struct log *log, const char *dir,
 		return log_fail(log, CM_ENOMEM, "%s", dir);
 	c->ops = &local_ops;
 	c->log = log;
+	c->epoch = meta->epoch;
 	c->fd = -1;
 	if ((rc = str_copy(c->dir, sizeof(c->dir), dir)) != 0) {
 		copy_close(c);

@@ -16,7 +16,7 @@
 #include "cluster/volume.h"
 
 #define CHUNK	(1u << 20)
-#define BATCH	(32u << 20)	/* bytes between syncs of a new copy */
+#define BATCH	(4u << 20)	/* between syncs: within reconcile's TAIL */
 
 struct job {
 	const struct log *log;
@@ -257,6 +257,8 @@ rebuild_volume(const struct log *log, const struct conf *conf,
 	if ((rc = file_mkdirs(log, cv->path, 0700)) != 0 ||
 	    (rc = vol_freeze(log, cv->path, &lock)) != 0)
 		return rc;
+	/* killed from here on, the next opener scans what is there */
+	vol_forget_control(cv->path);
 	rc = seg_meta_read(log, cv->path, &m);
 	if (rc == CM_ENOINPUT && (rc = meta_of_copies(log, conf, cv,
 	    &m)) == 0) {

@@ -35,6 +35,7 @@ struct sender {
 	char		 label[COPY_LABEL_MAX];
 	pthread_t	 thread;
 	struct volume	*v;		/* a handle of its own */
+	unsigned	 generation;	/* of v, when c was settled with it */
 	struct copy	*c;
 	char		*batch;
 	_Atomic uint64_t end;		/* it has all before; segment << 32 */
@@ -69,6 +70,8 @@ struct shipper {
 	struct waiter	*waiters[CLIENTS_MAX];
 	size_t		 nwaiters;
 	int64_t		 last_ms;
+	struct volume	*v;		/* the main thread's handle */
+	unsigned	 generation;
 	struct stat	 file;		/* cluster.xml when it was read */
 };
 
@@ -136,6 +139,7 @@ sender_open(struct sender *s)
 		return rc;
 	if ((rc = vol_refresh(s->v)) != 0)
 		return rc;
+	s->generation = vol_generation(s->v);
 	committed = vol_committed(s->v);
 	if ((rc = copy_open(sh->log, sh->conf, sh->cv, s->index,
 	    vol_meta(s->v), &s->c)) != 0 ||
@@ -155,6 +159,7 @@ sender_close(struct sender *s)
 	copy_close(s->c);
 	s->c = NULL;
 	s->up = false;
+	atomic_store(&s->end, 0);	/* nobody may rely on what it had */
 }
 
 /* Sends the next batch; *more when there was one. */
@@ -169,6 +174,9 @@ send_batch(struct sender *s, bool *more)
 	*more = false;
 	if ((rc = vol_refresh(s->v)) != 0)
 		return rc;
+	/* the home was mended or replaced: settle the two again */
+	if (vol_generation(s->v) != s->generation)
+		return CM_ESTALE;
 	committed = vol_committed(s->v);
 	if (!vol_end_before(at, committed))
 		return 0;
@@ -209,12 +217,15 @@ sender_main(void *arg)
 		more = false;
 		if (s->again) {
 			sender_close(s);
-			atomic_store(&s->end, 0);
 			s->again = false;
 		}
 		rc = s->c == NULL ? sender_open(s) : 0;
 		if (rc == 0)
 			rc = send_batch(s, &more);
+		if (rc == CM_ESTALE && s->up) {
+			s->again = true;
+			continue;
+		}
 		if (rc == 0) {
 			backoff = BACKOFF_MIN_MS;
 			if (!more)
@@ -344,6 +355,22 @@ take_line(struct shipper *sh, struct waiter *w, struct span l, int64_t now)
 	}
 }
 
+/* Another home than the one the copies were settled with: nothing that was
+ * known of them counts. */
+static void
+look_at_home(struct shipper *sh)
+{
+	bool	 same;
+
+	same = sh->v != NULL ? vol_refresh(sh->v) == 0 :
+	    vol_open(sh->log, sh->conf, sh->cv, &sh->v) == 0;
+	if (same && vol_generation(sh->v) == sh->generation)
+		return;
+	sh->generation = sh->v != NULL ? vol_generation(sh->v) : 0;
+	for (size_t i = 0; i < sh->n; i++)
+		sh->senders[i].again = true;
+}
+
 /* Takes what a client has sent; no more than it may have unanswered. */
 static void
 take_input(struct shipper *sh, struct waiter *w, int64_t now)
@@ -351,6 +378,7 @@ take_input(struct shipper *sh, struct waiter *w, int64_t now)
 	struct span	 l;
 	int		 rc;
 
+	look_at_home(sh);
 	do {
 		if ((rc = stream_line(&w->s, &l)) != 0) {
 			w->broken = true;
@@ -420,11 +448,18 @@ drop_broken(struct shipper *sh)
 	}
 }
 
+/* Nobody asks, and every copy that can be reached has everything. */
 static bool
 is_idle(struct shipper *sh, int idle_s)
 {
-	return idle_s > 0 && sh->nwaiters == 0 &&
-	    time_mono_ms() - sh->last_ms > (int64_t)idle_s * 1000;
+	if (idle_s == 0 || sh->nwaiters > 0 ||
+	    time_mono_ms() - sh->last_ms <= (int64_t)idle_s * 1000)
+		return false;
+	for (size_t i = 0; sh->v != NULL && i < sh->n; i++)
+		if (sh->senders[i].up && vol_end_before(
+		    sender_end(&sh->senders[i]), vol_committed(sh->v)))
+			return false;
+	return true;
 }
 
 static void
@@ -509,11 +544,13 @@ ship(struct shipper *sh, const struct service *s, int lock, int lfd,
 	if ((sh->senders = calloc(sh->cv->ncopies + 1,
 	    sizeof(*sh->senders))) == NULL)
 		return log_fail(sh->log, CM_ENOMEM, "shipper");
+	look_at_home(sh);
 	if ((rc = start_senders(sh)) == 0)
 		while (!sh->stop && !is_idle(sh, idle_s) &&
 		    service_is_current(s, lock))
 			turn(sh, lfd);
 	end_senders(sh);
+	vol_close(sh->v);
 	for (size_t i = 0; i < sh->nwaiters; i++)
 		sh->waiters[i]->broken = true;
 	drop_broken(sh);
