@@ -1,17 +1,21 @@
 #include "cluster/agent.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/lock.h"
 #include "base/time.h"
 #include "cluster/agent_int.h"
 #include "cluster/service.h"
 
 #define POLL_MS		200
+#define OWN_MS		4000	/* an agent that lost run/ sees it by then */
 #define CHECKPOINT_MS	2000
 #define STACK		(256u << 10)
 
@@ -223,6 +227,27 @@ agent_init(struct agent *a)
 	return 0;
 }
 
+/*
+ * The lock in run/ goes when somebody clears that folder; two agents in one
+ * environment would destroy it.  Held until the process ends.
+ */
+static int
+own_store(struct agent *a)
+{
+	char	 path[FILE_PATH_MAX];
+	int	 fd, rc;
+
+	if (str_fmt(path, sizeof(path), "%s/agent.lock", a->dir) != 0)
+		return log_fail(a->log, CM_ETOOBIG, "%s", a->dir);
+	if ((fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600)) == -1)
+		return log_errno(a->log, "%s", path);
+	if ((rc = lock_file(fd, LOCK_EX, OWN_MS)) != 0) {
+		close(fd);
+		return log_fail(a->log, rc, "%s: another agent has it", path);
+	}
+	return 0;
+}
+
 static int
 run(struct agent *a, const struct service *s, int lock, int lfd, int idle_s)
 {
@@ -230,6 +255,7 @@ run(struct agent *a, const struct service *s, int lock, int lfd, int idle_s)
 	int		 rc;
 
 	if ((rc = file_mkdirs(a->log, a->dir, 0700)) != 0 ||
+	    (rc = own_store(a)) != 0 ||
 	    (rc = catdb_open(a->log, a->dir, &a->db)) != 0)
 		return rc;
 	if ((rc = first_state(a)) != 0)

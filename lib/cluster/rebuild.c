@@ -167,7 +167,7 @@ rebuild_copy(const struct log *log, const struct conf *conf,
 	    (rc = copy_open_dir(log, dir, vol_meta(j.v), &j.c)) != 0)
 		goto out;
 	committed = vol_committed(j.v);
-	if ((rc = reconcile(log, vol_dir(j.v), vol_meta(j.v), committed, j.c,
+	if ((rc = reconcile(log, vol_dir(j.v), vol_meta(j.v), j.v, j.c,
 	    false, &pulled)) != 0 ||
 	    (rc = seg_list(log, vol_dir(j.v), &list, &n)) != 0)
 		goto out;
@@ -222,24 +222,28 @@ static int
 fill_home(const struct log *log, const struct conf *conf,
     const struct conf_volume *cv, const struct seg_meta *m, uint64_t *pulled)
 {
-	/* every segment counts as sealed: the next opener begins a new one */
-	struct vol_end	 end = { PLACE_SEGMENT_MAX, 0 };
 	struct copy	*c;
 	uint64_t	 one;
-	int		 rc = 0;
+	int		 rc = 0, last = 0;
+	bool		 any = false;
 
 	*pulled = 0;
-	for (size_t i = 0; i < cv->ncopies && rc == 0; i++) {
+	/* one that cannot be read whole does not keep the others out */
+	for (size_t i = 0; i < cv->ncopies; i++) {
 		if (!is_local(conf, cv, i) ||
 		    !file_exists(cv->copies[i].path))
 			continue;
-		if ((rc = copy_open(log, conf, cv, i, m, &c)) != 0)
-			break;
-		rc = reconcile(log, cv->path, m, end, c, false, &one);
-		*pulled += one;
-		copy_close(c);
+		if ((rc = copy_open(log, conf, cv, i, m, &c)) == 0) {
+			rc = reconcile(log, cv->path, m, NULL, c, false, &one);
+			*pulled += one;
+			copy_close(c);
+		}
+		any |= rc == 0;
+		if (rc != 0)
+			last = log_fail(log, rc, "volume %s: the copy in %s",
+			    cv->name, cv->copies[i].path);
 	}
-	return rc;
+	return any ? 0 : last;
 }
 
 int

@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "base/str.h"
 #include "cluster/recover.h"
+#include "format/record.h"
 
 #define CHUNK		(1u << 20)
 #define TAIL		(8u << 20)	/* compared: over one batch */
@@ -190,13 +191,64 @@ compare_tail(const struct log *log, const char *home, struct copy *c,
 	return rc;
 }
 
-/* A copy's tail that is not the home's is cut, if the home's is sound. */
+/* Looks for records of the copy that the home does not have at their place. */
+struct rivals {
+	int		 home;		/* descriptor of the home's segment */
+	int		 copy;		/* of the copy's bytes */
+	uint32_t	 he;
+	bool		 any;
+};
+
+static int
+note_rival(void *arg, const struct seg_item *it)
+{
+	struct rivals	*r = arg;
+	char		 a[RECORD_HEAD], b[RECORD_HEAD];
+
+	/* a header line has the checksums of all the rest */
+	if (it->what == SEG_RECORD && (it->offset + it->length > r->he ||
+	    file_pread(r->home, a, sizeof(a), it->offset) != 0 ||
+	    file_pread(r->copy, b, sizeof(b), it->offset) != 0 ||
+	    memcmp(a, b, sizeof(a)) != 0))
+		r->any = true;
+	return 0;
+}
+
+/* Has the copy whole records from there on that the home lacks? */
+static int
+has_rivals(const struct log *log, const char *home, const struct seg_meta *m,
+    struct copy *c, uint32_t segment, uint32_t he, uint32_t ce, bool *any)
+{
+	struct rivals	 r = { .home = -1, .copy = -1, .he = he };
+	struct seg_scan	 s = { .salt = m->salt, .segment = segment,
+			    .to = ce, .messages = true, .fn = note_rival,
+			    .arg = &r };
+	int		 rc;
+
+	if ((rc = seg_open(log, home, segment, O_RDONLY, &r.home)) != 0)
+		return rc;
+	if ((r.copy = open(home, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600)) == -1)
+		rc = log_errno(log, "%s", home);
+	s.fd = r.copy;
+	if (rc == 0 && (rc = fetch(c, segment, 0, ce, r.copy)) == 0)
+		rc = seg_scan(log, &s);
+	if (r.copy != -1)
+		close(r.copy);
+	close(r.home);
+	*any = r.any;
+	return rc;
+}
+
+/*
+ * A copy's tail that is not the home's is cut, if the home's is sound and the
+ * copy has no records there: a copy's crash leaves none but the home's.
+ */
 static int
 settle_tail(const struct log *log, const char *home, const struct seg_meta *m,
     struct copy *c, uint32_t segment, uint32_t he, uint32_t ce)
 {
 	uint32_t	 end = he < ce ? he : ce, differs;
-	bool		 sound;
+	bool		 sound, any;
 	int		 rc;
 
 	if (end == 0)
@@ -210,6 +262,13 @@ settle_tail(const struct log *log, const char *home, const struct seg_meta *m,
 		return log_fail(log, CM_ECORRUPT, "volume %s: segment %08u: "
 		    "the home and a copy differ at %u, and the home is damaged"
 		    " (cm-rebuild check -r)", m->name, segment, differs);
+	if ((rc = has_rivals(log, home, m, c, segment, he, ce, &any)) != 0)
+		return rc;
+	if (any)
+		return log_fail(log, CM_ECORRUPT, "volume %s: segment %08u: a "
+		    "copy has other records than the home from byte %u on: one"
+		    " of the two was put back from an older state", m->name,
+		    segment, differs);
 	log_warn(log, "volume %s: segment %08u: a copy differs from byte %u "
 	    "on; it is sent again", m->name, segment, differs);
 	return copy_cut(c, segment, differs);
@@ -217,14 +276,19 @@ settle_tail(const struct log *log, const char *home, const struct seg_meta *m,
 
 static int
 settle(const struct log *log, const char *home, const struct seg_meta *m,
-    struct vol_end committed, struct copy *c, uint32_t segment, bool tail,
+    const struct volume *v, struct copy *c, uint32_t segment, bool tail,
     uint64_t *pulled)
 {
+	/* without a handle every segment counts as sealed */
+	struct vol_end	 committed = { PLACE_SEGMENT_MAX, 0 };
 	uint32_t	 he, ce;
 	int		 rc;
 
 	if ((rc = copy_end(c, segment, &ce)) != 0 || ce == 0)
 		return rc;
+	/* looked at behind the copy: its shipper is at work */
+	if (v != NULL)
+		committed = vol_committed(v);
 	if (segment > committed.segment)
 		return log_fail(log, CM_ECORRUPT, "volume %s: a copy has "
 		    "segment %08u, which the home never had", m->name,
@@ -245,8 +309,7 @@ settle(const struct log *log, const char *home, const struct seg_meta *m,
 
 int
 reconcile(const struct log *log, const char *home, const struct seg_meta *m,
-    struct vol_end committed, struct copy *c, bool tails,
-    uint64_t *pulled)
+    const struct volume *v, struct copy *c, bool tails, uint64_t *pulled)
 {
 	uint32_t	*list;
 	size_t		 n;
@@ -256,7 +319,7 @@ reconcile(const struct log *log, const char *home, const struct seg_meta *m,
 	if ((rc = copy_list(c, &list, &n)) != 0)
 		return rc;
 	for (size_t i = 0; i < n && rc == 0; i++)
-		rc = settle(log, home, m, committed, c, list[i],
+		rc = settle(log, home, m, v, c, list[i],
 		    tails && i + 1 == n, pulled);
 	free(list);
 	return rc;

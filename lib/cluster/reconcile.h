@@ -10,12 +10,13 @@
  * segment of the home, the home has lost it in a crash: the whole records are
  * fetched, the rest of the copy is cut.  With tails: where a copy's last bytes
  * are not the home's, they are from a crash of the copy, and are cut to be
- * sent again, when the home's are sound.  CM_ECORRUPT, with a line, when the
- * two cannot be brought together this way (cm-rebuild check -r).  *pulled:
- * bytes fetched.
+ * sent again, when the home's are sound and the copy's are no records that
+ * the home lacks.  CM_ECORRUPT, with a line, when the two cannot be brought
+ * together this way (cm-rebuild check -r).  *pulled: bytes fetched.  The
+ * volume is NULL when nobody can append to the home.
  */
 int	 reconcile(const struct log *, const char *home,
-	    const struct seg_meta *, struct vol_end committed, struct copy *,
+	    const struct seg_meta *, const struct volume *, struct copy *,
 	    bool tails, uint64_t *pulled) CM_MUST;
 
 /*

@@ -228,8 +228,12 @@ check_segment(struct scrub *s, uint32_t segment, bool behind[])
 	int		 rc = 0;
 
 	memset(f, 0, sizeof(f));
-	for (size_t i = 0; i < s->n && rc == 0; i++)
+	/* the copies first: mail goes on, and they are behind the home */
+	for (size_t i = s->n; i-- > 0 && rc == 0;) {
+		if (i == 0)
+			s->committed = vol_committed(s->v);
 		rc = scan(s, i, segment, &f[i]);
+	}
 	for (size_t i = 0; i < s->n && rc == 0; i++)
 		for (size_t j = 0; j < f[i].n && rc == 0; j++)
 			if (!is_unsent(&f[0], &f[i], &f[i].bad[j]))
@@ -309,8 +313,8 @@ settle_copies(struct scrub *s)
 		if ((rc = copy_open_dir(s->log, s->dir[i], vol_meta(s->v),
 		    &c)) != 0)
 			return rc;
-		rc = reconcile(s->log, s->dir[0], vol_meta(s->v),
-		    s->committed, c, false, &pulled);
+		rc = reconcile(s->log, s->dir[0], vol_meta(s->v), s->v, c,
+		    false, &pulled);
 		copy_close(c);
 		if (rc != 0 && rc != CM_ECORRUPT)
 			return rc;

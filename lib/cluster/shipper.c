@@ -143,7 +143,7 @@ sender_open(struct sender *s)
 	committed = vol_committed(s->v);
 	if ((rc = copy_open(sh->log, sh->conf, sh->cv, s->index,
 	    vol_meta(s->v), &s->c)) != 0 ||
-	    (rc = reconcile(sh->log, sh->cv->path, vol_meta(s->v), committed,
+	    (rc = reconcile(sh->log, sh->cv->path, vol_meta(s->v), s->v,
 	    s->c, true, &pulled)) != 0 ||
 	    (rc = reconcile_next(sh->log, sh->cv->path, committed, s->c, 0,
 	    &next)) != 0)

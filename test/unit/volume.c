@@ -287,6 +287,32 @@ test_old_home(void)
 	is_int(vol_open(NULL, &conf, &vol, &v), CM_EEPOCH, "the old one is not");
 }
 
+/* A folder put back from a snapshot has a control file of the same boot. */
+static void
+test_old_control(void)
+{
+	struct volume	*v;
+	struct place	 p;
+	struct tally	 t;
+	char		 cmd[700];
+
+	fresh();
+	v = must_open();
+	is_int(append(v, "one", &p), 0, "one");
+	vol_close(v);
+	snprintf(cmd, sizeof(cmd), "cp %s/control %s/old", home, home);
+	is_int(system(cmd), 0, "a snapshot of the control file");
+	v = must_open();
+	is_int(append(v, "two", &p), 0, "two");
+	snprintf(cmd, sizeof(cmd), "mv %s/old %s/control", home, home);
+	is_int(system(cmd), 0, "is put back");
+	is_int(append(v, "three", &p), 0, "three");
+	is_int(p.segment, 2, "goes to a new segment");
+	t = scan_all(v);
+	ok(t.good == 3 && t.other == 0, "and nothing is written over");
+	vol_close(v);
+}
+
 /* A folder that was emptied under those who have it open is no volume. */
 static void
 test_emptied(void)
@@ -459,6 +485,7 @@ main(void)
 	test_torn_before_empty();
 	test_old_home();
 	test_emptied();
+	test_old_control();
 	test_numbers();
 	test_frozen();
 	test_quoted();
