@@ -127,7 +127,7 @@ static int
 sender_open(struct sender *s)
 {
 	struct shipper	*sh = s->sh;
-	uint64_t	 pulled;
+	struct reconcile r = { .tails = true };
 	struct vol_end	 next, committed;
 	int		 rc;
 
@@ -137,10 +137,11 @@ sender_open(struct sender *s)
 	if ((rc = vol_refresh(s->v)) != 0)
 		return rc;
 	committed = vol_committed(s->v);
+	r.v = s->v;
 	if ((rc = copy_open(sh->log, sh->conf, sh->cv, s->index,
 	    vol_meta(s->v), &s->c)) != 0 ||
 	    (rc = reconcile(sh->log, sh->cv->path, vol_meta(s->v), committed,
-	    s->c, true, &pulled)) != 0 ||
+	    s->c, &r)) != 0 ||
 	    (rc = reconcile_next(sh->log, sh->cv->path, committed, s->c, 0,
 	    &next)) != 0)
 		return rc;
