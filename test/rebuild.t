@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 
+sys.dont_write_bytecode = True
 sys.path.insert(0, os.environ["ROOT"] + "/test/tools")
 from cluster import *
 
@@ -117,9 +118,10 @@ def copies():
         return skip(name, "no mounts of our own (unshare -rm)")
     os.mkdir(base + "/disk")
     r = run("unshare", "-rm", "sh", "-c", """
-        mount -t tmpfs -o size=160k none disk || exit 1
+        mount -t tmpfs -o size=4160k none disk || exit 1
+        head -c 4096000 /dev/zero >disk/other || exit 1
         cm-rebuild copy v1 $PWD/disk/c; echo $?
-        mount -o remount,size=4m disk
+        rm disk/other
         cm-rebuild copy v1 $PWD/disk/c; echo $?
         for f in v1/*.seg; do cmp $f disk/c/${f#v1/} || echo differs; done
         """, pre=lambda: os.chdir(base))
