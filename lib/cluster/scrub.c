@@ -288,18 +288,18 @@ check_segment(struct scrub *s, uint32_t segment, bool behind[])
 	return rc;
 }
 
-/* The numbers of all segments that any folder has, rising. */
+/* The highest segment that a copy has; 0 for none. */
 static int
-all_segments(struct scrub *s, uint32_t *last)
+copies_last(struct scrub *s, uint32_t *last)
 {
 	uint32_t	*list;
 	size_t		 n;
 	int		 rc;
 
 	*last = 0;
-	for (size_t i = 0; i < s->n; i++) {
+	for (size_t i = 1; i < s->n; i++) {
 		rc = seg_list(s->log, s->dir[i], &list, &n);
-		if (rc == CM_ENOINPUT && i > 0)
+		if (rc == CM_ENOINPUT)
 			continue;
 		if (rc != 0)
 			return rc;
@@ -378,9 +378,12 @@ check_volume(struct scrub *s, const struct conf_volume *cv)
 		return 0;
 	}
 	/* in this order: the home has had whatever a copy has */
-	if ((rc = all_segments(s, &last)) != 0)
+	if ((rc = copies_last(s, &last)) != 0)
 		goto out;
 	s->committed = vol_committed(s->v);
+	/* a file behind it is being begun */
+	if (last < s->committed.segment)
+		last = s->committed.segment;
 	if (s->repair && (rc = settle_copies(s)) != 0)
 		goto out;
 	for (uint32_t seg = 1; seg <= last && rc == 0; seg++)
