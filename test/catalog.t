@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 
+sys.dont_write_bytecode = True
 sys.path.insert(0, os.environ["ROOT"] + "/test/tools")
 from cluster import *
 

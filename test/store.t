@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 
+sys.dont_write_bytecode = True
 sys.path.insert(0, os.environ["ROOT"] + "/test/tools")
 from cluster import *
 

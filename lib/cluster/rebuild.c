@@ -157,8 +157,8 @@ rebuild_copy(const struct log *log, const struct conf *conf,
     const struct conf_volume *cv, const char *dir)
 {
 	struct job	 j;
+	struct reconcile r = { .tails = false };
 	struct vol_end	 committed;
-	uint64_t	 pulled;
 	uint32_t	*list = NULL;
 	size_t		 n = 0;
 	int		 rc;
@@ -167,8 +167,9 @@ rebuild_copy(const struct log *log, const struct conf *conf,
 	    (rc = copy_open_dir(log, dir, vol_meta(j.v), &j.c)) != 0)
 		goto out;
 	committed = vol_committed(j.v);
-	if ((rc = reconcile(log, vol_dir(j.v), vol_meta(j.v), j.v, j.c,
-	    false, &pulled)) != 0 ||
+	r.v = j.v;
+	if ((rc = reconcile(log, vol_dir(j.v), vol_meta(j.v), j.c,
+	    &r)) != 0 ||
 	    (rc = seg_list(log, vol_dir(j.v), &list, &n)) != 0)
 		goto out;
 	progress_start(&j.progress, "copying", total_size(&j, committed, list,
@@ -220,22 +221,20 @@ meta_of_copies(const struct log *log, const struct conf *conf,
 /* All copies give what the home lacks; the folder is frozen. */
 static int
 fill_home(const struct log *log, const struct conf *conf,
-    const struct conf_volume *cv, const struct seg_meta *m, uint64_t *pulled)
+    const struct conf_volume *cv, const struct seg_meta *m,
+    struct reconcile *r)
 {
 	struct copy	*c;
-	uint64_t	 one;
 	int		 rc = 0, last = 0;
 	bool		 any = false;
 
-	*pulled = 0;
 	/* one that cannot be read whole does not keep the others out */
 	for (size_t i = 0; i < cv->ncopies; i++) {
 		if (!is_local(conf, cv, i) ||
 		    !file_exists(cv->copies[i].path))
 			continue;
 		if ((rc = copy_open(log, conf, cv, i, m, &c)) == 0) {
-			rc = reconcile(log, cv->path, m, NULL, c, false, &one);
-			*pulled += one;
+			rc = reconcile(log, cv->path, m, c, r);
 			copy_close(c);
 		}
 		any |= rc == 0;
@@ -251,7 +250,7 @@ rebuild_volume(const struct log *log, const struct conf *conf,
     const struct conf_volume *cv)
 {
 	struct seg_meta	 m;
-	uint64_t	 pulled = 0;
+	struct reconcile r = { .v = NULL };
 	bool		 made = false;
 	int		 lock, rc;
 
@@ -270,14 +269,18 @@ rebuild_volume(const struct log *log, const struct conf *conf,
 		made = true;
 	}
 	if (rc == 0)
-		rc = fill_home(log, conf, cv, &m, &pulled);
+		rc = fill_home(log, conf, cv, &m, &r);
 	/* last: only a whole home has the file that makes it one */
 	if (rc == 0 && made)
 		rc = seg_meta_write(log, cv->path, &m);
-	vol_unfreeze(cv->path, lock, made || pulled > 0);
+	vol_unfreeze(cv->path, lock, made || r.pulled > 0);
 	if (rc == 0)
 		log_info(log, "volume %s: %llu bytes fetched%s", cv->name,
-		    (unsigned long long)pulled, made ? ", home made anew" : "");
+		    (unsigned long long)r.pulled,
+		    made ? ", home made anew" : "");
+	/* what one copy had damaged may be good in another */
+	if (rc == 0 && r.damaged)
+		rc = rebuild_repair(log, conf, cv);
 	return rc;
 }
 

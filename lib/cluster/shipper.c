@@ -130,7 +130,7 @@ static int
 sender_open(struct sender *s)
 {
 	struct shipper	*sh = s->sh;
-	uint64_t	 pulled;
+	struct reconcile r = { .tails = true };
 	struct vol_end	 next, committed;
 	int		 rc;
 
@@ -141,10 +141,11 @@ sender_open(struct sender *s)
 		return rc;
 	s->generation = vol_generation(s->v);
 	committed = vol_committed(s->v);
+	r.v = s->v;
 	if ((rc = copy_open(sh->log, sh->conf, sh->cv, s->index,
 	    vol_meta(s->v), &s->c)) != 0 ||
-	    (rc = reconcile(sh->log, sh->cv->path, vol_meta(s->v), s->v,
-	    s->c, true, &pulled)) != 0 ||
+	    (rc = reconcile(sh->log, sh->cv->path, vol_meta(s->v), s->c,
+	    &r)) != 0 ||
 	    (rc = reconcile_next(sh->log, sh->cv->path, committed, s->c, 0,
 	    &next)) != 0)
 		return rc;
