@@ -306,6 +306,7 @@ relay_serve(const struct log *log, const char *file, const char *node,
 	r->idle_since = time_mono_ms();
 	pthread_mutex_init(&r->mu, NULL);
 	pthread_cond_init(&r->pushed, NULL);
+	pthread_cond_init(&r->poke, NULL);
 	if ((rc = confwatch_open(log, file, node, &r->conf)) != 0)
 		return rc;	/* the process ends */
 	conf = confwatch_get(r->conf);

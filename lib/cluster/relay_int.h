@@ -19,6 +19,8 @@ struct relay {
 	int64_t		 learned_ms;
 	pthread_mutex_t	 mu;		/* what follows */
 	pthread_cond_t	 pushed;	/* a pass over the volumes is over */
+	pthread_cond_t	 poke;		/* somebody waits for one */
+	bool		 want;
 	unsigned	 guests;
 	int64_t		 idle_since;
 	uint64_t	 begun, ended;	/* passes over the volumes */

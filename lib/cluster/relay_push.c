@@ -12,7 +12,7 @@
 #include "cluster/relay_int.h"
 #include "cluster/segment.h"
 
-#define TICK_MS		50	/* how often the volumes are looked at */
+#define TICK_MS		100	/* how often the volumes are looked at */
 #define AWAY_MS		1000
 #define WAIT_MS		3000	/* of a client, for what is on disk already */
 #define ANSWER_MS	10000
@@ -306,16 +306,19 @@ sweep(struct pusher *p)
 		p->vols[i].done = (struct vol_end){ 0, 0 };
 }
 
+/* Waits on cond, with mu held. */
 static void
-nap(struct pusher *p, bool left)
+wait_ms(struct relay *r, pthread_cond_t *cond, int ms)
 {
-	/* the first volume's syncs wake it; the others wait for the tick */
-	if (left)
-		time_sleep_ms(AWAY_MS / 4);
-	else if (p->n > 0 && p->vols[0].v != NULL)
-		vol_wait(p->vols[0].v, p->vols[0].done, TICK_MS);
-	else
-		time_sleep_ms(TICK_MS);
+	struct timespec	 ts;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	ts.tv_nsec += (long)ms * 1000000;
+	if (ts.tv_nsec >= 1000000000) {
+		ts.tv_sec++;
+		ts.tv_nsec -= 1000000000;
+	}
+	pthread_cond_timedwait(cond, &r->mu, &ts);
 }
 
 void *
@@ -336,8 +339,11 @@ relay_pusher(void *arg)
 		if (!left)
 			r->ended = r->begun;
 		pthread_cond_broadcast(&r->pushed);
+		/* a client that comes pokes it */
+		if (!r->want || left)
+			wait_ms(r, &r->poke, left ? AWAY_MS / 4 : TICK_MS);
+		r->want = false;
 		pthread_mutex_unlock(&r->mu);
-		nap(&p, left);
 	}
 	hang_up(&p);
 	forget_volumes(&p);
@@ -347,22 +353,16 @@ relay_pusher(void *arg)
 void
 relay_push_wait(struct relay *r)
 {
-	struct timespec	 ts;
 	uint64_t	 want;
 	int64_t		 end = time_mono_ms() + WAIT_MS;
 
 	pthread_mutex_lock(&r->mu);
 	want = r->begun + 1;	/* a pass that begins after now */
+	r->want = true;
+	pthread_cond_signal(&r->poke);
 	while (r->ended < want && !r->stop && !atomic_load(&r->away) &&
-	    time_mono_ms() < end) {
-		clock_gettime(CLOCK_REALTIME, &ts);
-		ts.tv_nsec += 50 * 1000000;
-		if (ts.tv_nsec >= 1000000000) {
-			ts.tv_sec++;
-			ts.tv_nsec -= 1000000000;
-		}
-		pthread_cond_timedwait(&r->pushed, &r->mu, &ts);
-	}
+	    time_mono_ms() < end)
+		wait_ms(r, &r->pushed, TICK_MS);
 	pthread_mutex_unlock(&r->mu);
 }
 
