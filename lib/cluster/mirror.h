@@ -60,6 +60,11 @@ struct mirror_lag {
  */
 int	 mirror_lags(const struct mirror *, struct mirror_lag **, size_t *n)
 	    CM_MUST;
+/*
+ * The lags as lines "volume TAB copy TAB bytes TAB seconds TAB up|down" to a
+ * file descriptor.
+ */
+int	 mirror_status(const struct mirror *, int out) CM_MUST;
 /* Starts the shipper of a volume at home here, if it has copies. */
 int	 mirror_start(const struct mirror *, const struct conf_volume *)
 	    CM_MUST;
