@@ -44,6 +44,10 @@ const char	*cm_strerror(int code);
 /* The sysexits(3) value for a code; 75 means "try again". */
 int		 cm_exit(int code);
 
+/* The HTTP status between nodes, and the code that a status stands for. */
+int		 cm_http(int code);
+int		 cm_from_http(int status);
+
 /* The code for a value of errno; CM_EIO where nothing fits better. */
 int		 cm_errno(int sys);
 

@@ -63,6 +63,12 @@ catalog_close(struct catalog *c)
 	free(c);
 }
 
+int
+catalog_dial(struct catalog *c, int *fd)
+{
+	return service_dial(&c->service, fd);
+}
+
 static int
 dial(struct catalog *c)
 {

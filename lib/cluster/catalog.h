@@ -53,6 +53,8 @@ struct catalog_ask {
 int	 catalog_ask_all(struct catalog *, struct catalog_ask *, size_t n)
 	    CM_MUST;
 
+/* A connection to this node's agent, which is started when it is not there. */
+int	 catalog_dial(struct catalog *, int *fd) CM_MUST;
 /* Is an agent there, without starting one? */
 bool	 catalog_is_up(const struct catalog *);
 

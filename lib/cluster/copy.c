@@ -1,37 +1,8 @@
-#include "cluster/copy.h"
-
-#include <errno.h>
-#include <fcntl.h>
+/* Copies of either kind. */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#include "base/file.h"
-#include "base/str.h"
-#include "cluster/recover.h"
-
-struct copy_ops {
-	void	(*close)(struct copy *);
-	int	(*list)(struct copy *, uint32_t **, size_t *);
-	int	(*end)(struct copy *, uint32_t, uint32_t *);
-	int	(*append)(struct copy *, uint32_t, uint32_t, const void *,
-		    size_t);
-	int	(*read)(struct copy *, uint32_t, uint32_t, void *, size_t);
-	int	(*patch)(struct copy *, uint32_t, uint32_t, const void *,
-		    size_t);
-	int	(*cut)(struct copy *, uint32_t, uint32_t);
-};
-
-/* A folder of this node. */
-struct copy {
-	const struct copy_ops *ops;
-	const struct log *log;
-	char		 dir[FILE_PATH_MAX];
-	int		 fd;		/* of the segment used last, or -1 */
-	uint32_t	 segment;
-};
+#include "cluster/copy_impl.h"
 
 void
 copy_label(const struct conf_volume *v, int index, char out[COPY_LABEL_MAX])
@@ -49,187 +20,6 @@ copy_label(const struct conf_volume *v, int index, char out[COPY_LABEL_MAX])
 		snprintf(out, COPY_LABEL_MAX, "%.63s", node);
 }
 
-static void
-local_close(struct copy *c)
-{
-	if (c->fd != -1)
-		close(c->fd);
-	free(c);
-}
-
-static int
-local_list(struct copy *c, uint32_t **list, size_t *n)
-{
-	return seg_list(c->log, c->dir, list, n);
-}
-
-/* The descriptor of a segment, made when flags say so. */
-static int
-use(struct copy *c, uint32_t segment, int flags)
-{
-	struct stat	 st;
-	int		 rc;
-
-	if (c->fd != -1 && c->segment == segment &&
-	    fstat(c->fd, &st) == 0 && st.st_nlink > 0)
-		return 0;
-	if (c->fd != -1)
-		close(c->fd);
-	c->fd = -1;
-	c->segment = segment;
-	rc = seg_open(c->log, c->dir, segment, O_RDWR, &c->fd);
-	if (rc != CM_ENOINPUT || !(flags & O_CREAT))
-		return rc;
-	if ((rc = seg_open(c->log, c->dir, segment, O_RDWR | O_CREAT,
-	    &c->fd)) != 0)
-		return rc;
-	return file_sync_dir(c->log, c->dir);
-}
-
-/*
- * A shipper that was killed may have left bytes here that never came to the
- * disk; who asks for the end relies on them.
- */
-static int
-local_end(struct copy *c, uint32_t segment, uint32_t *end)
-{
-	struct stat	 st;
-	int		 rc;
-
-	*end = 0;
-	if ((rc = use(c, segment, 0)) != 0)
-		return rc == CM_ENOINPUT ? 0 : rc;
-	if (fdatasync(c->fd) == -1 || fstat(c->fd, &st) == -1)
-		return log_errno(c->log, "%s: segment %08u", c->dir, segment);
-	if (st.st_size > UINT32_MAX)
-		return log_fail(c->log, CM_ECORRUPT, "%s: segment %08u is "
-		    "over 4 GiB", c->dir, segment);
-	*end = (uint32_t)st.st_size;
-	return 0;
-}
-
-static int
-local_append(struct copy *c, uint32_t segment, uint32_t offset, const void *p,
-    size_t n)
-{
-	struct stat	 st;
-	int		 rc;
-
-	if ((rc = use(c, segment, O_CREAT)) != 0)
-		return rc;
-	if (fstat(c->fd, &st) == -1)
-		return log_errno(c->log, "%s", c->dir);
-	if (st.st_size != (off_t)offset)
-		return CM_EOFFSET;
-	if ((rc = file_pwrite(c->fd, p, n, offset)) != 0 ||
-	    fdatasync(c->fd) == -1) {
-		rc = log_errno(c->log, "%s: segment %08u: write", c->dir,
-		    segment);
-		/* a half-written batch would not fit the next try's offset */
-		if (ftruncate(c->fd, offset) == -1)
-			log_warn(c->log, "%s: segment %08u: cannot be cut",
-			    c->dir, segment);
-		return rc;
-	}
-	return 0;
-}
-
-static int
-local_read(struct copy *c, uint32_t segment, uint32_t offset, void *p,
-    size_t n)
-{
-	int	 rc;
-
-	if ((rc = use(c, segment, 0)) != 0)
-		return rc == CM_ENOINPUT ? CM_EEND : rc;
-	return file_pread(c->fd, p, n, offset);
-}
-
-static int
-local_patch(struct copy *c, uint32_t segment, uint32_t offset, const void *p,
-    size_t n)
-{
-	int	 rc;
-
-	if ((rc = use(c, segment, 0)) != 0)
-		return rc;
-	if (file_pwrite(c->fd, p, n, offset) != 0 || fdatasync(c->fd) == -1)
-		return log_errno(c->log, "%s: segment %08u: write", c->dir,
-		    segment);
-	return 0;
-}
-
-static int
-local_cut(struct copy *c, uint32_t segment, uint32_t end)
-{
-	uint32_t	 size;
-	int		 rc;
-
-	if ((rc = seg_size(c->log, c->dir, segment, &size)) != 0)
-		return rc == CM_ENOINPUT ? 0 : rc;
-	return size <= end ? 0 :
-	    recover_cut(c->log, c->dir, segment, size, end);
-}
-
-static const struct copy_ops local_ops = {
-	local_close, local_list, local_end, local_append, local_read,
-	local_patch, local_cut,
-};
-
-/* An empty folder takes the home's meta; another must fit it. */
-static int
-check_meta(const struct log *log, const char *dir, const struct seg_meta *m)
-{
-	struct seg_meta	 have;
-	uint32_t	*list;
-	size_t		 n;
-	int		 rc;
-
-	rc = seg_meta_read(log, dir, &have);
-	if (rc == CM_ENOINPUT) {
-		if ((rc = file_mkdirs(log, dir, 0700)) != 0 ||
-		    (rc = seg_list(log, dir, &list, &n)) != 0)
-			return rc;
-		free(list);
-		if (n > 0)
-			return log_fail(log, CM_ECORRUPT, "%s has segments "
-			    "but no file \"volume\"", dir);
-		return seg_meta_write(log, dir, m);
-	}
-	if (rc != 0)
-		return rc;
-	if (strcmp(have.name, m->name) != 0 || have.salt != m->salt)
-		return log_fail(log, CM_ECONF, "%s is a copy of another volume"
-		    " (%s) than %s", dir, have.name, m->name);
-	if (have.epoch > m->epoch)
-		return log_fail(log, CM_EEPOCH, "%s has epoch %u, the home of "
-		    "volume %s only %u", dir, have.epoch, m->name, m->epoch);
-	return have.epoch < m->epoch ? seg_meta_write(log, dir, m) : 0;
-}
-
-int
-copy_open_dir(const struct log *log, const char *dir,
-    const struct seg_meta *meta, struct copy **out)
-{
-	struct copy	*c;
-	int		 rc;
-
-	*out = NULL;
-	if ((rc = check_meta(log, dir, meta)) != 0)
-		return rc;
-	if ((c = calloc(1, sizeof(*c))) == NULL)
-		return log_fail(log, CM_ENOMEM, "%s", dir);
-	c->ops = &local_ops;
-	c->log = log;
-	c->fd = -1;
-	if ((rc = str_copy(c->dir, sizeof(c->dir), dir)) != 0) {
-		copy_close(c);
-		return log_fail(log, rc, "%s", dir);
-	}
-	*out = c;
-	return 0;
-}
-
 int
 copy_open(const struct log *log, const struct conf *conf,
     const struct conf_volume *v, size_t index, const struct seg_meta *meta,
@@ -237,11 +27,8 @@ copy_open(const struct log *log, const struct conf *conf,
 {
 	const struct conf_copy *cc = &v->copies[index];
 
-	*out = NULL;
 	if (strcmp(cc->node, conf->self) != 0)
-		return log_fail(log, CM_EAWAY, "volume %s: its copy on node "
-		    "%s: copies on other nodes are not supported yet",
-		    v->name, cc->node);
+		return copy_open_remote(log, conf, v, index, meta, out);
 	return copy_open_dir(log, cc->path, meta, out);
 }
 

@@ -321,6 +321,133 @@ mirror_filter(const struct mirror *m, int in, int out)
 	return rc;
 }
 
+int
+mirror_one(const struct mirror *m, const struct place *place,
+    struct buf *labels)
+{
+	struct filter	*f;
+	struct item	*it;
+	int		 rc;
+
+	if ((f = calloc(1, sizeof(*f))) == NULL)
+		return log_fail(m->log, CM_ENOMEM, "mirror");
+	f->m = m;
+	it = &f->item[0];
+	it->r.place = *place;
+	if ((rc = lines_init(m, &f->lines, &f->nlines)) != 0)
+		goto out;
+	for (size_t i = 0; i < f->nlines; i++)
+		if (strcmp(f->lines[i].cv->name, place->volume) == 0)
+			it->to = &f->lines[i];
+	if (it->to == NULL) {
+		rc = CM_ENOINPUT;
+		goto out;
+	}
+	f->n = 1;
+	if (it->to->cv->ncopies > 0 && ask(f, it->to) == CM_ENOMEM)
+		rc = CM_ENOMEM;
+	if (rc == 0 && (rc = fill_in(f)) == 0 &&
+	    (rc = buf_adds(labels, it->copies)) == 0 && !it->enough)
+		rc = CM_ESHORT;
+out:
+	items_free(f);
+	lines_free(f->lines, f->nlines);
+	free(f);
+	return rc;
+}
+
+/* "=LABEL SEGMENT OFFSET up|down BYTES MS" */
+static int
+parse_lag(struct span line, struct mirror_lag *g)
+{
+	struct span	 f[6];
+	uint64_t	 ms;
+
+	for (int i = 0; i < 6; i++)
+		if (!str_field(&line, ' ', &f[i]))
+			return CM_EPROTO;
+	if (f[0].len < 2 || f[0].p[0] != '=' || str_ncopy(g->label,
+	    sizeof(g->label), f[0].p + 1, f[0].len - 1) != 0 ||
+	    str_u64(f[4].p, f[4].len, UINT64_MAX, &g->bytes) != 0 ||
+	    str_u64(f[5].p, f[5].len, INT64_MAX, &ms) != 0)
+		return CM_EPROTO;
+	g->ms = (int64_t)ms;
+	g->up = span_is(f[3], "up");
+	return 0;
+}
+
+static int
+ask_lags(struct line_to *l, struct mirror_lag *lag, size_t *n)
+{
+	struct span	 line;
+	size_t		 got = 0;
+	int		 rc;
+
+	if ((rc = dial(l, 1000)) != 0)
+		return rc;
+	buf_adds(&l->s.out, "status\n");
+	if ((rc = stream_flush(&l->s, 1)) != 0)
+		return rc;
+	while ((rc = stream_line(&l->s, &line)) == 0) {
+		if (span_is(line, "."))
+			break;
+		if (got == l->cv->ncopies)
+			return CM_EPROTO;
+		if ((rc = parse_lag(line, &lag[got])) != 0 ||
+		    (rc = str_copy(lag[got].volume, sizeof(lag->volume),
+		    l->cv->name)) != 0)
+			return rc;
+		got++;
+	}
+	if (rc == 0)
+		*n += got;
+	return rc;
+}
+
+int
+mirror_lags(const struct mirror *m, struct mirror_lag **out, size_t *n)
+{
+	struct line_to	*lines;
+	size_t		 nlines, max = 1;
+	int		 rc, one;
+
+	*n = 0;
+	for (size_t i = 0; i < m->conf->nvolumes; i++)
+		max += m->conf->volumes[i].ncopies;
+	if ((*out = calloc(max, sizeof(**out))) == NULL)
+		return log_fail(m->log, CM_ENOMEM, "mirror");
+	rc = lines_init(m, &lines, &nlines);
+	for (size_t i = 0; rc == 0 && i < nlines; i++) {
+		if (lines[i].cv->ncopies == 0 ||
+		    !conf_is_home(m->conf, lines[i].cv))
+			continue;
+		if ((one = ask_lags(&lines[i], *out + *n, n)) != 0)
+			log_fail(m->log, one, "shipper of volume %s",
+			    lines[i].cv->name);
+	}
+	lines_free(lines, nlines);
+	if (rc != 0) {
+		free(*out);
+		*out = NULL;
+	}
+	return rc;
+}
+
+int
+mirror_start(const struct mirror *m, const struct conf_volume *cv)
+{
+	struct line_to	*lines;
+	size_t		 n;
+	int		 rc;
+
+	rc = lines_init(m, &lines, &n);
+	for (size_t i = 0; rc == 0 && i < n; i++)
+		if (lines[i].cv == cv && cv->ncopies > 0)
+			rc = dial(&lines[i], m->conf->timeout_ms);
+	lines_free(lines, n);
+	return rc;
+}
+
 /* The copies' ends as the shipper tells them, as one number to compare. */
 static int
 sum_of_ends(struct line_to *l, uint64_t *sum)
@@ -336,7 +463,8 @@ sum_of_ends(struct line_to *l, uint64_t *sum)
 	while ((rc = stream_line(&l->s, &line)) == 0) {
 		if (span_is(line, "."))
 			return 0;
-		while (str_field(&line, ' ', &f))
+		/* label, segment, offset: the lags grow by themselves */
+		for (int i = 0; i < 3 && str_field(&line, ' ', &f); i++)
 			if (str_u64(f.p, f.len, UINT32_MAX, &v) == 0)
 				*sum = *sum * 31 + v;
 	}

@@ -5,8 +5,14 @@
 #ifndef CM_MIRROR_H
 #define CM_MIRROR_H
 
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
 #include "base/log.h"
 #include "cluster/conf.h"
+#include "format/place.h"
 
 /*
  * The shipper, "cm-mirror -S VOLUME": until nobody asked for idle_s seconds
@@ -31,6 +37,32 @@ struct mirror {
  * is.  CM_EDATA names the input line that is no receipt; it is skipped.
  */
 int	 mirror_filter(const struct mirror *, int in, int out) CM_MUST;
+/*
+ * The same for one record at home here: labels gets the names of the places
+ * that have it, with commas.  CM_ESHORT when there are too few in time, by
+ * either policy.
+ */
+int	 mirror_one(const struct mirror *, const struct place *,
+	    struct buf *labels) CM_MUST;
+/* How far a copy of a volume at home here is behind. */
+struct mirror_lag {
+	char		 volume[CONF_NAME_MAX + 1];
+	char		 label[CONF_NAME_MAX + 9];
+	uint64_t	 bytes;
+	int64_t		 ms;		/* since it had everything */
+	bool		 up;
+};
+
+/*
+ * The lags of all copies, as their shippers tell them (which are started when
+ * need be); an array to be freed.  One that does not answer has its copies
+ * left out, with a line to the log.
+ */
+int	 mirror_lags(const struct mirror *, struct mirror_lag **, size_t *n)
+	    CM_MUST;
+/* Starts the shipper of a volume at home here, if it has copies. */
+int	 mirror_start(const struct mirror *, const struct conf_volume *)
+	    CM_MUST;
 /* Waits until every copy of each volume at home here has everything. */
 int	 mirror_all(const struct mirror *) CM_MUST;
 

@@ -13,6 +13,7 @@
 #include "base/lock.h"
 #include "base/str.h"
 #include "cluster/control.h"
+#include "cluster/peer.h"
 #include "cluster/segment.h"
 
 #define WAIT_MS	5000
@@ -23,10 +24,53 @@ is_local(const struct conf *conf, const struct conf_copy *c)
 	return strcmp(c->node, conf->self) == 0;
 }
 
-/* CM_ENOINPUT, with a line, when some local copy has this volume. */
+static int
+gone(const struct log *log, const struct conf_volume *cv,
+    const struct conf_copy *c)
+{
+	return log_fail(log, CM_ENOINPUT, "volume %s: %s is gone, but its copy "
+	    "in %s on node %s is there (cm-rebuild volume %s brings it back)",
+	    cv->name, cv->path, c->path, c->node, cv->name);
+}
+
+/*
+ * The same for copies on other nodes.  One that cannot be asked may have mail:
+ * then no new volume of that name is begun.
+ */
+static int
+no_node_has_it(const struct log *log, const struct conf *conf,
+    const struct conf_volume *cv, size_t i, struct seg_meta *empty)
+{
+	struct peer_volume	 pv;
+	struct peer		*p;
+	bool			 some = false;
+	int			 rc;
+
+	if ((rc = peer_open(log, conf, cv->copies[i].node, &p)) != 0)
+		return rc;
+	if ((rc = peer_volume(p, cv->name, (int)i, &pv)) != 0) {
+		log_fail(log, rc, "volume %s: its home is not made while node "
+		    "%s, which may have a copy of it, cannot be asked: %s",
+		    cv->name, cv->copies[i].node, peer_text(p));
+		peer_close(p);
+		return CM_EAWAY;
+	}
+	for (size_t k = 0; k < pv.nseg; k++)
+		some |= pv.seg[k].end > 0;
+	if (pv.meta.epoch > empty->epoch)
+		*empty = pv.meta;
+	peer_volume_free(&pv);
+	peer_close(p);
+	return some ? gone(log, cv, &cv->copies[i]) : 0;
+}
+
+/*
+ * CM_ENOINPUT, with a line, when some copy has bytes of this volume.  *empty:
+ * what a copy without any calls itself; its epoch is 0 when there is none.
+ */
 static int
 no_copy_has_it(const struct log *log, const struct conf *conf,
-    const struct conf_volume *cv)
+    const struct conf_volume *cv, struct seg_meta *empty)
 {
 	struct seg_meta	 m;
 	uint32_t	*list;
@@ -34,29 +78,33 @@ no_copy_has_it(const struct log *log, const struct conf *conf,
 	int		 rc;
 
 	for (size_t i = 0; i < cv->ncopies; i++) {
-		if (!is_local(conf, &cv->copies[i]))
+		if (!is_local(conf, &cv->copies[i])) {
+			if ((rc = no_node_has_it(log, conf, cv, i,
+			    empty)) != 0)
+				return rc;
 			continue;
+		}
 		rc = seg_meta_read(log, cv->copies[i].path, &m);
 		if (rc == CM_ENOINPUT)
 			continue;
 		if (rc != 0)
 			return rc;
+		if (m.epoch > empty->epoch)
+			*empty = m;
 		if ((rc = seg_list(log, cv->copies[i].path, &list, &n)) != 0)
 			return rc;
 		free(list);
 		if (n > 0)
-			return log_fail(log, CM_ENOINPUT, "volume %s: %s is "
-			    "gone, but its copy in %s is there (cm-rebuild "
-			    "volume %s brings it back)", cv->name, cv->path,
-			    cv->copies[i].path, cv->name);
+			return gone(log, cv, &cv->copies[i]);
 	}
 	return 0;
 }
 
 static int
-make_meta(const struct log *log, const struct conf_volume *cv)
+make_meta(const struct log *log, const struct conf_volume *cv,
+    const struct seg_meta *empty)
 {
-	struct seg_meta	 m = { .epoch = 1 };
+	struct seg_meta	 m = { .epoch = empty->epoch + 1 };
 	uint32_t	*list;
 	size_t		 n;
 	int		 rc;
@@ -68,7 +116,10 @@ make_meta(const struct log *log, const struct conf_volume *cv)
 		return log_fail(log, CM_ECORRUPT, "volume %s: %s has segments "
 		    "but no file \"volume\" (cm-rebuild volume %s)", cv->name,
 		    cv->path, cv->name);
-	if (getrandom(&m.salt, sizeof(m.salt), 0) != sizeof(m.salt))
+	/* a copy that was made for it takes bytes of no other salt */
+	if (empty->epoch > 0)
+		m.salt = empty->salt;
+	else if (getrandom(&m.salt, sizeof(m.salt), 0) != sizeof(m.salt))
 		return log_errno(log, "getrandom");
 	if ((rc = str_copy(m.name, sizeof(m.name), cv->name)) != 0)
 		return rc;
@@ -80,7 +131,7 @@ recover_make(const struct log *log, const struct conf *conf,
     const struct conf_volume *cv)
 {
 	char		 path[FILE_PATH_MAX];
-	struct seg_meta	 m;
+	struct seg_meta	 m, empty = { .epoch = 0 };
 	int		 fd, rc;
 
 	rc = seg_meta_read(log, cv->path, &m);
@@ -89,7 +140,7 @@ recover_make(const struct log *log, const struct conf *conf,
 		    cv->name, cv->path, m.name);
 	if (rc != CM_ENOINPUT)
 		return rc;
-	if ((rc = no_copy_has_it(log, conf, cv)) != 0 ||
+	if ((rc = no_copy_has_it(log, conf, cv, &empty)) != 0 ||
 	    (rc = file_mkdirs(log, cv->path, 0700)) != 0)
 		return rc;
 	if (str_fmt(path, sizeof(path), "%s/lock", cv->path) != 0)
@@ -99,7 +150,7 @@ recover_make(const struct log *log, const struct conf *conf,
 	if ((rc = lock_file(fd, LOCK_EX, WAIT_MS)) != 0)
 		log_fail(log, rc, "%s", path);
 	else if ((rc = seg_meta_read(log, cv->path, &m)) == CM_ENOINPUT)
-		rc = make_meta(log, cv);
+		rc = make_meta(log, cv, &empty);
 	close(fd);
 	return rc;
 }
@@ -193,6 +244,16 @@ copies_last(const struct log *log, const struct conf *conf,
 	return last;
 }
 
+/* What a copy on another node has is not known here. */
+static bool
+has_remote(const struct conf *conf, const struct conf_volume *cv)
+{
+	for (size_t i = 0; i < cv->ncopies; i++)
+		if (!is_local(conf, &cv->copies[i]))
+			return true;
+	return false;
+}
+
 static int
 begin_segment(const struct log *log, const char *dir, uint32_t segment)
 {
@@ -234,8 +295,10 @@ recover(const struct log *log, const struct conf *conf,
 	next = copies_last(log, conf, cv);
 	if (next >= last)
 		next++;
+	else if (end > 0 || has_remote(conf, cv))
+		next = last + 1;
 	else
-		next = end > 0 ? last + 1 : last;
+		next = last;
 	log_info(log, "volume %s: scanned after a crash, goes on in segment "
 	    "%08u", cv->name, next);
 	return begin_segment(log, cv->path, next);

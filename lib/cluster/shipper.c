@@ -38,6 +38,7 @@ struct sender {
 	char		*batch;
 	_Atomic uint64_t end;		/* it has all before; segment << 32 */
 	atomic_bool	 up;
+	_Atomic int64_t	 level_ms;	/* when it last had everything */
 };
 
 struct wait {
@@ -63,6 +64,7 @@ struct shipper {
 	atomic_bool	 now;		/* somebody waits: no nap */
 	pthread_mutex_t	 mu;
 	pthread_cond_t	 poke;
+	_Atomic uint64_t committed;	/* as a sender saw it last */
 	int		 efd;		/* a copy moved on */
 	struct waiter	*waiters[CLIENTS_MAX];
 	size_t		 nwaiters;
@@ -159,8 +161,11 @@ send_batch(struct sender *s, bool *more)
 	if ((rc = vol_refresh(s->v)) != 0)
 		return rc;
 	committed = vol_committed(s->v);
-	if (!vol_end_before(at, committed))
+	atomic_store(&s->sh->committed, pack(committed));
+	if (!vol_end_before(at, committed)) {
+		atomic_store(&s->level_ms, time_mono_ms());
 		return 0;
+	}
 	if ((rc = home_size(s->sh->log, dir, committed, at.segment,
 	    &size)) != 0)
 		return rc;
@@ -208,6 +213,8 @@ sender_main(void *arg)
 		if (s->up || backoff == BACKOFF_MIN_MS)
 			log_fail(s->sh->log, rc, "volume %s: copy %s: tries "
 			    "again", s->sh->cv->name, s->label);
+		if (rc == CM_EEPOCH && s->v != NULL)
+			vol_supersede(s->v);
 		sender_close(s);
 		for (int ms = 0; ms < backoff && !s->sh->stop; ms += 50)
 			time_sleep_ms(50);
@@ -272,15 +279,40 @@ serve_waits(struct shipper *sh, struct waiter *w, int64_t now)
 		w->broken = true;
 }
 
+/* Bytes between the two, and the time since there were none. */
+static void
+lag_of(struct shipper *sh, struct sender *s, uint64_t *bytes, int64_t *ms)
+{
+	uint64_t	 c = atomic_load(&sh->committed);
+	struct vol_end	 to = { (uint32_t)(c >> 32), (uint32_t)c };
+	struct vol_end	 at = sender_end(s);
+	uint32_t	 size;
+
+	*bytes = 0;
+	*ms = 0;
+	if (!vol_end_before(at, to))
+		return;
+	*ms = time_mono_ms() - atomic_load(&s->level_ms);
+	for (uint32_t seg = at.segment; seg <= to.segment; seg++)
+		if (home_size(NULL, sh->cv->path, to, seg, &size) == 0 &&
+		    (seg != at.segment || size > at.offset))
+			*bytes += seg == at.segment ? size - at.offset : size;
+}
+
 static void
 status(struct shipper *sh, struct waiter *w)
 {
+	uint64_t	 bytes;
+	int64_t		 ms;
+
 	for (size_t i = 0; i < sh->n; i++) {
 		struct sender *s = &sh->senders[i];
 		struct vol_end e = sender_end(s);
 
-		buf_addf(&w->s.out, "=%s %u %u %s\n", s->label, e.segment,
-		    e.offset, s->up ? "up" : "down");
+		lag_of(sh, s, &bytes, &ms);
+		buf_addf(&w->s.out, "=%s %u %u %s %llu %lld\n", s->label,
+		    e.segment, e.offset, s->up ? "up" : "down",
+		    (unsigned long long)bytes, (long long)ms);
 	}
 	buf_adds(&w->s.out, ".\n");
 	if (stream_flush(&w->s, 1) != 0)
@@ -424,6 +456,7 @@ start_senders(struct shipper *sh)
 
 		s->sh = sh;
 		s->index = i;
+		s->level_ms = time_mono_ms();
 		copy_label(sh->cv, (int)i, s->label);
 		if ((s->batch = malloc(BATCH)) == NULL)
 			return CM_ENOMEM;

@@ -156,7 +156,7 @@ is_of_volume(int rc)
 {
 	return rc == CM_ELOCK || rc == CM_ESPACE || rc == CM_EIO ||
 	    rc == CM_ENOINPUT || rc == CM_EPERM || rc == CM_ESTALE ||
-	    rc == CM_ECORRUPT || rc == CM_EAWAY;
+	    rc == CM_ECORRUPT || rc == CM_EAWAY || rc == CM_EEPOCH;
 }
 
 static int

@@ -19,6 +19,7 @@
 #define SYNC_NAP_MS	50	/* a waiter looks whether its syncer died */
 #define SYNC_WAIT_MS	60000
 #define TRIES		4
+#define SUPERSEDED	"superseded"
 
 struct volume {
 	const struct log *log;
@@ -107,6 +108,34 @@ open_lock(struct volume *v)
 	return v->lock_fd == -1 ? log_errno(v->log, "%s", path) : 0;
 }
 
+static int
+check_superseded(struct volume *v)
+{
+	char	 path[FILE_PATH_MAX];
+
+	if (str_fmt(path, sizeof(path), "%s/" SUPERSEDED, v->cv->path) != 0)
+		return log_fail(v->log, CM_ETOOBIG, "%s", v->cv->path);
+	if (!file_exists(path))
+		return 0;
+	return log_fail(v->log, CM_EEPOCH, "volume %s: its home was made anew "
+	    "on another machine; this one (%s) takes nothing (cm-rebuild "
+	    "volume %s)", v->cv->name, v->cv->path, v->cv->name);
+}
+
+void
+vol_supersede(struct volume *v)
+{
+	char		 path[FILE_PATH_MAX];
+	static const char text[] = "a copy belongs to a newer home\n";
+
+	if (str_fmt(path, sizeof(path), "%s/" SUPERSEDED, v->cv->path) != 0 ||
+	    file_commit(v->log, path, text, strlen(text), 0600) != 0)
+		return;
+	/* all who have it open look again */
+	if (v->ctl != NULL)
+		atomic_store(&v->ctl->state, CONTROL_BROKEN);
+}
+
 /* Maps the control file, after the scan and repair when it needs one. */
 static int
 attach(struct volume *v)
@@ -115,6 +144,8 @@ attach(struct volume *v)
 	int		 rc;
 
 	forget(v);
+	if ((rc = check_superseded(v)) != 0)
+		return rc;
 	if ((rc = open_lock(v)) != 0)
 		return rc;
 	for (int i = 0; i < TRIES; i++) {

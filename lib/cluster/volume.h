@@ -62,6 +62,12 @@ const char *vol_name(const struct volume *);
 const char *vol_dir(const struct volume *);
 const struct seg_meta *vol_meta(const struct volume *);
 
+/*
+ * A copy belongs to a newer home: this one, of another machine, takes nothing
+ * any more.  Every later vol_open and vol_append gives CM_EEPOCH.
+ */
+void	 vol_supersede(struct volume *);
+
 bool	 vol_end_before(struct vol_end a, struct vol_end b);
 
 /*

@@ -1,0 +1,216 @@
+/* A copy that is a folder of this node. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/str.h"
+#include "cluster/copy_impl.h"
+#include "cluster/recover.h"
+
+struct local {
+	struct copy	 copy;
+	char		 dir[FILE_PATH_MAX];
+	int		 fd;		/* of the segment used last, or -1 */
+	uint32_t	 segment;
+};
+
+static struct local *
+local(struct copy *c)
+{
+	return (struct local *)c;
+}
+
+static void
+local_close(struct copy *copy)
+{
+	struct local	*c = local(copy);
+
+	if (c->fd != -1)
+		close(c->fd);
+	free(c);
+}
+
+static int
+local_list(struct copy *copy, uint32_t **list, size_t *n)
+{
+	struct local	*c = local(copy);
+
+	return seg_list(c->copy.log, c->dir, list, n);
+}
+
+/* The descriptor of a segment, made when flags say so. */
+static int
+use(struct local *c, uint32_t segment, int flags)
+{
+	struct stat	 st;
+	int		 rc;
+
+	if (c->fd != -1 && c->segment == segment &&
+	    fstat(c->fd, &st) == 0 && st.st_nlink > 0)
+		return 0;
+	if (c->fd != -1)
+		close(c->fd);
+	c->fd = -1;
+	c->segment = segment;
+	rc = seg_open(c->copy.log, c->dir, segment, O_RDWR, &c->fd);
+	if (rc != CM_ENOINPUT || !(flags & O_CREAT))
+		return rc;
+	if ((rc = seg_open(c->copy.log, c->dir, segment, O_RDWR | O_CREAT,
+	    &c->fd)) != 0)
+		return rc;
+	return file_sync_dir(c->copy.log, c->dir);
+}
+
+/*
+ * A shipper that was killed may have left bytes here that never came to the
+ * disk; who asks for the end relies on them.
+ */
+static int
+local_end(struct copy *copy, uint32_t segment, uint32_t *end)
+{
+	struct local	*c = local(copy);
+	struct stat	 st;
+	int		 rc;
+
+	*end = 0;
+	if ((rc = use(c, segment, 0)) != 0)
+		return rc == CM_ENOINPUT ? 0 : rc;
+	if (fdatasync(c->fd) == -1 || fstat(c->fd, &st) == -1)
+		return log_errno(c->copy.log, "%s: segment %08u", c->dir, segment);
+	if (st.st_size > UINT32_MAX)
+		return log_fail(c->copy.log, CM_ECORRUPT, "%s: segment %08u is "
+		    "over 4 GiB", c->dir, segment);
+	*end = (uint32_t)st.st_size;
+	return 0;
+}
+
+static int
+local_append(struct copy *copy, uint32_t segment, uint32_t offset, const void *p,
+    size_t n)
+{
+	struct local	*c = local(copy);
+	struct stat	 st;
+	int		 rc;
+
+	if ((rc = use(c, segment, O_CREAT)) != 0)
+		return rc;
+	if (fstat(c->fd, &st) == -1)
+		return log_errno(c->copy.log, "%s", c->dir);
+	if (st.st_size != (off_t)offset)
+		return CM_EOFFSET;
+	if ((rc = file_pwrite(c->fd, p, n, offset)) != 0 ||
+	    fdatasync(c->fd) == -1) {
+		rc = log_errno(c->copy.log, "%s: segment %08u: write", c->dir,
+		    segment);
+		/* a half-written batch would not fit the next try's offset */
+		if (ftruncate(c->fd, offset) == -1)
+			log_warn(c->copy.log, "%s: segment %08u: cannot be cut",
+			    c->dir, segment);
+		return rc;
+	}
+	return 0;
+}
+
+static int
+local_read(struct copy *copy, uint32_t segment, uint32_t offset, void *p,
+    size_t n)
+{
+	struct local	*c = local(copy);
+	int	 rc;
+
+	if ((rc = use(c, segment, 0)) != 0)
+		return rc == CM_ENOINPUT ? CM_EEND : rc;
+	return file_pread(c->fd, p, n, offset);
+}
+
+static int
+local_patch(struct copy *copy, uint32_t segment, uint32_t offset, const void *p,
+    size_t n)
+{
+	struct local	*c = local(copy);
+	int	 rc;
+
+	if ((rc = use(c, segment, 0)) != 0)
+		return rc;
+	if (file_pwrite(c->fd, p, n, offset) != 0 || fdatasync(c->fd) == -1)
+		return log_errno(c->copy.log, "%s: segment %08u: write", c->dir,
+		    segment);
+	return 0;
+}
+
+static int
+local_cut(struct copy *copy, uint32_t segment, uint32_t end)
+{
+	struct local	*c = local(copy);
+	uint32_t	 size;
+	int		 rc;
+
+	if ((rc = seg_size(c->copy.log, c->dir, segment, &size)) != 0)
+		return rc == CM_ENOINPUT ? 0 : rc;
+	return size <= end ? 0 :
+	    recover_cut(c->copy.log, c->dir, segment, size, end);
+}
+
+static const struct copy_ops local_ops = {
+	local_close, local_list, local_end, local_append, local_read,
+	local_patch, local_cut,
+};
+
+/* An empty folder takes the home's meta; another must fit it. */
+static int
+check_meta(const struct log *log, const char *dir, const struct seg_meta *m)
+{
+	struct seg_meta	 have;
+	uint32_t	*list;
+	size_t		 n;
+	int		 rc;
+
+	rc = seg_meta_read(log, dir, &have);
+	if (rc == CM_ENOINPUT) {
+		if ((rc = file_mkdirs(log, dir, 0700)) != 0 ||
+		    (rc = seg_list(log, dir, &list, &n)) != 0)
+			return rc;
+		free(list);
+		if (n > 0)
+			return log_fail(log, CM_ECORRUPT, "%s has segments "
+			    "but no file \"volume\"", dir);
+		return seg_meta_write(log, dir, m);
+	}
+	if (rc != 0)
+		return rc;
+	if (strcmp(have.name, m->name) != 0 || have.salt != m->salt)
+		return log_fail(log, CM_ECONF, "%s is a copy of another volume"
+		    " (%s) than %s", dir, have.name, m->name);
+	if (have.epoch > m->epoch)
+		return log_fail(log, CM_EEPOCH, "%s has epoch %u, the home of "
+		    "volume %s only %u", dir, have.epoch, m->name, m->epoch);
+	return have.epoch < m->epoch ? seg_meta_write(log, dir, m) : 0;
+}
+
+int
+copy_open_dir(const struct log *log, const char *dir,
+    const struct seg_meta *meta, struct copy **out)
+{
+	struct local	*c;
+	int		 rc;
+
+	*out = NULL;
+	if ((rc = check_meta(log, dir, meta)) != 0)
+		return rc;
+	if ((c = calloc(1, sizeof(*c))) == NULL)
+		return log_fail(log, CM_ENOMEM, "%s", dir);
+	c->copy.ops = &local_ops;
+	c->copy.log = log;
+	c->fd = -1;
+	if ((rc = str_copy(c->dir, sizeof(c->dir), dir)) != 0) {
+		copy_close(&c->copy);
+		return log_fail(log, rc, "%s", dir);
+	}
+	*out = &c->copy;
+	return 0;
+}

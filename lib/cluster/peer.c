@@ -1,0 +1,211 @@
+#include "cluster/peer.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "adapter/http.h"
+#include "base/str.h"
+
+#define ERROR_MAX	4096
+
+struct peer {
+	const struct log *log;
+	const struct conf_node *node;
+	struct http	*http;
+	struct buf	 error;
+	char		 path[PEER_PATH_MAX];
+	uint64_t	 rate;
+};
+
+int
+peer_open(const struct log *log, const struct conf *conf, const char *node,
+    struct peer **out)
+{
+	struct http_peer	 hp;
+	struct peer		*p;
+	int			 rc;
+
+	*out = NULL;
+	if ((p = calloc(1, sizeof(*p))) == NULL)
+		return log_fail(log, CM_ENOMEM, "node %s", node);
+	p->log = log;
+	buf_init(&p->error, ERROR_MAX);
+	if ((p->node = conf_node(conf, node, strlen(node))) == NULL) {
+		rc = log_fail(log, CM_ECONF, "there is no node %s", node);
+		goto out;
+	}
+	hp.name = p->node->name;
+	hp.address = p->node->address != NULL ? p->node->address :
+	    p->node->name;
+	hp.port = p->node->port;
+	hp.tls = conf->node->tls;
+	rc = http_open(log, &hp, &p->http);
+out:
+	if (rc != 0)
+		peer_close(p);
+	else
+		*out = p;
+	return rc;
+}
+
+void
+peer_close(struct peer *p)
+{
+	if (p == NULL)
+		return;
+	http_close(p->http);
+	buf_free(&p->error);
+	free(p);
+}
+
+const char *
+peer_node(const struct peer *p)
+{
+	return p->node->name;
+}
+
+void
+peer_limit(struct peer *p, uint64_t rate)
+{
+	p->rate = rate;
+}
+
+const char *
+peer_text(const struct peer *p)
+{
+	return p->error.len > 0 ? p->error.p : http_text(p->http);
+}
+
+static int
+into_buf(void *arg, const char *p, size_t len)
+{
+	return buf_add(arg, p, len);
+}
+
+static int
+call(struct peer *p, struct http_request *r, struct buf *out)
+{
+	int	 status = 0, rc;
+
+	buf_reset(&p->error);
+	r->path = p->path;
+	r->timeout_ms = PEER_MS;
+	r->rate = p->rate;
+	if (out != NULL) {
+		r->fn = into_buf;
+		r->arg = out;
+	}
+	if ((rc = http_call(p->http, r, &status, &p->error)) != 0)
+		return rc;
+	return cm_from_http(status);
+}
+
+int
+peer_get(struct peer *p, const char *range, struct buf *out,
+    const char *path, ...)
+{
+	struct http_request	 r = { .method = "GET", .range = range };
+	va_list			 ap;
+	int			 n;
+
+	va_start(ap, path);
+	n = vsnprintf(p->path, sizeof(p->path), path, ap);
+	va_end(ap);
+	return n < 0 || (size_t)n >= sizeof(p->path) ? CM_ETOOBIG :
+	    call(p, &r, out);
+}
+
+int
+peer_post(struct peer *p, const void *body, size_t len, struct buf *out,
+    const char *path, ...)
+{
+	struct http_request	 r = { .method = "POST", .body = body,
+				    .body_len = len };
+	va_list			 ap;
+	int			 n;
+
+	va_start(ap, path);
+	n = vsnprintf(p->path, sizeof(p->path), path, ap);
+	va_end(ap);
+	return n < 0 || (size_t)n >= sizeof(p->path) ? CM_ETOOBIG :
+	    call(p, &r, out);
+}
+
+void
+peer_volume_free(struct peer_volume *v)
+{
+	free(v->seg);
+	memset(v, 0, sizeof(*v));
+}
+
+static int
+add_segment(struct peer_volume *v, size_t *cap, uint64_t segment,
+    uint64_t end)
+{
+	struct peer_segment	*s;
+
+	if (v->nseg == *cap) {
+		*cap = *cap ? *cap * 2 : 64;
+		if ((s = reallocarray(v->seg, *cap, sizeof(*s))) == NULL)
+			return CM_ENOMEM;
+		v->seg = s;
+	}
+	v->seg[v->nseg++] = (struct peer_segment){ (uint32_t)segment,
+	    (uint32_t)end };
+	return 0;
+}
+
+/* "name V", "salt HEX", "epoch N", "seg SEGMENT END". */
+static int
+take_line(struct peer_volume *v, size_t *cap, struct span l)
+{
+	struct span	 key, f;
+	uint64_t	 a, b;
+
+	if (!str_field(&l, ' ', &key) || l.p == NULL)
+		return key.len == 0 ? 0 : CM_EPROTO;
+	if (span_is(key, "name"))
+		return str_ncopy(v->meta.name, sizeof(v->meta.name), l.p,
+		    l.len);
+	if (span_is(key, "salt")) {
+		if (l.len != 8 || str_hex(l.p, l.len, &a) != 0)
+			return CM_EPROTO;
+		v->meta.salt = (uint32_t)a;
+	} else if (span_is(key, "epoch")) {
+		if (str_u64(l.p, l.len, UINT32_MAX, &a) != 0)
+			return CM_EPROTO;
+		v->meta.epoch = (uint32_t)a;
+	} else if (span_is(key, "seg")) {
+		if (!str_field(&l, ' ', &f) || l.p == NULL ||
+		    str_u64(f.p, f.len, PLACE_SEGMENT_MAX, &a) != 0 ||
+		    str_u64(l.p, l.len, UINT32_MAX, &b) != 0)
+			return CM_EPROTO;
+		return add_segment(v, cap, a, b);
+	}
+	return 0;
+}
+
+int
+peer_volume(struct peer *p, const char *volume, int index,
+    struct peer_volume *v)
+{
+	struct buf	 b;
+	struct span	 rest, l;
+	size_t		 cap = 0;
+	int		 rc;
+
+	memset(v, 0, sizeof(*v));
+	buf_init(&b, 64 * PEER_TEXT_MAX);
+	rc = peer_get(p, NULL, &b, "/v1/volume/%s?copy=%d", volume, index);
+	rest = (struct span){ b.p, b.len };
+	while (rc == 0 && rest.len > 0 && str_field(&rest, '\n', &l))
+		rc = take_line(v, &cap, l);
+	if (rc == 0 && v->meta.epoch != 0 && v->meta.name[0] == '\0')
+		rc = CM_EPROTO;
+	buf_free(&b);
+	if (rc != 0)
+		peer_volume_free(v);
+	return rc;
+}
