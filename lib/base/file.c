@@ -215,3 +215,24 @@ file_exists(const char *path)
 {
 	return access(path, F_OK) == 0;
 }
+
+void
+file_sync_parents(const char *dir)
+{
+	char	 path[FILE_PATH_MAX], *slash;
+	int	 fd;
+
+	if (str_copy(path, sizeof(path), dir) != 0)
+		return;
+	while ((slash = strrchr(path, '/')) != NULL && slash != path) {
+		*slash = '\0';
+		if ((fd = open(path, O_RDONLY | O_DIRECTORY |
+		    O_CLOEXEC)) == -1)
+			continue;
+		if (fsync(fd) == -1) {
+			close(fd);
+			return;
+		}
+		close(fd);
+	}
+}

@@ -29,6 +29,9 @@ int	 file_commit(const struct log *, const char *path, const void *,
 	    size_t, mode_t) CM_MUST;
 /* fsync of a folder, so that the names in it are on disk. */
 int	 file_sync_dir(const struct log *, const char *dir) CM_MUST;
+/* fsync of all folders above, as far as this user may: an old one, whose
+ * maker is not known to have done it. */
+void	 file_sync_parents(const char *dir);
 /* Makes the folder and those above it, each on disk before the next. */
 int	 file_mkdirs(const struct log *, const char *dir, mode_t) CM_MUST;
 /* Bytes free for this user on the file system of path; 0 when unknown. */

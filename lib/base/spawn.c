@@ -70,7 +70,9 @@ spawn_detached(const struct log *log, const char *path, char *const argv[],
 	close(in);
 	close(out);
 	while (waitpid(pid, &status, 0) == -1)
-		if (errno != EINTR)
+		if (errno == ECHILD)
+			return 0;	/* SIGCHLD is ignored: not known */
+		else if (errno != EINTR)
 			return log_errno(log, "%s: wait", path);
 	if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
 		return log_fail(log, CM_EAGAIN, "%s: start", path);

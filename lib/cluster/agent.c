@@ -1,34 +1,33 @@
 #include "cluster/agent.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/lock.h"
 #include "base/time.h"
 #include "cluster/agent_int.h"
 #include "cluster/service.h"
 
 #define POLL_MS		200
+#define OWN_MS		4000	/* an agent that lost run/ sees it by then */
 #define CHECKPOINT_MS	2000
 #define STACK		(256u << 10)
-
-struct guest {
-	struct agent	*agent;
-	int		 fd;
-};
 
 static void *
 guest_main(void *arg)
 {
-	struct guest	 g = *(struct guest *)arg;
-	struct agent	*a = g.agent;
+	struct agent_guest	*g = arg;
+	struct agent		*a = g->agent;
 
-	free(arg);
-	agent_session(a, g.fd);
+	agent_session(g);
 	pthread_mutex_lock(&a->mu);
+	g->agent = NULL;
 	a->clients--;
 	a->idle_since = time_mono_ms();
 	pthread_cond_broadcast(&a->done);
@@ -36,31 +35,57 @@ guest_main(void *arg)
 	return NULL;
 }
 
+/* Who has been silent for the longest makes room.  a->mu is held. */
+static void
+show_out(struct agent *a)
+{
+	struct agent_guest	*g, *first = NULL;
+	struct timespec		 ts;
+
+	for (size_t i = 0; i < AGENT_CLIENTS_MAX; i++) {
+		g = &a->guests[i];
+		if (g->agent != NULL && g->fd != -1 && g->waits_since != 0 &&
+		    (first == NULL || g->waits_since < first->waits_since))
+			first = g;
+	}
+	if (first != NULL)
+		shutdown(first->fd, SHUT_RDWR);
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	ts.tv_nsec += POLL_MS * 1000000;
+	if (ts.tv_nsec >= 1000000000) {
+		ts.tv_sec++;
+		ts.tv_nsec -= 1000000000;
+	}
+	pthread_cond_timedwait(&a->done, &a->mu, &ts);
+}
+
 static void
 admit(struct agent *a, int fd, const pthread_attr_t *attr)
 {
-	struct guest	*g;
-	pthread_t	 t;
-	bool		 room;
+	struct agent_guest	*g = NULL;
+	pthread_t		 t;
 
 	pthread_mutex_lock(&a->mu);
 	while (a->clients >= AGENT_CLIENTS_MAX && !a->stop)
-		pthread_cond_wait(&a->done, &a->mu);
-	room = !a->stop;
-	a->clients += room;
-	pthread_mutex_unlock(&a->mu);
-	g = room ? malloc(sizeof(*g)) : NULL;
-	if (g != NULL) {
+		show_out(a);
+	for (size_t i = 0; i < AGENT_CLIENTS_MAX && g == NULL; i++)
+		if (a->guests[i].agent == NULL)
+			g = &a->guests[i];
+	if (g != NULL && !a->stop) {
 		g->agent = a;
 		g->fd = fd;
+		g->waits_since = time_mono_ms();
+		a->clients++;
 		if (pthread_create(&t, attr, guest_main, g) == 0)
-			return;
-		free(g);
+			fd = -1;
+		else {
+			g->agent = NULL;
+			a->clients--;
+		}
 	}
-	close(fd);
-	pthread_mutex_lock(&a->mu);
-	a->clients -= room;
 	pthread_mutex_unlock(&a->mu);
+	if (fd != -1)
+		close(fd);
 }
 
 static bool
@@ -189,7 +214,6 @@ agent_init(struct agent *a)
 
 	pthread_rwlock_init(&a->gate, NULL);
 	pthread_mutex_init(&a->writing, NULL);
-	pthread_mutex_init(&a->mu, NULL);
 	pthread_condattr_init(&ca);
 	pthread_condattr_setclock(&ca, CLOCK_MONOTONIC);
 	pthread_cond_init(&a->work, &ca);
@@ -203,6 +227,27 @@ agent_init(struct agent *a)
 	return 0;
 }
 
+/*
+ * The lock in run/ goes when somebody clears that folder; two agents in one
+ * environment would destroy it.  Held until the process ends.
+ */
+static int
+own_store(struct agent *a)
+{
+	char	 path[FILE_PATH_MAX];
+	int	 fd, rc;
+
+	if (str_fmt(path, sizeof(path), "%s/agent.lock", a->dir) != 0)
+		return log_fail(a->log, CM_ETOOBIG, "%s", a->dir);
+	if ((fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600)) == -1)
+		return log_errno(a->log, "%s", path);
+	if ((rc = lock_file(fd, LOCK_EX, OWN_MS)) != 0) {
+		close(fd);
+		return log_fail(a->log, rc, "%s: another agent has it", path);
+	}
+	return 0;
+}
+
 static int
 run(struct agent *a, const struct service *s, int lock, int lfd, int idle_s)
 {
@@ -210,6 +255,7 @@ run(struct agent *a, const struct service *s, int lock, int lfd, int idle_s)
 	int		 rc;
 
 	if ((rc = file_mkdirs(a->log, a->dir, 0700)) != 0 ||
+	    (rc = own_store(a)) != 0 ||
 	    (rc = catdb_open(a->log, a->dir, &a->db)) != 0)
 		return rc;
 	if ((rc = first_state(a)) != 0)
@@ -244,6 +290,23 @@ out:
 	return rc;
 }
 
+/* A session that is stuck may hold it still: the process ends with it. */
+static void
+agent_free(struct agent *a)
+{
+	bool	 none;
+
+	pthread_mutex_lock(&a->mu);
+	none = a->clients == 0;
+	pthread_mutex_unlock(&a->mu);
+	if (!none)
+		return;
+	for (size_t i = 0; i < a->nold; i++)
+		conf_free(a->old[i]);
+	conf_free(a->conf);
+	free(a);
+}
+
 int
 agent_serve(const struct log *log, const char *file, const char *node,
     int idle_s)
@@ -258,6 +321,7 @@ agent_serve(const struct log *log, const char *file, const char *node,
 	a->log = log;
 	a->file = file;
 	a->node = node;
+	pthread_mutex_init(&a->mu, NULL);
 	if ((rc = conf_load(log, file, node, &conf)) != 0)
 		goto out;
 	a->conf = conf;
@@ -276,5 +340,6 @@ agent_serve(const struct log *log, const char *file, const char *node,
 out:
 	if (lock != -1)
 		close(lock);
-	return rc;	/* the process ends: a session may still hold a */
+	agent_free(a);
+	return rc;
 }

@@ -23,6 +23,7 @@ struct session {
 	size_t		 nargs;
 	struct buf	 args;		/* decoded arguments, NUL-separated */
 	char		 error[512];	/* text of the last line */
+	int64_t		 wait_until_ms;	/* of all requests sent together */
 	bool		 over;
 };
 
@@ -123,7 +124,7 @@ cmd_wait(struct session *c)
 	struct timespec	 ts;
 	struct buf	 out;
 	uint32_t	 cursor;
-	int64_t		 end = time_mono_ms() + AGENT_WAIT_MS;
+	int64_t		 end = c->wait_until_ms;
 	int		 rc;
 
 	if (ulid_parse(c->arg[1], strlen(c->arg[1]), &id) != 0 ||
@@ -148,6 +149,9 @@ cmd_wait(struct session *c)
 			rc = say(c, CM_ETIMEOUT, "not indexed yet");
 			break;
 		}
+		/* the answers before this one need not wait */
+		if ((rc = stream_flush(&c->s, 1)) != 0)
+			break;
 		pthread_mutex_lock(&a->mu);
 		a->want = true;
 		pthread_cond_signal(&a->work);
@@ -965,21 +969,44 @@ dispatch(struct session *c, struct span line)
 	return rc;
 }
 
-void
-agent_session(struct agent *a, int fd)
+/* From here on nobody else uses the descriptor: it can be closed. */
+static int
+take_fd(struct agent_guest *g)
 {
+	int	 fd;
+
+	pthread_mutex_lock(&g->agent->mu);
+	fd = g->fd;
+	g->fd = -1;
+	pthread_mutex_unlock(&g->agent->mu);
+	return fd;
+}
+
+void
+agent_session(struct agent_guest *g)
+{
+	struct agent	*a = g->agent;
 	struct session	*c;
 	struct span	 line;
 	int		 rc;
 
 	if ((c = calloc(1, sizeof(*c))) == NULL) {
-		close(fd);
+		close(take_fd(g));
 		return;
 	}
 	c->a = a;
 	buf_init(&c->args, AGENT_LINE_MAX + AGENT_ARGS_MAX);
-	stream_init(&c->s, fd, CATDUMP_LINE_MAX, IDLE_MS);
-	while (!c->over && stream_line(&c->s, &line) == 0) {
+	stream_init(&c->s, g->fd, CATDUMP_LINE_MAX, IDLE_MS);
+	while (!c->over) {
+		bool more = stream_has_line(&c->s);
+
+		if (!more)
+			g->waits_since = time_mono_ms();
+		if (stream_line(&c->s, &line) != 0)
+			break;
+		g->waits_since = 0;
+		if (!more)
+			c->wait_until_ms = time_mono_ms() + AGENT_WAIT_MS;
 		c->error[0] = '\0';
 		rc = dispatch(c, line);
 		buf_addf(&c->s.out, ".%d\t%s\n", rc,
@@ -991,6 +1018,7 @@ agent_session(struct agent *a, int fd)
 	}
 	if (stream_flush(&c->s, 1) != 0)
 		log_debug(a->log, "a client went away");
+	c->s.fd = take_fd(g);
 	stream_close(&c->s);
 	buf_free(&c->args);
 	free(c);

@@ -34,6 +34,13 @@ struct agent_volume {
 	int64_t		 retry_ms;	/* not to be tried before */
 };
 
+/* A connection. */
+struct agent_guest {
+	struct agent	*agent;
+	int		 fd;		/* -1: it is ending */
+	_Atomic int64_t	 waits_since;	/* for a request; 0: it has one */
+};
+
 struct agent {
 	const struct log *log;
 	const char	*file;
@@ -62,6 +69,7 @@ struct agent {
 	atomic_bool	 stop;
 	uint64_t	 sync_asked, sync_done;
 	unsigned	 clients;
+	struct agent_guest guests[AGENT_CLIENTS_MAX];	/* agent NULL: free */
 	int64_t		 idle_since;
 	uint64_t	 indexed;	/* records since the start */
 	_Atomic(enum catdb_state) state;
@@ -86,6 +94,6 @@ int	 agent_sync(struct agent *);
 void	 agent_ask(struct agent *);	/* index now */
 
 /* agent_cmds.c: one connection, until its end. */
-void	 agent_session(struct agent *, int fd);
+void	 agent_session(struct agent_guest *);
 
 #endif

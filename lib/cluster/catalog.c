@@ -1,12 +1,14 @@
 #include "cluster/catalog.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "adapter/stream.h"
+#include "base/file.h"
 #include "cluster/catdump.h"
 #include "cluster/service.h"
 
@@ -83,15 +85,52 @@ dial(struct catalog *c)
 	return 0;
 }
 
-/* Reads the body's lines and the final "." into the stream. */
+/*
+ * Where lines begin in what was sent of a body: a line "." would end it, and
+ * the lines behind would be taken for requests.
+ */
+struct lines {
+	uint64_t	 n;
+	size_t		 len;		/* bytes of the last one so far */
+	bool		 dot;		/* the first of them is a dot */
+};
+
+static int
+look_at_lines(struct lines *l, const char *p, size_t n)
+{
+	const char	*lf;
+
+	while (n > 0) {
+		if (l->len > CATDUMP_LINE_MAX)
+			return CM_EDATA;
+		if (l->len == 0)
+			l->dot = p[0] == '.';
+		lf = memchr(p, '\n', n);
+		if (lf == NULL) {
+			l->len += n;
+			return 0;
+		}
+		l->len += (size_t)(lf - p);
+		if (l->dot && l->len == 1)
+			return CM_EDATA;
+		l->n++;
+		l->len = 0;
+		n -= (size_t)(lf + 1 - p);
+		p = lf + 1;
+	}
+	return 0;
+}
+
+/* The body's lines, and the "." at their end. */
 static int
 send_body(struct catalog *c, int body)
 {
-	char	 chunk[65536], last = '\n';
-	ssize_t	 n;
-	int	 rc;
+	struct lines	 lines = { 0 };
+	char		 chunk[65536];
+	ssize_t		 n;
+	int		 rc;
 
-	if (lseek(body, 0, SEEK_SET) == -1 && errno != ESPIPE)
+	if (lseek(body, 0, SEEK_SET) == -1)
 		return cm_errno(errno);
 	while ((n = read(body, chunk, sizeof(chunk))) != 0) {
 		if (n == -1) {
@@ -99,13 +138,43 @@ send_body(struct catalog *c, int body)
 				continue;
 			return cm_errno(errno);
 		}
-		last = chunk[n - 1];
+		if ((rc = look_at_lines(&lines, chunk, (size_t)n)) != 0) {
+			log_fail(c->log, rc, "dump:%llu: not a line of a "
+			    "dump", (unsigned long long)lines.n + 1);
+			return rc;
+		}
 		buf_add(&c->s.out, chunk, (size_t)n);
 		if ((rc = stream_flush(&c->s, 65536)) != 0)
 			return rc;
 	}
-	buf_adds(&c->s.out, last == '\n' ? ".\n" : "\n.\n");
+	buf_adds(&c->s.out, lines.len == 0 ? ".\n" : "\n.\n");
 	return stream_flush(&c->s, 1);
+}
+
+/* What comes through a pipe goes to a file, to be sent again if need be. */
+static int
+spool_body(struct catalog *c, int body, int *file)
+{
+	char	 chunk[65536], dir[FILE_PATH_MAX];
+	ssize_t	 n;
+	int	 rc = 0;
+
+	if (str_fmt(dir, sizeof(dir), "%s/run", c->service.state) != 0)
+		return log_fail(c->log, CM_ETOOBIG, "%s", c->service.state);
+	if ((rc = file_mkdirs(c->log, dir, 0700)) != 0)
+		return rc;
+	*file = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	if (*file == -1)
+		return log_errno(c->log, "%s", dir);
+	while (rc == 0 && (n = read(body, chunk, sizeof(chunk))) != 0) {
+		if (n == -1 && errno == EINTR)
+			continue;
+		if (n == -1)
+			return log_errno(c->log, "input");
+		if ((rc = file_write(*file, chunk, (size_t)n)) != 0)
+			log_fail(c->log, rc, "%s", dir);
+	}
+	return rc;
 }
 
 static int
@@ -169,8 +238,8 @@ read_answer(struct catalog *c, catalog_fn fn, void *arg, bool *begun,
 	}
 }
 
-int
-catalog_call(struct catalog *c, const char *const words[], int body, int ms,
+static int
+call(struct catalog *c, const char *const words[], int body, int ms,
     catalog_fn fn, void *arg)
 {
 	bool	 begun = false;
@@ -195,6 +264,45 @@ catalog_call(struct catalog *c, const char *const words[], int body, int ms,
 	if (code < 0 && code != CM_ENOUSER && code != CM_ENOHOST &&
 	    c->text[0] != '\0')
 		log_warn(c->log, "catalog: %s: %s", words[0], c->text);
+	return code;
+}
+
+int
+catalog_call(struct catalog *c, const char *const words[], int body, int ms,
+    catalog_fn fn, void *arg)
+{
+	int	 file = -1, rc = 0;
+
+	if (body != -1 && lseek(body, 0, SEEK_CUR) == -1 &&
+	    (rc = spool_body(c, body, &file)) == 0)
+		body = file;
+	if (rc == 0)
+		rc = call(c, words, body, ms, fn, arg);
+	if (file != -1)
+		close(file);
+	return rc;
+}
+
+int
+catalog_stop(struct catalog *c)
+{
+	const char	*words[] = { "stop", NULL };
+	bool		 begun;
+	long		 pid = service_pid(&c->service);
+	int		 fd, code = 0, rc;
+
+	hang_up(c);
+	/* none is started for this */
+	if ((rc = service_find(&c->service, &fd)) != 0)
+		return rc == CM_EAWAY ? 0 : rc;
+	stream_init(&c->s, fd, CATDUMP_LINE_MAX, CATALOG_CALL_MS);
+	c->up = true;
+	if ((rc = send_request(c, words, -1)) == 0)
+		rc = read_answer(c, NULL, NULL, &begun, &code);
+	hang_up(c);
+	if (rc != 0 && rc != CM_EAWAY)
+		return log_fail(c->log, rc, "catalog: stop");
+	service_wait_end(&c->service, pid, SERVICE_START_MS);
 	return code;
 }
 

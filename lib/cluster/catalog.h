@@ -58,4 +58,7 @@ int	 catalog_dial(struct catalog *, int *fd) CM_MUST;
 /* Is an agent there, without starting one? */
 bool	 catalog_is_up(const struct catalog *);
 
+/* Ends the agent, when there is one, and returns when it has ended. */
+int	 catalog_stop(struct catalog *) CM_MUST;
+
 #endif

@@ -37,13 +37,14 @@ struct check {
 	size_t		 n, cap;
 	struct cursor	*cursors;
 	size_t		 ncursors, ccap;
+	struct vol_end	*before;	/* each volume's end before the dump */
 	/* messages are held until the records were read */
 	struct known	*msgs;
 	char		**names;
 	size_t		 nmsgs, mcap;
 	/* the folder whose messages are being read */
 	char		*folder;
-	uint32_t	 messages, count;
+	uint32_t	 messages, count, uidnext;
 	/* the segment being scanned */
 	uint32_t	 volume, segment, indexed;
 	struct progress	 progress;
@@ -131,6 +132,9 @@ on_folder(struct check *c, struct span f[])
 	if (str_u64(f[6].p, f[6].len, UINT32_MAX, &n) != 0)
 		return CM_EPROTO;
 	c->messages = (uint32_t)n;
+	if (str_u64(f[4].p, f[4].len, UINT32_MAX, &n) != 0)
+		return CM_EPROTO;
+	c->uidnext = (uint32_t)n;
 	c->count = 0;
 	return 0;
 }
@@ -138,8 +142,10 @@ on_folder(struct check *c, struct span f[])
 static int
 on_message(struct check *c, struct span f[])
 {
-	void	*p, *q;
-	size_t	 cap = c->mcap;
+	void		*p, *q;
+	const char	*uid;
+	uint64_t	 n;
+	size_t		 cap = c->mcap;
 
 	if ((p = grow(c->msgs, c->nmsgs, &cap, sizeof(*c->msgs))) == NULL)
 		return CM_ENOMEM;
@@ -151,6 +157,13 @@ on_message(struct check *c, struct span f[])
 	if ((c->names[c->nmsgs] = strndup(f[1].p, f[1].len)) == NULL)
 		return CM_ENOMEM;
 	c->count++;
+	uid = c->names[c->nmsgs];
+	uid = strrchr(uid, '/') != NULL ? strrchr(uid, '/') + 1 : "";
+	if (str_u64(uid, strlen(uid), UINT32_MAX, &n) != 0)
+		return CM_EPROTO;
+	if (n >= c->uidnext)
+		wrong(c, "%s: its folder's next UID is %u",
+		    c->names[c->nmsgs], c->uidnext);
 	return fill_known(c, f[2], f[3], &c->msgs[c->nmsgs++]);
 }
 
@@ -309,6 +322,7 @@ on_item(void *arg, const struct seg_item *it)
 	struct record_env	 e;
 	char			 id[ULID_LEN + 1];
 	const char		*vol = volume_name(c, c->volume);
+	struct vol_end		 here = { c->segment, it->offset };
 
 	progress_add(&c->progress, it->length);
 	k = c->n ? bsearch(&key, c->known, c->n, sizeof(*k), by_place) : NULL;
@@ -325,6 +339,9 @@ on_item(void *arg, const struct seg_item *it)
 		/* stored twice under one id: the first counts, by design */
 		if (c->n > 0 && bsearch(&e.id, c->ids, c->n, sizeof(*c->ids),
 		    by_bytes) != NULL)
+			return 0;
+		/* stored while the dump was made: no fault */
+		if (!vol_end_before(here, c->before[c->volume]))
 			return 0;
 		wrong(c, "%s:%08u:%u:%u: %s is not in the catalog%s", vol,
 		    c->segment, it->offset, it->length, id,
@@ -396,6 +413,25 @@ out:
 	return rc;
 }
 
+/* What is in a volume by now must be in the dump that follows. */
+static int
+note_ends(struct check *c)
+{
+	struct volume	*v;
+
+	if ((c->before = calloc(c->conf->nvolumes + 1,
+	    sizeof(*c->before))) == NULL)
+		return log_fail(c->log, CM_ENOMEM, "check");
+	for (size_t i = 0; i < c->conf->nvolumes; i++) {
+		if (!conf_is_home(c->conf, &c->conf->volumes[i]) ||
+		    vol_open(c->log, c->conf, &c->conf->volumes[i], &v) != 0)
+			continue;
+		c->before[i] = vol_synced(v);
+		vol_close(v);
+	}
+	return 0;
+}
+
 static void
 report_unseen(struct check *c)
 {
@@ -424,6 +460,7 @@ check_free(struct check *c)
 	free(c->known);
 	free(c->ids);
 	free(c->cursors);
+	free(c->before);
 	free(c->folder);
 	buf_free(&c->out.out);
 	buf_free(&c->out.in);
@@ -438,7 +475,8 @@ catcheck(const struct log *log, const struct conf *conf, struct catalog *cat,
 	int		 rc;
 
 	stream_init(&c.out, out, 0, -1);
-	rc = catalog_call(cat, words, -1, -1, on_line, &c);
+	if ((rc = note_ends(&c)) == 0)
+		rc = catalog_call(cat, words, -1, -1, on_line, &c);
 	if (rc == CM_EAGAIN) {
 		/* a volume cannot be read: say what there is to say */
 		words[1] = "now";

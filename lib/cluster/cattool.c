@@ -242,14 +242,9 @@ cattool_sync(struct tool *t, int argc, char **argv)
 int
 cattool_stop(struct tool *t, int argc, char **argv)
 {
-	const char	*words[] = { "stop", NULL };
-
 	(void)argc;
 	(void)argv;
-	if (!catalog_is_up(t->catalog))
-		return 0;
-	return catalog_call(t->catalog, words, -1, CATALOG_CALL_MS, NULL,
-	    NULL);
+	return catalog_stop(t->catalog);
 }
 
 /* One entry of flag or expunge. */

@@ -30,11 +30,16 @@ boot_id(const struct log *log, char out[CONTROL_BOOT])
 }
 
 bool
-control_is_current(const struct control *c, int fd)
+control_is_current(const struct control *c, int fd, const char *dir)
 {
-	struct stat	 st;
+	char		 path[FILE_PATH_MAX];
+	struct stat	 st, there;
 
-	return fstat(fd, &st) == 0 && st.st_nlink > 0 &&
+	/* the whole folder may have been moved away */
+	return fstat(fd, &st) == 0 &&
+	    str_fmt(path, sizeof(path), "%s/control", dir) == 0 &&
+	    stat(path, &there) == 0 && st.st_dev == there.st_dev &&
+	    st.st_ino == there.st_ino &&
 	    st.st_size >= (off_t)sizeof(*c) &&
 	    memcmp(c->magic, MAGIC, sizeof(c->magic)) == 0 &&
 	    atomic_load(&c->state) == CONTROL_READY;
@@ -66,7 +71,7 @@ control_map(const struct log *log, const char *dir, struct control **out,
 		rc = log_errno(log, "%s: mmap", path);
 		goto out;
 	}
-	if (control_is_current(c, fd) && c->version == VERSION &&
+	if (control_is_current(c, fd, dir) && c->version == VERSION &&
 	    c->size == sizeof(*c) && memcmp(c->boot, boot, sizeof(boot)) == 0)
 		rc = 0;
 out:

@@ -34,8 +34,9 @@ struct control {
 int	 control_map(const struct log *, const char *dir, struct control **,
 	    int *fd) CM_MUST;
 void	 control_unmap(struct control *, int fd);
-/* Is it still the one under its name, and in order? */
-bool	 control_is_current(const struct control *, int fd);
+/* Is it still the one under its name in dir, and in order? */
+bool	 control_is_current(const struct control *, int fd,
+	    const char *dir);
 /* Puts a new one in place. */
 int	 control_make(const struct log *, const char *dir, uint64_t end)
 	    CM_MUST;

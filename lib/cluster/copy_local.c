@@ -11,10 +11,12 @@
 #include "base/str.h"
 #include "cluster/copy_impl.h"
 #include "cluster/recover.h"
+#include "cluster/volume.h"
 
 struct local {
 	struct copy	 copy;
 	char		 dir[FILE_PATH_MAX];
+	uint32_t	 epoch;		/* of the home that it is opened for */
 	int		 fd;		/* of the segment used last, or -1 */
 	uint32_t	 segment;
 };
@@ -43,15 +45,26 @@ local_list(struct copy *copy, uint32_t **list, size_t *n)
 	return seg_list(c->copy.log, c->dir, list, n);
 }
 
+/* The folder may have been moved away, and another one have its place. */
+static bool
+is_in_place(const struct local *c)
+{
+	char		 name[SEG_NAME_SIZE], path[FILE_PATH_MAX];
+	struct stat	 a, b;
+
+	seg_name(name, c->segment);
+	return str_fmt(path, sizeof(path), "%s/%s", c->dir, name) == 0 &&
+	    fstat(c->fd, &a) == 0 && stat(path, &b) == 0 &&
+	    a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+}
+
 /* The descriptor of a segment, made when flags say so. */
 static int
 use(struct local *c, uint32_t segment, int flags)
 {
-	struct stat	 st;
-	int		 rc;
+	int	 rc;
 
-	if (c->fd != -1 && c->segment == segment &&
-	    fstat(c->fd, &st) == 0 && st.st_nlink > 0)
+	if (c->fd != -1 && c->segment == segment && is_in_place(c))
 		return 0;
 	if (c->fd != -1)
 		close(c->fd);
@@ -103,6 +116,9 @@ local_append(struct copy *copy, uint32_t segment, uint32_t offset, const void *p
 		return log_errno(c->copy.log, "%s", c->dir);
 	if (st.st_size != (off_t)offset)
 		return CM_EOFFSET;
+	/* who made the file may have died before its name was on disk */
+	if (offset == 0 && (rc = file_sync_dir(c->copy.log, c->dir)) != 0)
+		return rc;
 	if ((rc = file_pwrite(c->fd, p, n, offset)) != 0 ||
 	    fdatasync(c->fd) == -1) {
 		rc = log_errno(c->copy.log, "%s: segment %08u: write", c->dir,
@@ -156,9 +172,71 @@ local_cut(struct copy *copy, uint32_t segment, uint32_t end)
 	    recover_cut(c->copy.log, c->dir, segment, size, end);
 }
 
+/*
+ * What changes a copy: alone, and only for a home that is no older than the
+ * copy.  Two shippers, or one and a rebuild, may be at it.
+ */
+static int
+begin_change(struct local *c, int *lock)
+{
+	struct seg_meta	 have;
+	int		 rc;
+
+	if ((rc = vol_freeze(c->copy.log, c->dir, lock)) != 0)
+		return rc;
+	if ((rc = seg_meta_read(c->copy.log, c->dir, &have)) == 0 &&
+	    have.epoch > c->epoch)
+		rc = log_fail(c->copy.log, CM_EEPOCH, "%s has epoch %u, the home "
+		    "only %u", c->dir, have.epoch, c->epoch);
+	if (rc != 0)
+		vol_unfreeze(c->dir, *lock, false);
+	return rc;
+}
+
+static int
+locked_append(struct copy *copy, uint32_t segment, uint32_t offset,
+    const void *p, size_t n)
+{
+	struct local	*c = local(copy);
+	int	 lock, rc;
+
+	if ((rc = begin_change(c, &lock)) != 0)
+		return rc;
+	rc = local_append(copy, segment, offset, p, n);
+	vol_unfreeze(c->dir, lock, false);
+	return rc;
+}
+
+static int
+locked_patch(struct copy *copy, uint32_t segment, uint32_t offset,
+    const void *p, size_t n)
+{
+	struct local	*c = local(copy);
+	int	 lock, rc;
+
+	if ((rc = begin_change(c, &lock)) != 0)
+		return rc;
+	rc = local_patch(copy, segment, offset, p, n);
+	vol_unfreeze(c->dir, lock, false);
+	return rc;
+}
+
+static int
+locked_cut(struct copy *copy, uint32_t segment, uint32_t end)
+{
+	struct local	*c = local(copy);
+	int	 lock, rc;
+
+	if ((rc = begin_change(c, &lock)) != 0)
+		return rc;
+	rc = local_cut(copy, segment, end);
+	vol_unfreeze(c->dir, lock, false);
+	return rc;
+}
+
 static const struct copy_ops local_ops = {
-	local_close, local_list, local_end, local_append, local_read,
-	local_patch, local_cut,
+	local_close, local_list, local_end, locked_append, local_read,
+	locked_patch, locked_cut,
 };
 
 /* An empty folder takes the home's meta; another must fit it. */
@@ -206,6 +284,7 @@ copy_open_dir(const struct log *log, const char *dir,
 		return log_fail(log, CM_ENOMEM, "%s", dir);
 	c->copy.ops = &local_ops;
 	c->copy.log = log;
+	c->epoch = meta->epoch;
 	c->fd = -1;
 	if ((rc = str_copy(c->dir, sizeof(c->dir), dir)) != 0) {
 		copy_close(&c->copy);

@@ -33,6 +33,7 @@ struct item {
 	size_t		 len;
 	struct receipt	 r;
 	struct line_to	*to;
+	bool		 absent;	/* its home does not have it */
 	bool		 enough;
 	char		*copies;	/* labels with commas */
 };
@@ -146,6 +147,12 @@ take_answer(struct item *it)
 	return 0;
 }
 
+static bool
+is_open(const struct item *it, const struct line_to *l)
+{
+	return it->to == l && it->copies == NULL && !it->absent;
+}
+
 /* Asks a volume's shipper about its items; again when it dies meanwhile. */
 static int
 ask(struct filter *f, struct line_to *l)
@@ -160,7 +167,7 @@ ask(struct filter *f, struct line_to *l)
 		for (size_t j = 0; j < f->n; j++) {
 			struct item *it = &f->item[j];
 
-			if (it->to == l && it->copies == NULL)
+			if (is_open(it, l))
 				buf_addf(&l->s.out, "wait %u %u %u %d\n",
 				    it->r.place.segment,
 				    it->r.place.offset + it->r.place.length,
@@ -168,7 +175,7 @@ ask(struct filter *f, struct line_to *l)
 		}
 		rc = stream_flush(&l->s, 1);
 		for (size_t j = 0; rc == 0 && j < f->n; j++)
-			if (f->item[j].to == l && f->item[j].copies == NULL)
+			if (is_open(&f->item[j], l))
 				rc = take_answer(&f->item[j]);
 		if (rc == 0)
 			return 0;
@@ -179,6 +186,27 @@ ask(struct filter *f, struct line_to *l)
 	return log_fail(m->log, rc, "shipper of volume %s", l->cv->name);
 }
 
+/* Whatever the policy: what its home lacks is not passed on. */
+static void
+look_at_home(struct filter *f, struct item *it)
+{
+	const struct conf_volume *cv = it->to->cv;
+	const struct place	*p = &it->r.place;
+	uint32_t		 size;
+
+	if (!conf_is_home(f->m->conf, cv)) {
+		it->absent = true;
+		log_fail(f->m->log, CM_EAWAY, "%s: the home of volume %s is "
+		    "%s", it->r.id, cv->name, cv->home);
+	} else if (seg_size(f->m->log, cv->path, p->segment, &size) != 0 ||
+	    size < p->offset + p->length) {
+		it->absent = true;
+		log_fail(f->m->log, CM_ESHORT, "%s is not in %s", it->r.id,
+		    cv->path);
+	}
+	f->refused += it->absent;
+}
+
 /* What nobody could tell of is on the home alone. */
 static int
 fill_in(struct filter *f)
@@ -186,7 +214,7 @@ fill_in(struct filter *f)
 	for (size_t i = 0; i < f->n; i++) {
 		struct item *it = &f->item[i];
 
-		if (it->copies != NULL)
+		if (it->copies != NULL || it->absent)
 			continue;
 		it->enough = f->m->copies <= 1;
 		it->copies = copies_of(it->to->cv, (struct span){ NULL, 0 });
@@ -207,6 +235,8 @@ write_items(struct filter *f, int out)
 	for (size_t i = 0; i < f->n; i++) {
 		struct item *it = &f->item[i];
 
+		if (it->absent)
+			continue;
 		if (!it->enough && m->conf->on_short == CONF_REFUSE) {
 			log_fail(m->log, CM_ESHORT, "%s is only on %s, wanted"
 			    " are %u", it->r.id, it->copies, m->copies);
@@ -241,13 +271,15 @@ do_chunk(struct filter *f, int out)
 {
 	int	 rc;
 
+	for (size_t i = 0; i < f->n; i++)
+		look_at_home(f, &f->item[i]);
 	for (size_t i = 0; i < f->nlines; i++) {
 		bool any = false;
 
 		if (f->lines[i].cv->ncopies == 0)
 			continue;
 		for (size_t j = 0; j < f->n; j++)
-			any |= f->item[j].to == &f->lines[i];
+			any |= is_open(&f->item[j], &f->lines[i]);
 		/* a shipper that is away leaves its items to the policy */
 		if (any && ask(f, &f->lines[i]) == CM_ENOMEM)
 			return CM_ENOMEM;
@@ -507,6 +539,11 @@ catch_up(const struct mirror *m, struct line_to *l)
 		return rc;
 	e = vol_committed(v);
 	vol_close(v);
+	/* a shipper that runs believes its copies to be as it left them */
+	if ((rc = dial(l, 1000)) != 0)
+		return log_fail(m->log, rc, "shipper of volume %s",
+		    l->cv->name);
+	buf_adds(&l->s.out, "again\n");
 	while (!done) {
 		rc = wait_step(l, e, &done, &sum);
 		if (rc != 0 && rc != CM_EAWAY && rc != CM_EEND)

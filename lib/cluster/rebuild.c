@@ -16,7 +16,7 @@
 #include "cluster/volume.h"
 
 #define CHUNK	(1u << 20)
-#define BATCH	(32u << 20)	/* bytes between syncs of a new copy */
+#define BATCH	(4u << 20)	/* between syncs: within reconcile's TAIL */
 
 struct job {
 	const struct log *log;
@@ -157,8 +157,8 @@ rebuild_copy(const struct log *log, const struct conf *conf,
     const struct conf_volume *cv, const char *dir)
 {
 	struct job	 j;
+	struct reconcile r = { .tails = false };
 	struct vol_end	 committed;
-	uint64_t	 pulled;
 	uint32_t	*list = NULL;
 	size_t		 n = 0;
 	int		 rc;
@@ -167,8 +167,9 @@ rebuild_copy(const struct log *log, const struct conf *conf,
 	    (rc = copy_open_dir(log, dir, vol_meta(j.v), &j.c)) != 0)
 		goto out;
 	committed = vol_committed(j.v);
-	if ((rc = reconcile(log, vol_dir(j.v), vol_meta(j.v), committed, j.c,
-	    false, &pulled)) != 0 ||
+	r.v = j.v;
+	if ((rc = reconcile(log, vol_dir(j.v), vol_meta(j.v), j.c,
+	    &r)) != 0 ||
 	    (rc = seg_list(log, vol_dir(j.v), &list, &n)) != 0)
 		goto out;
 	progress_start(&j.progress, "copying", total_size(&j, committed, list,
@@ -220,26 +221,28 @@ meta_of_copies(const struct log *log, const struct conf *conf,
 /* All copies give what the home lacks; the folder is frozen. */
 static int
 fill_home(const struct log *log, const struct conf *conf,
-    const struct conf_volume *cv, const struct seg_meta *m, uint64_t *pulled)
+    const struct conf_volume *cv, const struct seg_meta *m,
+    struct reconcile *r)
 {
-	/* every segment counts as sealed: the next opener begins a new one */
-	struct vol_end	 end = { PLACE_SEGMENT_MAX, 0 };
 	struct copy	*c;
-	uint64_t	 one;
-	int		 rc = 0;
+	int		 rc = 0, last = 0;
+	bool		 any = false;
 
-	*pulled = 0;
-	for (size_t i = 0; i < cv->ncopies && rc == 0; i++) {
+	/* one that cannot be read whole does not keep the others out */
+	for (size_t i = 0; i < cv->ncopies; i++) {
 		if (!is_local(conf, cv, i) ||
 		    !file_exists(cv->copies[i].path))
 			continue;
-		if ((rc = copy_open(log, conf, cv, i, m, &c)) != 0)
-			break;
-		rc = reconcile(log, cv->path, m, end, c, false, &one);
-		*pulled += one;
-		copy_close(c);
+		if ((rc = copy_open(log, conf, cv, i, m, &c)) == 0) {
+			rc = reconcile(log, cv->path, m, c, r);
+			copy_close(c);
+		}
+		any |= rc == 0;
+		if (rc != 0)
+			last = log_fail(log, rc, "volume %s: the copy in %s",
+			    cv->name, cv->copies[i].path);
 	}
-	return rc;
+	return any ? 0 : last;
 }
 
 int
@@ -247,7 +250,7 @@ rebuild_volume(const struct log *log, const struct conf *conf,
     const struct conf_volume *cv)
 {
 	struct seg_meta	 m;
-	uint64_t	 pulled = 0;
+	struct reconcile r = { .v = NULL };
 	bool		 made = false;
 	int		 lock, rc;
 
@@ -257,6 +260,8 @@ rebuild_volume(const struct log *log, const struct conf *conf,
 	if ((rc = file_mkdirs(log, cv->path, 0700)) != 0 ||
 	    (rc = vol_freeze(log, cv->path, &lock)) != 0)
 		return rc;
+	/* killed from here on, the next opener scans what is there */
+	vol_forget_control(cv->path);
 	rc = seg_meta_read(log, cv->path, &m);
 	if (rc == CM_ENOINPUT && (rc = meta_of_copies(log, conf, cv,
 	    &m)) == 0) {
@@ -264,14 +269,18 @@ rebuild_volume(const struct log *log, const struct conf *conf,
 		made = true;
 	}
 	if (rc == 0)
-		rc = fill_home(log, conf, cv, &m, &pulled);
+		rc = fill_home(log, conf, cv, &m, &r);
 	/* last: only a whole home has the file that makes it one */
 	if (rc == 0 && made)
 		rc = seg_meta_write(log, cv->path, &m);
-	vol_unfreeze(cv->path, lock, made || pulled > 0);
+	vol_unfreeze(cv->path, lock, made || r.pulled > 0);
 	if (rc == 0)
 		log_info(log, "volume %s: %llu bytes fetched%s", cv->name,
-		    (unsigned long long)pulled, made ? ", home made anew" : "");
+		    (unsigned long long)r.pulled,
+		    made ? ", home made anew" : "");
+	/* what one copy had damaged may be good in another */
+	if (rc == 0 && r.damaged)
+		rc = rebuild_repair(log, conf, cv);
 	return rc;
 }
 
@@ -373,9 +382,7 @@ look(const struct log *log, const struct conf *conf, struct catalog *cat,
 		return 0;
 	if (rc != CM_EAWAY && rc != CM_ECORRUPT && rc != CM_EIO)
 		return rc;
-	words[0] = "stop";
-	if (catalog_is_up(cat) && catalog_call(cat, words, -1,
-	    CATALOG_CALL_MS, NULL, NULL) != 0)
+	if (catalog_stop(cat) != 0)
 		return rc;
 	return set_aside(log, conf);
 }

@@ -40,4 +40,8 @@ int	 rebuild_catalog(const struct log *, const struct conf *,
 int	 rebuild_check(const struct log *, const struct conf *, bool repair,
 	    int out) CM_MUST;
 
+/* The same for one volume, with repair; the lines go to the log. */
+int	 rebuild_repair(const struct log *, const struct conf *,
+	    const struct conf_volume *) CM_MUST;
+
 #endif

@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "base/str.h"
 #include "cluster/recover.h"
+#include "format/record.h"
 
 #define CHUNK		(1u << 20)
 #define TAIL		(8u << 20)	/* compared: over one batch */
@@ -29,11 +30,23 @@ home_size(const struct log *log, const char *home, struct vol_end committed,
 	return rc == CM_ENOINPUT ? 0 : rc;
 }
 
+struct fetched {
+	uint32_t	 end;		/* of the last whole record */
+	bool		 hole;		/* behind it something else begins */
+	bool		 damaged;	/* between records */
+};
+
 static int
-keep_end(void *arg, const struct seg_item *it)
+note_fetched(void *arg, const struct seg_item *it)
 {
-	if (it->what == SEG_RECORD)
-		*(uint32_t *)arg = it->offset + it->length;
+	struct fetched	*f = arg;
+
+	if (it->what != SEG_RECORD) {
+		f->hole = true;
+		return 0;
+	}
+	f->damaged |= f->hole;
+	f->end = it->offset + it->length;
 	return 0;
 }
 
@@ -80,10 +93,11 @@ move(int in, int out, uint32_t from, uint32_t to)
 static int
 pull(const struct log *log, const char *home, const struct seg_meta *m,
     struct copy *c, uint32_t segment, uint32_t have, uint32_t ce,
-    uint64_t *pulled)
+    struct reconcile *r)
 {
 	struct seg_scan	 s = { .salt = m->salt, .segment = segment,
-			    .to = ce, .messages = true, .fn = keep_end };
+			    .to = ce, .messages = true, .fn = note_fetched };
+	struct fetched	 f = { 0 };
 	uint32_t	 sound = 0, end;
 	int		 out = -1, rc;
 
@@ -91,14 +105,15 @@ pull(const struct log *log, const char *home, const struct seg_meta *m,
 	if (have > 0 && (rc = recover_end(log, home, segment, m->salt, have,
 	    &sound)) != 0)
 		return rc;
-	end = sound;
+	f.end = sound;
 	if ((s.fd = open(home, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600)) == -1)
 		return log_errno(log, "%s", home);
 	s.from = sound;
-	s.arg = &end;
+	s.arg = &f;
 	if ((rc = fetch(c, segment, sound, ce, s.fd)) != 0 ||
 	    (rc = seg_scan(log, &s)) != 0)
 		goto out;
+	end = f.end;
 	if (end > sound) {
 		if ((rc = seg_open(log, home, segment, O_RDWR | O_CREAT,
 		    &out)) != 0 || (rc = move(s.fd, out, sound, end)) != 0)
@@ -109,7 +124,8 @@ pull(const struct log *log, const char *home, const struct seg_meta *m,
 		}
 		if ((rc = file_sync_dir(log, home)) != 0)
 			goto out;
-		*pulled += end - sound;
+		r->pulled += end - sound;
+		r->damaged |= f.damaged;
 		log_warn(log, "volume %s: segment %08u: %u bytes that the "
 		    "home had lost were fetched from a copy", m->name,
 		    segment, end - sound);
@@ -190,13 +206,64 @@ compare_tail(const struct log *log, const char *home, struct copy *c,
 	return rc;
 }
 
-/* A copy's tail that is not the home's is cut, if the home's is sound. */
+/* Looks for records of the copy that the home does not have at their place. */
+struct rivals {
+	int		 home;		/* descriptor of the home's segment */
+	int		 copy;		/* of the copy's bytes */
+	uint32_t	 he;
+	bool		 any;
+};
+
+static int
+note_rival(void *arg, const struct seg_item *it)
+{
+	struct rivals	*r = arg;
+	char		 a[RECORD_HEAD], b[RECORD_HEAD];
+
+	/* a header line has the checksums of all the rest */
+	if (it->what == SEG_RECORD && (it->offset + it->length > r->he ||
+	    file_pread(r->home, a, sizeof(a), it->offset) != 0 ||
+	    file_pread(r->copy, b, sizeof(b), it->offset) != 0 ||
+	    memcmp(a, b, sizeof(a)) != 0))
+		r->any = true;
+	return 0;
+}
+
+/* Has the copy whole records from there on that the home lacks? */
+static int
+has_rivals(const struct log *log, const char *home, const struct seg_meta *m,
+    struct copy *c, uint32_t segment, uint32_t he, uint32_t ce, bool *any)
+{
+	struct rivals	 r = { .home = -1, .copy = -1, .he = he };
+	struct seg_scan	 s = { .salt = m->salt, .segment = segment,
+			    .to = ce, .messages = true, .fn = note_rival,
+			    .arg = &r };
+	int		 rc;
+
+	if ((rc = seg_open(log, home, segment, O_RDONLY, &r.home)) != 0)
+		return rc;
+	if ((r.copy = open(home, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600)) == -1)
+		rc = log_errno(log, "%s", home);
+	s.fd = r.copy;
+	if (rc == 0 && (rc = fetch(c, segment, 0, ce, r.copy)) == 0)
+		rc = seg_scan(log, &s);
+	if (r.copy != -1)
+		close(r.copy);
+	close(r.home);
+	*any = r.any;
+	return rc;
+}
+
+/*
+ * A copy's tail that is not the home's is cut, if the home's is sound and the
+ * copy has no records there: a copy's crash leaves none but the home's.
+ */
 static int
 settle_tail(const struct log *log, const char *home, const struct seg_meta *m,
     struct copy *c, uint32_t segment, uint32_t he, uint32_t ce)
 {
 	uint32_t	 end = he < ce ? he : ce, differs;
-	bool		 sound;
+	bool		 sound, any;
 	int		 rc;
 
 	if (end == 0)
@@ -210,6 +277,13 @@ settle_tail(const struct log *log, const char *home, const struct seg_meta *m,
 		return log_fail(log, CM_ECORRUPT, "volume %s: segment %08u: "
 		    "the home and a copy differ at %u, and the home is damaged"
 		    " (cm-rebuild check -r)", m->name, segment, differs);
+	if ((rc = has_rivals(log, home, m, c, segment, he, ce, &any)) != 0)
+		return rc;
+	if (any)
+		return log_fail(log, CM_ECORRUPT, "volume %s: segment %08u: a "
+		    "copy has other records than the home from byte %u on: one"
+		    " of the two was put back from an older state", m->name,
+		    segment, differs);
 	log_warn(log, "volume %s: segment %08u: a copy differs from byte %u "
 	    "on; it is sent again", m->name, segment, differs);
 	return copy_cut(c, segment, differs);
@@ -217,14 +291,18 @@ settle_tail(const struct log *log, const char *home, const struct seg_meta *m,
 
 static int
 settle(const struct log *log, const char *home, const struct seg_meta *m,
-    struct vol_end committed, struct copy *c, uint32_t segment, bool tail,
-    uint64_t *pulled)
+    struct copy *c, uint32_t segment, bool tail, struct reconcile *r)
 {
+	/* without a handle every segment counts as sealed */
+	struct vol_end	 committed = { PLACE_SEGMENT_MAX, 0 };
 	uint32_t	 he, ce;
 	int		 rc;
 
 	if ((rc = copy_end(c, segment, &ce)) != 0 || ce == 0)
 		return rc;
+	/* looked at behind the copy: its shipper is at work */
+	if (r->v != NULL)
+		committed = vol_committed(r->v);
 	if (segment > committed.segment)
 		return log_fail(log, CM_ECORRUPT, "volume %s: a copy has "
 		    "segment %08u, which the home never had", m->name,
@@ -236,7 +314,7 @@ settle(const struct log *log, const char *home, const struct seg_meta *m,
 			return log_fail(log, CM_ECORRUPT, "volume %s: a copy's"
 			    " open segment %08u is longer than the home's",
 			    m->name, segment);
-		return pull(log, home, m, c, segment, he, ce, pulled);
+		return pull(log, home, m, c, segment, he, ce, r);
 	}
 	if (tail)
 		return settle_tail(log, home, m, c, segment, he, ce);
@@ -245,19 +323,17 @@ settle(const struct log *log, const char *home, const struct seg_meta *m,
 
 int
 reconcile(const struct log *log, const char *home, const struct seg_meta *m,
-    struct vol_end committed, struct copy *c, bool tails,
-    uint64_t *pulled)
+    struct copy *c, struct reconcile *r)
 {
 	uint32_t	*list;
 	size_t		 n;
 	int		 rc;
 
-	*pulled = 0;
 	if ((rc = copy_list(c, &list, &n)) != 0)
 		return rc;
 	for (size_t i = 0; i < n && rc == 0; i++)
-		rc = settle(log, home, m, committed, c, list[i],
-		    tails && i + 1 == n, pulled);
+		rc = settle(log, home, m, c, list[i],
+		    r->tails && i + 1 == n, r);
 	free(list);
 	return rc;
 }

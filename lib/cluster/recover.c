@@ -100,6 +100,26 @@ no_copy_has_it(const struct log *log, const struct conf *conf,
 	return 0;
 }
 
+/* A home older than a copy is one that was moved away and came back. */
+static int
+is_newest(const struct log *log, const struct conf *conf,
+    const struct conf_volume *cv, const struct seg_meta *m)
+{
+	struct seg_meta	 have;
+
+	for (size_t i = 0; i < cv->ncopies; i++)
+		if (is_local(conf, &cv->copies[i]) &&
+		    seg_meta_read(NULL, cv->copies[i].path, &have) == 0 &&
+		    strcmp(have.name, m->name) == 0 &&
+		    have.epoch > m->epoch)
+			return log_fail(log, CM_EEPOCH, "volume %s: %s has "
+			    "epoch %u, but its copy in %s has %u: a newer home"
+			    " was made, and this one takes nothing", cv->name,
+			    cv->path, m->epoch, cv->copies[i].path,
+			    have.epoch);
+	return 0;
+}
+
 static int
 make_meta(const struct log *log, const struct conf_volume *cv,
     const struct seg_meta *empty)
@@ -138,6 +158,8 @@ recover_make(const struct log *log, const struct conf *conf,
 	if (rc == 0 && strcmp(m.name, cv->name) != 0)
 		return log_fail(log, CM_ECONF, "volume %s: %s holds volume %s",
 		    cv->name, cv->path, m.name);
+	if (rc == 0)
+		return is_newest(log, conf, cv, &m);
 	if (rc != CM_ENOINPUT)
 		return rc;
 	if ((rc = no_copy_has_it(log, conf, cv, &empty)) != 0 ||
@@ -176,6 +198,8 @@ recover_end(const struct log *log, const char *dir, uint32_t segment,
 	*end = 0;
 	if ((rc = seg_open(log, dir, segment, O_RDONLY, &s.fd)) != 0)
 		return rc;
+	/* after a failed sync the page cache may be better than the disk */
+	(void)posix_fadvise(s.fd, 0, 0, POSIX_FADV_DONTNEED);
 	rc = seg_scan(log, &s);
 	close(s.fd);
 	return rc;
@@ -268,12 +292,36 @@ begin_segment(const struct log *log, const char *dir, uint32_t segment)
 	return control_make(log, dir, (uint64_t)segment << 32);
 }
 
+/*
+ * Cuts the last segment that has bytes: behind it there may be one that was
+ * made when its maker died.  *used: bytes of the very last, before.
+ */
+static int
+seal(const struct log *log, const struct conf_volume *cv,
+    const struct seg_meta *m, const uint32_t *list, size_t n, uint32_t *used)
+{
+	uint32_t	 size = 0, at = 0;
+	int		 rc;
+
+	*used = 0;
+	for (size_t i = n; i > 0 && size == 0; i--) {
+		if ((rc = seg_size(log, cv->path, list[i - 1], &size)) != 0 ||
+		    (rc = recover_end(log, cv->path, list[i - 1], m->salt,
+		    size, &at)) != 0 || (rc = recover_cut(log, cv->path,
+		    list[i - 1], size, at)) != 0)
+			return rc;
+		if (i == n)
+			*used = size;
+	}
+	return 0;
+}
+
 static int
 recover(const struct log *log, const struct conf *conf,
     const struct conf_volume *cv)
 {
 	struct seg_meta	 m;
-	uint32_t	*list, last, size = 0, end = 0, next;
+	uint32_t	*list, last, used = 0, next;
 	size_t		 n;
 	int		 rc;
 
@@ -283,19 +331,15 @@ recover(const struct log *log, const struct conf *conf,
 	if ((rc = seg_list(log, cv->path, &list, &n)) != 0)
 		return rc;
 	last = n > 0 ? list[n - 1] : 0;
+	rc = seal(log, cv, &m, list, n, &used);
 	free(list);
-	if (last > 0) {
-		if ((rc = seg_size(log, cv->path, last, &size)) != 0 ||
-		    (rc = recover_end(log, cv->path, last, m.salt, size,
-		    &end)) != 0 ||
-		    (rc = recover_cut(log, cv->path, last, size, end)) != 0)
-			return rc;
-	}
-	/* an open segment that nobody has anything of is used again */
+	if (rc != 0)
+		return rc;
+	/* an open segment that nobody ever had anything of is used again */
 	next = copies_last(log, conf, cv);
 	if (next >= last)
 		next++;
-	else if (end > 0 || has_remote(conf, cv))
+	else if (used > 0 || has_remote(conf, cv))
 		next = last + 1;
 	else
 		next = last;
@@ -321,8 +365,10 @@ recover_home(const struct log *log, const struct conf *conf,
     const struct conf_volume *cv, int lock_fd)
 {
 	struct control	*c;
+	struct seg_meta	 m;
 	uint64_t	 end;
 	uint32_t	 size;
+	bool		 stale;
 	int		 fd, rc;
 
 	if ((rc = lock_file(lock_fd, LOCK_EX, WAIT_MS)) != 0)
@@ -336,7 +382,12 @@ recover_home(const struct log *log, const struct conf *conf,
 			rc = CM_ESTALE;
 		control_unmap(c, fd);
 	}
-	if (rc == CM_ESTALE) {
+	stale = rc == CM_ESTALE;
+	/* a folder that was emptied under us is no volume any more */
+	if (stale && (rc = seg_meta_read(log, cv->path,
+	    &m)) != 0) {
+		log_fail(log, rc, "volume %s: %s/volume", cv->name, cv->path);
+	} else if (rc == 0 && stale) {
 		if (is_fresh(log, cv->path) && copies_last(log, conf, cv) == 0)
 			rc = begin_segment(log, cv->path, 1);
 		else

@@ -9,12 +9,14 @@
 #include "base/crc32c.h"
 #include "base/file.h"
 #include "base/progress.h"
+#include "base/time.h"
 #include "cluster/copy.h"
 #include "cluster/rebuild.h"
 #include "cluster/reconcile.h"
 #include "cluster/volume.h"
 
 #define CHUNK		(1u << 20)
+#define SHIPPING_MS	1000	/* a copy that grows does so in that time */
 #define PLACES_MAX	64		/* homes and copies of one volume */
 
 /* A stretch that is no good record. */
@@ -52,11 +54,17 @@ report(struct scrub *s, uint32_t segment, size_t at, const char *fmt, ...)
 {
 	va_list	 ap;
 
+	if (s->out.fd == -1)
+		buf_reset(&s->out.out);
 	buf_addf(&s->out.out, "%s:%08u on %s: ", s->cv->name, segment,
 	    s->label[at]);
 	va_start(ap, fmt);
 	buf_vaddf(&s->out.out, fmt, ap);
 	va_end(ap);
+	if (s->out.fd == -1) {
+		log_warn(s->log, "%s", s->out.out.len ? s->out.out.p : "");
+		return;
+	}
 	buf_addc(&s->out.out, '\n');
 	if (stream_flush(&s->out, 1) != 0)
 		s->out.out.err = CM_EIO;
@@ -90,11 +98,17 @@ on_item(void *arg, const struct seg_item *it)
 static int
 place_size(struct scrub *s, size_t at, uint32_t segment, uint32_t *size)
 {
+	int	 rc;
+
 	if (at == 0)
 		return home_size(s->log, s->dir[0], s->committed, segment,
 		    size);
 	*size = 0;
-	return seg_size(s->log, s->dir[at], segment, size);
+	rc = seg_size(s->log, s->dir[at], segment, size);
+	/* what came since may be half there */
+	if (segment == s->committed.segment && *size > s->committed.offset)
+		*size = s->committed.offset;
+	return rc;
 }
 
 static int
@@ -194,6 +208,25 @@ treat(struct scrub *s, uint32_t segment, size_t at, const struct bad *b)
 	return 0;
 }
 
+/* The shipper may be at it: then the copy comes up to size bytes by itself. */
+static bool
+catches_up(struct scrub *s, uint32_t segment, size_t at, uint32_t size)
+{
+	int64_t		 moved = time_mono_ms();
+	uint32_t	 have = 0, last = 0;
+
+	while (time_mono_ms() - moved < SHIPPING_MS) {
+		if (seg_size(NULL, s->dir[at], segment, &have) == 0 &&
+		    have >= size)
+			return true;
+		if (have != last)
+			moved = time_mono_ms();
+		last = have;
+		time_sleep_ms(10);
+	}
+	return false;
+}
+
 /* A copy that is behind: sent by rebuild_copy when repairing. */
 static void
 check_length(struct scrub *s, uint32_t segment, size_t at,
@@ -203,6 +236,9 @@ check_length(struct scrub *s, uint32_t segment, size_t at,
 		return;
 	/* the shipper may be at it: the open segment's end is no fault */
 	if (segment == s->committed.segment && f->there && !s->repair)
+		return;
+	/* one that did not is not waited for again */
+	if (!*behind && catches_up(s, segment, at, home->size))
 		return;
 	*behind = true;
 	if (!s->repair) {
@@ -252,18 +288,18 @@ check_segment(struct scrub *s, uint32_t segment, bool behind[])
 	return rc;
 }
 
-/* The numbers of all segments that any folder has, rising. */
+/* The highest segment that a copy has; 0 for none. */
 static int
-all_segments(struct scrub *s, uint32_t *last)
+copies_last(struct scrub *s, uint32_t *last)
 {
 	uint32_t	*list;
 	size_t		 n;
 	int		 rc;
 
 	*last = 0;
-	for (size_t i = 0; i < s->n; i++) {
+	for (size_t i = 1; i < s->n; i++) {
 		rc = seg_list(s->log, s->dir[i], &list, &n);
-		if (rc == CM_ENOINPUT && i > 0)
+		if (rc == CM_ENOINPUT)
 			continue;
 		if (rc != 0)
 			return rc;
@@ -300,23 +336,23 @@ static int
 settle_copies(struct scrub *s)
 {
 	struct copy	*c;
-	uint64_t	 pulled;
 	int		 rc;
 
 	for (size_t i = 1; i < s->n; i++) {
+		struct reconcile r = { .v = s->v };
+
 		if (!file_exists(s->dir[i]))
 			continue;
 		if ((rc = copy_open_dir(s->log, s->dir[i], vol_meta(s->v),
 		    &c)) != 0)
 			return rc;
-		rc = reconcile(s->log, s->dir[0], vol_meta(s->v),
-		    s->committed, c, false, &pulled);
+		rc = reconcile(s->log, s->dir[0], vol_meta(s->v), c, &r);
 		copy_close(c);
 		if (rc != 0 && rc != CM_ECORRUPT)
 			return rc;
-		if (pulled > 0)
+		if (r.pulled > 0)
 			report(s, 0, 0, "%llu bytes that it had lost were "
-			    "fetched from %s", (unsigned long long)pulled,
+			    "fetched from %s", (unsigned long long)r.pulled,
 			    s->label[i]);
 	}
 	return 0;
@@ -340,10 +376,14 @@ check_volume(struct scrub *s, const struct conf_volume *cv)
 		s->left++;
 		return 0;
 	}
-	s->committed = vol_committed(s->v);
-	if (s->repair && (rc = settle_copies(s)) != 0)
+	/* in this order: the home has had whatever a copy has */
+	if ((rc = copies_last(s, &last)) != 0)
 		goto out;
-	if ((rc = all_segments(s, &last)) != 0)
+	s->committed = vol_committed(s->v);
+	/* a file behind it is being begun */
+	if (last < s->committed.segment)
+		last = s->committed.segment;
+	if (s->repair && (rc = settle_copies(s)) != 0)
 		goto out;
 	for (uint32_t seg = 1; seg <= last && rc == 0; seg++)
 		if (exists_somewhere(s, seg))
@@ -359,9 +399,9 @@ out:
 	return rc;
 }
 
-int
-rebuild_check(const struct log *log, const struct conf *conf, bool repair,
-    int out)
+static int
+scrub(const struct log *log, const struct conf *conf,
+    const struct conf_volume *only, bool repair, int out)
 {
 	struct scrub	*s;
 	int		 rc = 0, one;
@@ -374,7 +414,8 @@ rebuild_check(const struct log *log, const struct conf *conf, bool repair,
 	stream_init(&s->out, out, 0, -1);
 	progress_start(&s->progress, "checking", 0, true);
 	for (size_t i = 0; i < conf->nvolumes; i++) {
-		if (!conf_is_home(conf, &conf->volumes[i]))
+		if (!conf_is_home(conf, &conf->volumes[i]) ||
+		    (only != NULL && only != &conf->volumes[i]))
 			continue;
 		if ((one = check_volume(s, &conf->volumes[i])) != 0)
 			rc = one;
@@ -388,4 +429,18 @@ rebuild_check(const struct log *log, const struct conf *conf, bool repair,
 	buf_free(&s->out.in);
 	free(s);
 	return rc;
+}
+
+int
+rebuild_check(const struct log *log, const struct conf *conf, bool repair,
+    int out)
+{
+	return scrub(log, conf, NULL, repair, out);
+}
+
+int
+rebuild_repair(const struct log *log, const struct conf *conf,
+    const struct conf_volume *cv)
+{
+	return scrub(log, conf, cv, true, -1);
 }

@@ -15,6 +15,7 @@
 
 #define META_MAGIC	"clustermail-volume 1"
 #define SCAN_BUFFER	(1024 * 1024)
+#define SECTOR		4096u
 
 void
 seg_name(char out[SEG_NAME_SIZE], uint32_t segment)
@@ -30,6 +31,8 @@ seg_meta_write(const struct log *log, const char *dir,
 
 	if (m->name[0] == '\0' || m->epoch == 0)
 		return log_fail(log, CM_ESOFT, "%s/volume", dir);
+	/* whoever made the folder may have died before its name was on disk */
+	file_sync_parents(dir);
 	if (str_fmt(path, sizeof(path), "%s/volume", dir) != 0 ||
 	    str_fmt(text, sizeof(text), META_MAGIC
 	    "\nname %s\nsalt %08x\nepoch %u\n", m->name, m->salt,
@@ -189,6 +192,26 @@ struct window {
 	size_t			 cap;
 };
 
+/* What the disk does not give reads as zeros: damaged by its checksum. */
+static int
+read_around(int fd, char *p, uint32_t n, uint32_t at)
+{
+	uint32_t	 len;
+	int		 rc;
+
+	for (uint32_t done = 0; done < n; done += len) {
+		len = SECTOR - (at + done) % SECTOR;
+		if (len > n - done)
+			len = n - done;
+		rc = file_pread(fd, p + done, len, at + done);
+		if (rc == CM_EIO)
+			memset(p + done, 0, len);
+		else if (rc != 0)
+			return rc;
+	}
+	return 0;
+}
+
 /* Makes [at, at + n) visible, as far as the segment goes. */
 static int
 window_get(struct window *w, uint32_t at, uint32_t n, const char **p,
@@ -211,7 +234,9 @@ window_get(struct window *w, uint32_t at, uint32_t n, const char **p,
 			w->cap = want;
 		}
 		w->len = 0;
-		if ((rc = file_pread(w->s->fd, w->p, want, at)) != 0)
+		if ((rc = file_pread(w->s->fd, w->p, want, at)) == CM_EIO)
+			rc = read_around(w->s->fd, w->p, want, at);
+		if (rc != 0)
 			return rc;
 		w->at = at;
 		w->len = want;

@@ -153,6 +153,48 @@ service_unlisten(const struct service *s, int lock)
 		unlink(path);
 }
 
+/* What the lock file says; *fd stays open for its lock. */
+static long
+lock_pid(const struct service *s, int *fd)
+{
+	char		 path[FILE_PATH_MAX], text[32];
+	uint64_t	 pid = 0;
+	ssize_t		 n;
+
+	*fd = -1;
+	if (service_path(s, "lock", path) != 0 ||
+	    (*fd = open(path, O_RDONLY | O_CLOEXEC)) == -1)
+		return 0;
+	n = pread(*fd, text, sizeof(text), 0);
+	if (n < 2 || text[n - 1] != '\n' ||
+	    str_u64(text, (size_t)n - 1, INT32_MAX, &pid) != 0)
+		return 0;
+	return (long)pid;
+}
+
+long
+service_pid(const struct service *s)
+{
+	int	 fd;
+	long	 pid = lock_pid(s, &fd);
+
+	if (fd != -1 && lock_file(fd, LOCK_SH, 0) == 0)
+		pid = 0;
+	if (fd != -1)
+		close(fd);
+	return pid;
+}
+
+void
+service_wait_end(const struct service *s, long pid, int ms)
+{
+	int64_t	 end = time_mono_ms() + ms;
+
+	/* another one may take its place meanwhile */
+	while (pid != 0 && service_pid(s) == pid && time_mono_ms() < end)
+		time_sleep_ms(10);
+}
+
 int
 service_listen(const struct service *s, int *lock, int *fd)
 {

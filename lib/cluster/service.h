@@ -49,4 +49,9 @@ void	 service_unlisten(const struct service *, int lock);
 int	 service_path(const struct service *, const char *suffix,
 	    char out[FILE_PATH_MAX]) CM_MUST;
 
+/* The process that holds the lock, or 0. */
+long	 service_pid(const struct service *);
+/* Waits until that process has let go of the lock, ms at most. */
+void	 service_wait_end(const struct service *, long pid, int ms);
+
 #endif

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "adapter/stream.h"
@@ -34,11 +35,13 @@ struct sender {
 	char		 label[COPY_LABEL_MAX];
 	pthread_t	 thread;
 	struct volume	*v;		/* a handle of its own */
+	unsigned	 generation;	/* of v, when c was settled with it */
 	struct copy	*c;
 	char		*batch;
 	_Atomic uint64_t end;		/* it has all before; segment << 32 */
 	atomic_bool	 up;
 	_Atomic int64_t	 level_ms;	/* when it last had everything */
+	atomic_bool	 again;		/* what it has is to be looked at */
 };
 
 struct wait {
@@ -69,6 +72,9 @@ struct shipper {
 	struct waiter	*waiters[CLIENTS_MAX];
 	size_t		 nwaiters;
 	int64_t		 last_ms;
+	struct volume	*v;		/* the main thread's handle */
+	unsigned	 generation;
+	struct stat	 file;		/* cluster.xml when it was read */
 };
 
 static uint64_t
@@ -77,12 +83,20 @@ pack(struct vol_end e)
 	return (uint64_t)e.segment << 32 | e.offset;
 }
 
+/* What its thread knows of the copy. */
 static struct vol_end
-sender_end(struct sender *s)
+sender_at(struct sender *s)
 {
 	uint64_t v = atomic_load(&s->end);
 
 	return (struct vol_end){ (uint32_t)(v >> 32), (uint32_t)v };
+}
+
+/* What others may rely on. */
+static struct vol_end
+sender_end(struct sender *s)
+{
+	return s->again ? (struct vol_end){ 0, 0 } : sender_at(s);
 }
 
 static void
@@ -118,7 +132,7 @@ static int
 sender_open(struct sender *s)
 {
 	struct shipper	*sh = s->sh;
-	uint64_t	 pulled;
+	struct reconcile r = { .tails = true };
 	struct vol_end	 next, committed;
 	int		 rc;
 
@@ -127,11 +141,13 @@ sender_open(struct sender *s)
 		return rc;
 	if ((rc = vol_refresh(s->v)) != 0)
 		return rc;
+	s->generation = vol_generation(s->v);
 	committed = vol_committed(s->v);
+	r.v = s->v;
 	if ((rc = copy_open(sh->log, sh->conf, sh->cv, s->index,
 	    vol_meta(s->v), &s->c)) != 0 ||
-	    (rc = reconcile(sh->log, sh->cv->path, vol_meta(s->v), committed,
-	    s->c, true, &pulled)) != 0 ||
+	    (rc = reconcile(sh->log, sh->cv->path, vol_meta(s->v), s->c,
+	    &r)) != 0 ||
 	    (rc = reconcile_next(sh->log, sh->cv->path, committed, s->c, 0,
 	    &next)) != 0)
 		return rc;
@@ -146,6 +162,7 @@ sender_close(struct sender *s)
 	copy_close(s->c);
 	s->c = NULL;
 	s->up = false;
+	atomic_store(&s->end, 0);	/* nobody may rely on what it had */
 }
 
 /* Sends the next batch; *more when there was one. */
@@ -153,13 +170,16 @@ static int
 send_batch(struct sender *s, bool *more)
 {
 	const char	*dir = s->sh->cv->path;
-	struct vol_end	 at = sender_end(s), committed;
+	struct vol_end	 at = sender_at(s), committed;
 	uint32_t	 size, n;
 	int		 fd, rc;
 
 	*more = false;
 	if ((rc = vol_refresh(s->v)) != 0)
 		return rc;
+	/* the home was mended or replaced: settle the two again */
+	if (vol_generation(s->v) != s->generation)
+		return CM_ESTALE;
 	committed = vol_committed(s->v);
 	atomic_store(&s->sh->committed, pack(committed));
 	if (!vol_end_before(at, committed)) {
@@ -201,9 +221,17 @@ sender_main(void *arg)
 
 	while (!s->sh->stop) {
 		more = false;
+		if (s->again) {
+			sender_close(s);
+			s->again = false;
+		}
 		rc = s->c == NULL ? sender_open(s) : 0;
 		if (rc == 0)
 			rc = send_batch(s, &more);
+		if (rc == CM_ESTALE && s->up) {
+			s->again = true;
+			continue;
+		}
 		if (rc == 0) {
 			backoff = BACKOFF_MIN_MS;
 			if (!more)
@@ -350,11 +378,30 @@ take_line(struct shipper *sh, struct waiter *w, struct span l, int64_t now)
 		return;
 	if (span_is(word, "status")) {
 		status(sh, w);
+	} else if (span_is(word, "again")) {
+		for (size_t i = 0; i < sh->n; i++)
+			sh->senders[i].again = true;
 	} else if (span_is(word, "stop")) {
 		sh->stop = true;
 	} else {
 		w->broken = true;
 	}
+}
+
+/* Another home than the one the copies were settled with: nothing that was
+ * known of them counts. */
+static void
+look_at_home(struct shipper *sh)
+{
+	bool	 same;
+
+	same = sh->v != NULL ? vol_refresh(sh->v) == 0 :
+	    vol_open(sh->log, sh->conf, sh->cv, &sh->v) == 0;
+	if (same && vol_generation(sh->v) == sh->generation)
+		return;
+	sh->generation = sh->v != NULL ? vol_generation(sh->v) : 0;
+	for (size_t i = 0; i < sh->n; i++)
+		sh->senders[i].again = true;
 }
 
 /* Takes what a client has sent; no more than it may have unanswered. */
@@ -364,6 +411,7 @@ take_input(struct shipper *sh, struct waiter *w, int64_t now)
 	struct span	 l;
 	int		 rc;
 
+	look_at_home(sh);
 	do {
 		if ((rc = stream_line(&w->s, &l)) != 0) {
 			w->broken = true;
@@ -375,6 +423,25 @@ take_input(struct shipper *sh, struct waiter *w, int64_t now)
 	poke(sh);
 }
 
+/* Is there another cluster.xml, and a good one? */
+static bool
+conf_changed(struct shipper *sh)
+{
+	struct conf	*new;
+	struct stat	 st;
+
+	if (sh->conf->file == NULL || stat(sh->conf->file, &st) == -1 ||
+	    (st.st_ino == sh->file.st_ino &&
+	    st.st_mtim.tv_sec == sh->file.st_mtim.tv_sec &&
+	    st.st_mtim.tv_nsec == sh->file.st_mtim.tv_nsec))
+		return false;
+	sh->file = st;
+	if (conf_load(sh->log, sh->conf->file, sh->conf->self, &new) != 0)
+		return false;
+	conf_free(new);
+	return true;
+}
+
 static void
 admit(struct shipper *sh, int lfd)
 {
@@ -383,6 +450,12 @@ admit(struct shipper *sh, int lfd)
 
 	if ((fd = accept4(lfd, NULL, NULL, SOCK_CLOEXEC)) == -1)
 		return;
+	/* who comes has read the new one: so must who serves him */
+	if (conf_changed(sh)) {
+		sh->stop = true;
+		close(fd);
+		return;
+	}
 	if ((w = calloc(1, sizeof(*w))) == NULL) {
 		close(fd);
 		return;
@@ -408,11 +481,18 @@ drop_broken(struct shipper *sh)
 	}
 }
 
+/* Nobody asks, and every copy that can be reached has everything. */
 static bool
 is_idle(struct shipper *sh, int idle_s)
 {
-	return idle_s > 0 && sh->nwaiters == 0 &&
-	    time_mono_ms() - sh->last_ms > (int64_t)idle_s * 1000;
+	if (idle_s == 0 || sh->nwaiters > 0 ||
+	    time_mono_ms() - sh->last_ms <= (int64_t)idle_s * 1000)
+		return false;
+	for (size_t i = 0; sh->v != NULL && i < sh->n; i++)
+		if (sh->senders[i].up && vol_end_before(
+		    sender_end(&sh->senders[i]), vol_committed(sh->v)))
+			return false;
+	return true;
 }
 
 static void
@@ -498,11 +578,13 @@ ship(struct shipper *sh, const struct service *s, int lock, int lfd,
 	if ((sh->senders = calloc(sh->cv->ncopies + 1,
 	    sizeof(*sh->senders))) == NULL)
 		return log_fail(sh->log, CM_ENOMEM, "shipper");
+	look_at_home(sh);
 	if ((rc = start_senders(sh)) == 0)
 		while (!sh->stop && !is_idle(sh, idle_s) &&
 		    service_is_current(s, lock))
 			turn(sh, lfd);
 	end_senders(sh);
+	vol_close(sh->v);
 	for (size_t i = 0; i < sh->nwaiters; i++)
 		sh->waiters[i]->broken = true;
 	drop_broken(sh);
@@ -535,6 +617,8 @@ mirror_serve(const struct log *log, const struct conf *conf,
 		sh->log = log;
 		sh->conf = conf;
 		sh->cv = cv;
+		if (conf->file != NULL && stat(conf->file, &sh->file) == -1)
+			log_errno(log, "%s", conf->file);
 		rc = ship(sh, &s, lock, lfd, idle_s);
 		free(sh);
 	}

@@ -150,10 +150,13 @@ store_file(struct spool *s, const char *name, const struct stat *st)
 	m.mailboxes = (struct span){ boxes.p, boxes.len };
 	m.id = &id;
 	buf_reset(&s->receipts);
-	if ((rc = store_append(s->store, &m, &s->receipts)) == 0 &&
-	    (rc = store_commit(s->store)) == 0)
-		/* from here the message is safe on this disk */
-		rc = file_write(s->out, s->receipts.p, s->receipts.len);
+	if ((rc = store_append(s->store, &m, &s->receipts)) != 0 ||
+	    (rc = store_commit(s->store)) != 0)
+		goto out;
+	/* from here the message is safe on this disk */
+	rc = file_write(s->out, s->receipts.p, s->receipts.len);
+	if (rc != 0)
+		log_fail(s->log, rc, "output");
 out:
 	order_free(&o);
 	intake_free(&in);
@@ -178,11 +181,15 @@ do_file(struct spool *s, const char *name)
 	if (str_fmt(path, sizeof(path), "%s/new/%s", s->dir, name) != 0 ||
 	    str_fmt(failed, sizeof(failed), "%s/failed/%s", s->dir, name) != 0)
 		return CM_ETOOBIG;
-	if ((fd = open(path, O_RDONLY | O_CLOEXEC)) == -1)
+	/* nonblocking, or a FIFO would hold up all behind it */
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	if (fd == -1)
 		return errno == ENOENT ? 0 : log_errno(s->log, "%s", path);
 	buf_reset(&s->file);
 	if (fstat(fd, &st) == -1)
 		rc = log_errno(s->log, "%s", path);
+	else if (!S_ISREG(st.st_mode))
+		rc = log_fail(s->log, CM_EDATA, "%s: not a file", path);
 	else if ((rc = file_read_fd(fd, &s->file)) != 0)
 		log_fail(s->log, rc, "%s", path);
 	close(fd);

@@ -200,8 +200,9 @@ append_somewhere(struct store *s, const struct store_msg *m,
 		if (rc == 0 || !is_of_volume(rc))
 			break;
 	}
-	/* what this volume lacks may come back: try again */
-	return rc == CM_ENOINPUT || rc == CM_ECORRUPT ? CM_EAGAIN : rc;
+	/* what the volumes lack may come back: never a refusal for good */
+	return is_of_volume(rc) && rc != CM_ESPACE && rc != CM_ELOCK ?
+	    CM_EAGAIN : rc;
 }
 
 static int
@@ -260,7 +261,7 @@ store_commit(struct store *s)
 		if (!t->dirty)
 			continue;
 		if ((one = vol_sync(t->v, &t->last)) != 0)
-			rc = one;
+			rc = is_of_volume(one) ? CM_EAGAIN : one;
 		else
 			t->dirty = false;
 	}

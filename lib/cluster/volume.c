@@ -32,6 +32,9 @@ struct volume {
 	int		 seg_fd;	/* the open segment, or -1 */
 	uint32_t	 seg;
 	uint32_t	 seg_max;
+	unsigned	 attached;	/* times: see vol_generation */
+	bool		 unsynced;	/* appended by this handle */
+	bool		 lost;		/* a sync of those may have failed */
 };
 
 static uint64_t
@@ -143,6 +146,11 @@ attach(struct volume *v)
 	const char	*dir = v->cv->path;
 	int		 rc;
 
+	/* what was appended before a failed sync cannot be made safe by a
+	 * later one: the kernel reports a lost page only once */
+	if (v->ctl != NULL && v->unsynced &&
+	    atomic_load(&v->ctl->state) == CONTROL_BROKEN)
+		v->lost = true;
 	forget(v);
 	if ((rc = check_superseded(v)) != 0)
 		return rc;
@@ -154,6 +162,7 @@ attach(struct volume *v)
 			rc = seg_meta_read(v->log, dir, &v->meta);
 			if (rc != 0)
 				forget(v);
+			v->attached++;
 			return rc;
 		}
 		if (rc == 0)
@@ -209,6 +218,22 @@ vol_close(struct volume *v)
 }
 
 /*
+ * Nobody writes now, so the segment ends where the control file says, but for
+ * what a dead writer left behind.  Bytes that nobody died over were written
+ * under another control file (a folder put back from a snapshot): they may be
+ * good records, and must not be written over.
+ */
+static bool
+end_is_right(struct volume *v, struct vol_end e, bool died)
+{
+	struct stat	 st;
+
+	if (died)
+		return ftruncate(v->seg_fd, e.offset) == 0;
+	return fstat(v->seg_fd, &st) == 0 && st.st_size == (off_t)e.offset;
+}
+
+/*
  * The append lock, with the control file known to be good.  The shared file
  * lock keeps a repair out as long as somebody is in here.
  */
@@ -219,20 +244,18 @@ append_begin(struct volume *v)
 	int	 rc;
 
 	for (int i = 0; i < TRIES; i++) {
+		if (v->lock_fd == -1 && (rc = attach(v)) != 0)
+			return rc;
 		if ((rc = lock_file(v->lock_fd, LOCK_SH, VOL_WAIT_MS)) != 0)
 			return rc;
-		if (v->ctl != NULL && control_is_current(v->ctl, v->ctl_fd)) {
+		if (v->ctl != NULL && control_is_current(v->ctl, v->ctl_fd, v->cv->path)) {
 			rc = shlock_take(&v->ctl->append, VOL_WAIT_MS, &died);
 			if (rc == 0) {
 				struct vol_end e = vol_committed(v);
 
-				if (segment_is_sound(v, e)) {
-					/* what a dead writer left behind */
-					if (!died || ftruncate(v->seg_fd,
-					    e.offset) == 0)
-						return 0;
-					rc = CM_EIO;
-				}
+				if (segment_is_sound(v, e) &&
+				    end_is_right(v, e, died))
+					return 0;
 				atomic_store(&v->ctl->state, CONTROL_BROKEN);
 				shlock_release(&v->ctl->append);
 			} else if (rc == CM_ELOCK) {
@@ -371,6 +394,7 @@ vol_append(struct volume *v, const char *env, size_t env_len, const char *msg,
 	}
 	atomic_store(&v->ctl->committed,
 	    pack(e.segment, e.offset + (uint32_t)len));
+	v->unsynced = true;
 	append_end(v);
 	memcpy(place->volume, v->meta.name, sizeof(place->volume));
 	place->segment = e.segment;
@@ -403,9 +427,16 @@ sync_for_all(struct volume *v)
 static int
 sync_alone(struct volume *v, const struct place *p)
 {
+	struct seg_meta	 m;
 	struct stat	 st;
 	int		 fd, rc;
 
+	/* a home made anew meanwhile has other bytes under this place */
+	if ((rc = seg_meta_read(v->log, v->cv->path, &m)) == 0 &&
+	    (m.salt != v->meta.salt || m.epoch != v->meta.epoch))
+		rc = CM_ESTALE;
+	if (rc != 0)
+		return log_fail(v->log, rc, "volume %s", v->cv->name);
 	if ((rc = seg_open(v->log, v->cv->path, p->segment, O_RDWR,
 	    &fd)) != 0)
 		return log_fail(v->log, rc, "volume %s: segment %08u",
@@ -419,8 +450,8 @@ sync_alone(struct volume *v, const struct place *p)
 	return rc;
 }
 
-int
-vol_sync(struct volume *v, const struct place *p)
+static int
+wait_for_sync(struct volume *v, const struct place *p)
 {
 	uint64_t	 mine = pack(p->segment, p->offset + p->length);
 	int64_t		 end = time_mono_ms() + SYNC_WAIT_MS;
@@ -436,13 +467,15 @@ vol_sync(struct volume *v, const struct place *p)
 		if (atomic_load(&v->ctl->state) == CONTROL_BROKEN)
 			return log_fail(v->log, CM_EIO, "volume %s: sync",
 			    v->cv->name);
-		if (!control_is_current(v->ctl, v->ctl_fd))
+		if (!control_is_current(v->ctl, v->ctl_fd, v->cv->path))
 			return sync_alone(v, p);
 		if (atomic_load(&v->ctl->synced) >= mine)
 			return 0;
 		rc = shlock_try(&v->ctl->sync, &died);
 		if (rc == 0) {
-			if (atomic_load(&v->ctl->synced) < mine)
+			if (atomic_load(&v->ctl->state) == CONTROL_BROKEN)
+				rc = CM_EIO;
+			else if (atomic_load(&v->ctl->synced) < mine)
 				rc = sync_for_all(v);
 			shlock_release(&v->ctl->sync);
 			if (rc != 0)
@@ -457,6 +490,20 @@ vol_sync(struct volume *v, const struct place *p)
 			return sync_alone(v, p);
 		}
 	}
+}
+
+int
+vol_sync(struct volume *v, const struct place *p)
+{
+	int	 rc;
+
+	if (v->lost)
+		rc = log_fail(v->log, CM_EIO, "volume %s: an earlier sync "
+		    "failed", v->cv->name);
+	else
+		rc = wait_for_sync(v, p);
+	v->lost = v->unsynced = false;
+	return rc;
 }
 
 struct vol_end
@@ -483,10 +530,16 @@ vol_wait(const struct volume *v, struct vol_end seen, int ms)
 int
 vol_refresh(struct volume *v)
 {
-	if (v->ctl != NULL && control_is_current(v->ctl, v->ctl_fd) &&
+	if (v->ctl != NULL && control_is_current(v->ctl, v->ctl_fd, v->cv->path) &&
 	    segment_is_sound(v, vol_committed(v)))
 		return 0;
 	return attach(v);
+}
+
+unsigned
+vol_generation(const struct volume *v)
+{
+	return v->attached;
 }
 
 const char *
@@ -527,13 +580,20 @@ vol_freeze(const struct log *log, const char *dir, int *lock)
 }
 
 void
-vol_unfreeze(const char *dir, int lock, bool changed)
+vol_forget_control(const char *dir)
 {
 	char	 path[FILE_PATH_MAX];
 
+	if (str_fmt(path, sizeof(path), "%s/control", dir) == 0)
+		unlink(path);
+}
+
+void
+vol_unfreeze(const char *dir, int lock, bool changed)
+{
 	if (lock == -1)
 		return;
-	if (changed && str_fmt(path, sizeof(path), "%s/control", dir) == 0)
-		unlink(path);
+	if (changed)
+		vol_forget_control(dir);
 	close(lock);
 }

@@ -45,8 +45,9 @@ void	 vol_close(struct volume *);
 int	 vol_append(struct volume *, const char *env, size_t env_len,
 	    const char *msg, size_t msg_len, struct place *) CM_MUST;
 /*
- * Returns 0 when the record is on stable storage here.  One fdatasync serves
- * all who wait.  On failure the record may be in the log nevertheless.
+ * Returns 0 when the record, and all that this handle appended since the last
+ * vol_sync, is on stable storage here.  One fdatasync serves all who wait.  On
+ * failure they may be in the log nevertheless.
  */
 int	 vol_sync(struct volume *, const struct place *) CM_MUST;
 
@@ -58,6 +59,9 @@ void	 vol_wait(const struct volume *, struct vol_end seen, int ms);
 /* Looks whether the volume was repaired or replaced since: reopens it. */
 int	 vol_refresh(struct volume *) CM_MUST;
 
+/* Another number each time the handle had to look at the folder afresh: what
+ * was known of the log before may be wrong. */
+unsigned vol_generation(const struct volume *);
 const char *vol_name(const struct volume *);
 const char *vol_dir(const struct volume *);
 const struct seg_meta *vol_meta(const struct volume *);
@@ -75,6 +79,8 @@ bool	 vol_end_before(struct vol_end a, struct vol_end b);
  * keeps all writers out until vol_unfreeze.  The folder must exist.
  */
 int	 vol_freeze(const struct log *, const char *dir, int *lock) CM_MUST;
+/* While frozen: the next opener scans, even when this process is killed. */
+void	 vol_forget_control(const char *dir);
 /* When changed, the next opener scans. */
 void	 vol_unfreeze(const char *dir, int lock, bool changed);
 

@@ -174,16 +174,17 @@ read_meta(struct call *c, struct seg_meta *m)
 	return 0;
 }
 
+/* *end: of the segment, after it was changed or was found to end elsewhere. */
 static int
-change(struct call *c, struct copy *copy)
+change(struct call *c, struct copy *copy, uint32_t *end)
 {
 	uint64_t	 at;
-	uint32_t	 end = 0;
 	int		 rc;
 
 	if (httpd_query(c->req, "cut") != NULL) {
 		if ((rc = call_number(c, "cut", UINT32_MAX, &at)) != 0)
 			return rc;
+		*end = (uint32_t)at;
 		return copy_cut(copy, c->segment, (uint32_t)at);
 	}
 	if ((rc = call_number(c, "offset", UINT32_MAX, &at)) != 0)
@@ -192,12 +193,16 @@ change(struct call *c, struct copy *copy)
 		return CM_EPROTO;
 	if (httpd_query(c->req, "patch") != NULL) {
 		/* in the midst only: what is longer is appended */
-		if ((rc = copy_end(copy, c->segment, &end)) != 0)
+		if ((rc = copy_end(copy, c->segment, end)) != 0)
 			return rc;
-		return at + c->len > end ? CM_EOFFSET : copy_patch(copy,
+		return at + c->len > *end ? CM_EOFFSET : copy_patch(copy,
 		    c->segment, (uint32_t)at, c->body, c->len);
 	}
-	return copy_append(copy, c->segment, (uint32_t)at, c->body, c->len);
+	*end = (uint32_t)(at + c->len);
+	rc = copy_append(copy, c->segment, (uint32_t)at, c->body, c->len);
+	if (rc != CM_EOFFSET)
+		return rc;
+	return copy_end(copy, c->segment, end) == 0 ? CM_EOFFSET : CM_EIO;
 }
 
 /* POST volume/V/SEG: append (409 and the end when it is another), patch, cut. */
@@ -207,7 +212,7 @@ stored_change(struct call *c)
 	struct copy	*copy = NULL;
 	struct seg_meta	 m;
 	uint32_t	 end = 0;
-	int		 lock = -1, rc, rc2;
+	int		 rc;
 
 	if (c->index == -1)
 		return CM_EPERM;
@@ -216,16 +221,10 @@ stored_change(struct call *c)
 		    "of volume %s, whose home is %s", httpd_peer(c->req),
 		    c->cv->name, c->cv->home);
 	if ((rc = read_meta(c, &m)) != 0 ||
-	    (rc = file_mkdirs(c->log, c->dir, 0700)) != 0 ||
-	    (rc = vol_freeze(c->log, c->dir, &lock)) != 0)
+	    (rc = copy_open_dir(c->log, c->dir, &m, &copy)) != 0)
 		return rc;
-	if ((rc = copy_open_dir(c->log, c->dir, &m, &copy)) == 0)
-		rc = change(c, copy);
-	if ((rc == 0 || rc == CM_EOFFSET) && httpd_query(c->req,
-	    "cut") == NULL && (rc2 = copy_end(copy, c->segment, &end)) != 0)
-		rc = rc2;
+	rc = change(c, copy, &end);
 	copy_close(copy);
-	vol_unfreeze(c->dir, lock, false);
 	if (rc == 0) {
 		/* from here these bytes are safe on this disk */
 		atomic_fetch_add(&c->sd->appended, c->len);

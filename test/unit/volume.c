@@ -236,6 +236,103 @@ test_dead_holder(void)
 	vol_close(v);
 }
 
+/* A writer that died in roll() leaves an empty next segment, and the one before
+ * it may be written to once more before the machine goes down. */
+static void
+test_torn_before_empty(void)
+{
+	static const char junk[100] = "torn";
+	struct volume	*v;
+	struct place	 p, q;
+	struct tally	 t;
+	char		 path[200];
+	int		 fd;
+
+	fresh();
+	v = must_open();
+	is_int(append(v, "one", &p), 0, "one");
+	vol_close(v);
+	is_int(seg_open(NULL, home, 1, O_RDWR, &fd), 0, "the first segment");
+	ok(pwrite(fd, junk, sizeof(junk), p.length) == sizeof(junk), "torn");
+	close(fd);
+	is_int(seg_open(NULL, home, 2, O_RDWR | O_CREAT, &fd), 0, "an empty one");
+	close(fd);
+	snprintf(path, sizeof(path), "%s/control", home);
+	unlink(path);
+	v = must_open();
+	is_int(append(v, "two", &q), 0, "goes on");
+	is_int(q.segment, 2, "in the empty one");
+	t = scan_all(v);
+	ok(t.good == 2 && t.other == 0, "the torn bytes before it are cut");
+	vol_close(v);
+}
+
+/* A home that was moved away, made anew, and came back. */
+static void
+test_old_home(void)
+{
+	struct volume	*v;
+	struct seg_meta	 m;
+	struct place	 p;
+
+	fresh();
+	v = must_open();
+	is_int(append(v, "one", &p), 0, "one");
+	m = *vol_meta(v);
+	vol_close(v);
+	m.epoch++;
+	vol.ncopies = 1;
+	is_int(file_mkdirs(NULL, copy, 0700), 0, "a copy");
+	is_int(seg_meta_write(NULL, copy, &m), 0, "of a newer home");
+	is_int(vol_open(NULL, &conf, &vol, &v), CM_EEPOCH, "the old one is not");
+}
+
+/* A folder put back from a snapshot has a control file of the same boot. */
+static void
+test_old_control(void)
+{
+	struct volume	*v;
+	struct place	 p;
+	struct tally	 t;
+	char		 cmd[700];
+
+	fresh();
+	v = must_open();
+	is_int(append(v, "one", &p), 0, "one");
+	vol_close(v);
+	snprintf(cmd, sizeof(cmd), "cp %s/control %s/old", home, home);
+	is_int(system(cmd), 0, "a snapshot of the control file");
+	v = must_open();
+	is_int(append(v, "two", &p), 0, "two");
+	snprintf(cmd, sizeof(cmd), "mv %s/old %s/control", home, home);
+	is_int(system(cmd), 0, "is put back");
+	is_int(append(v, "three", &p), 0, "three");
+	is_int(p.segment, 2, "goes to a new segment");
+	t = scan_all(v);
+	ok(t.good == 3 && t.other == 0, "and nothing is written over");
+	vol_close(v);
+}
+
+/* A folder that was emptied under those who have it open is no volume. */
+static void
+test_emptied(void)
+{
+	struct volume	*v;
+	struct place	 p;
+	char		 cmd[300];
+
+	fresh();
+	v = must_open();
+	is_int(append(v, "one", &p), 0, "one");
+	snprintf(cmd, sizeof(cmd), "rm -r %s && mkdir %s", home, home);
+	is_int(system(cmd), 0, "emptied");
+	is_int(append(v, "two", &p), CM_ENOINPUT, "not written to");
+	vol_close(v);
+	v = must_open();
+	is_int(append(v, "three", &p), 0, "who opens it makes it");
+	vol_close(v);
+}
+
 static void
 test_replaced(void)
 {
@@ -267,7 +364,8 @@ test_replaced(void)
 	snprintf(path, sizeof(path), "%s/00000003.seg", home);
 	is_int(truncate(path, 10), 0, "cut");
 	is_int(append(w, "five", &q), 0, "goes on");
-	is_int(q.segment, 3, "in the segment that nobody has anything of");
+	/* what it held may have been indexed: its places are not given again */
+	is_int(q.segment, 4, "in a new segment");
 	is_int(q.offset, 0, "from its start");
 	vol_close(v);
 	vol_close(w);
@@ -384,6 +482,10 @@ main(void)
 	test_killed();
 	test_dead_holder();
 	test_replaced();
+	test_torn_before_empty();
+	test_old_home();
+	test_emptied();
+	test_old_control();
 	test_numbers();
 	test_frozen();
 	test_quoted();
