@@ -114,6 +114,62 @@ record_entries(struct session *c, const struct ulid *id, struct buf *out)
 	return rc == 0 ? out->err : rc;
 }
 
+/* Until the writer has done something, or a moment. */
+static void
+wait_for_writer(struct agent *a)
+{
+	struct timespec	 ts;
+
+	pthread_mutex_lock(&a->mu);
+	a->want = true;
+	pthread_cond_signal(&a->work);
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	ts.tv_nsec += 20000000;
+	if (ts.tv_nsec >= 1000000000) {
+		ts.tv_sec++;
+		ts.tv_nsec -= 1000000000;
+	}
+	if (!a->stop)
+		pthread_cond_timedwait(&a->done, &a->mu, &ts);
+	pthread_mutex_unlock(&a->mu);
+}
+
+static uint64_t
+turns(struct agent *a)
+{
+	uint64_t	 n;
+
+	pthread_mutex_lock(&a->mu);
+	n = a->turns;
+	pthread_mutex_unlock(&a->mu);
+	return n;
+}
+
+/*
+ * One look for a record.  CM_ENOINPUT: it may still come.  A cursor that is
+ * behind its place counts only when the writer had looked, in a whole turn,
+ * whether the volume is still the one that the cursor is of.
+ */
+static int
+look_for(struct session *c, const struct ulid *id, const struct place *p,
+    bool looked, struct buf *out)
+{
+	uint32_t	 cursor;
+	int		 rc;
+
+	if ((rc = record_entries(c, id, out)) != CM_ENOINPUT)
+		return rc;
+	if ((rc = catdb_cursor(&c->a->db, NULL, p->volume, p->segment,
+	    &cursor)) != 0)
+		return rc;
+	if (cursor < p->offset + p->length || !looked)
+		return CM_ENOINPUT;
+	/* indexed between the two looks? */
+	rc = record_entries(c, id, out);
+	return rc != CM_ENOINPUT ? rc : say(c, CM_EAGAIN, "this place was "
+	    "indexed before, with another record or damaged");
+}
+
 /* wait ID PLACE: until it is indexed; gives its entries. */
 static int
 cmd_wait(struct session *c)
@@ -121,51 +177,25 @@ cmd_wait(struct session *c)
 	struct agent	*a = c->a;
 	struct ulid	 id;
 	struct place	 p;
-	struct timespec	 ts;
 	struct buf	 out;
-	uint32_t	 cursor;
-	int64_t		 end = c->wait_until_ms;
+	uint64_t	 begun = turns(a);
 	int		 rc;
 
 	if (ulid_parse(c->arg[1], strlen(c->arg[1]), &id) != 0 ||
 	    place_parse(c->arg[2], strlen(c->arg[2]), &p) != 0)
 		return say(c, CM_EDATA, "not a receipt");
 	buf_init(&out, RECEIPT_MAX);
-	for (;;) {
-		if ((rc = record_entries(c, &id, &out)) != CM_ENOINPUT)
-			break;
-		if ((rc = catdb_cursor(&a->db, NULL, p.volume, p.segment,
-		    &cursor)) != 0)
-			break;
-		if (cursor >= p.offset + p.length) {
-			/* indexed between the two looks? */
-			rc = record_entries(c, &id, &out);
-			if (rc == CM_ENOINPUT)
-				rc = say(c, CM_EAGAIN, "this place was indexed"
-				    " before, with another record or damaged");
-			break;
-		}
-		if (time_mono_ms() > end) {
+	/* the second turn to end has begun after this request */
+	while ((rc = look_for(c, &id, &p, turns(a) >= begun + 2, &out)) ==
+	    CM_ENOINPUT) {
+		if (a->stop || time_mono_ms() > c->wait_until_ms) {
 			rc = say(c, CM_ETIMEOUT, "not indexed yet");
 			break;
 		}
 		/* the answers before this one need not wait */
 		if ((rc = stream_flush(&c->s, 1)) != 0)
 			break;
-		pthread_mutex_lock(&a->mu);
-		a->want = true;
-		pthread_cond_signal(&a->work);
-		clock_gettime(CLOCK_MONOTONIC, &ts);
-		ts.tv_nsec += 20000000;
-		if (ts.tv_nsec >= 1000000000) {
-			ts.tv_sec++;
-			ts.tv_nsec -= 1000000000;
-		}
-		if (!a->stop)
-			pthread_cond_timedwait(&a->done, &a->mu, &ts);
-		else
-			end = 0;
-		pthread_mutex_unlock(&a->mu);
+		wait_for_writer(a);
 	}
 	if (rc == 0) {
 		buf_addc(&out, '\n');
@@ -707,6 +737,7 @@ replace(struct session *c, int fd, bool building)
 	}
 	for (size_t i = 0; i < a->nvols; i++) {
 		a->src[i].low = 0;
+		a->src[i].known = false;
 		a->vols[i].done = (struct vol_end){ 0, 0 };
 	}
 	if (catdb_state(&a->db, NULL, &final) != 0)

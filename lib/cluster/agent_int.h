@@ -67,6 +67,7 @@ struct agent {
 	struct change	*first, *last;
 	bool		 want;		/* somebody waits for the index */
 	atomic_bool	 stop;
+	uint64_t	 turns;		/* of the writer */
 	uint64_t	 sync_asked, sync_done;
 	unsigned	 clients;
 	struct agent_guest guests[AGENT_CLIENTS_MAX];	/* agent NULL: free */

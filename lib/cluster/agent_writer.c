@@ -140,6 +140,18 @@ look_at_conf(struct agent *a)
 	log_info(a->log, "%s was read again", new->file);
 }
 
+static void
+note_home(struct agent_volume *av, struct catindex_source *s,
+    const struct seg_meta *m)
+{
+	if (s->salt == m->salt && s->epoch == m->epoch)
+		return;
+	s->salt = m->salt;
+	s->epoch = m->epoch;
+	s->known = false;
+	av->done = (struct vol_end){ 0, 0 };
+}
+
 /* Opens what is not open, and notes how far each log is on disk. */
 static bool
 look_at_volumes(struct agent *a)
@@ -166,7 +178,7 @@ look_at_volumes(struct agent *a)
 			continue;
 		}
 		av->retry_ms = 0;
-		s->salt = vol_meta(av->v)->salt;
+		note_home(av, s, vol_meta(av->v));
 		s->synced = vol_synced(av->v);
 		if (vol_end_before(av->done, s->synced))
 			news = true;
@@ -202,6 +214,14 @@ apply(struct agent *a, struct kv_txn *x, struct change *list,
 	return 0;
 }
 
+/* All that the source had was indexed. */
+static void
+pass_over(struct agent_volume *v, struct catindex_source *s)
+{
+	v->done = s->synced;
+	s->again = false;
+}
+
 static int
 do_batch(struct agent *a, struct change *list, bool *more)
 {
@@ -235,8 +255,10 @@ do_batch(struct agent *a, struct change *list, bool *more)
 		kv_abort(x);
 	}
 	if (rc != 0) {
-		for (size_t i = 0; i < a->nvols; i++)
+		for (size_t i = 0; i < a->nvols; i++) {
 			a->src[i].low = 0;
+			a->src[i].known = false;
+		}
 		if (culprit != NULL && rc != CM_EAGAIN)
 			culprit->done = true;	/* it alone has failed */
 		return culprit != NULL ? CM_EAGAIN : rc;
@@ -246,7 +268,7 @@ do_batch(struct agent *a, struct change *list, bool *more)
 	*more = res.more || purging;
 	if (!res.more)
 		for (size_t i = 0; i < a->nvols; i++)
-			a->vols[i].done = a->src[i].synced;
+			pass_over(&a->vols[i], &a->src[i]);
 	if (res.orphans > 0)
 		log_warn(a->log, "%u recipients had no mailbox any more",
 		    res.orphans);
@@ -286,6 +308,7 @@ settle(struct agent *a, struct change *list, uint64_t synced, int rc)
 			c->rc = rc;
 		c->done = true;
 	}
+	a->turns++;
 	if (synced > a->sync_done)
 		a->sync_done = synced;
 	pthread_cond_broadcast(&a->done);

@@ -44,6 +44,7 @@ struct batch {
 	uint64_t	 bytes;
 	uint64_t	 serial;	/* counts records */
 	bool		 make;
+	bool		 again;
 	bool		 in_gap;
 	bool		 gap_left;	/* still not readable */
 	struct catindex_result *res;
@@ -297,15 +298,33 @@ put_message(struct batch *b, const struct target *t,
 	    span_of(&b->row));
 }
 
+/* Was it indexed before?  Then nobody is made for its sake. */
+static int
+is_known(struct batch *b, const struct ulid *id, bool *known)
+{
+	int	 rc;
+
+	*known = false;
+	if (!b->make && !b->again)
+		return 0;	/* put_record tells */
+	rc = kv_get(b->db->records, b->txn,
+	    (struct span){ (const char *)id->b, 16 }, &b->row);
+	*known = rc == 0;
+	return rc == CM_ENOINPUT ? 0 : rc;
+}
+
 static int
 index_record(struct batch *b, const struct seg_item *it)
 {
 	struct record_env	 e;
 	struct place		 place;
+	bool			 known;
 	int			 rc;
 
 	if (record_env_parse(it->env, it->head.env_len, &e) != 0)
 		return CM_ECORRUPT;
+	if ((rc = is_known(b, &e.id, &known)) != 0 || known)
+		return rc;
 	if (str_copy(place.volume, sizeof(place.volume), b->volume) != 0)
 		return CM_ESOFT;
 	place.segment = b->segment;
@@ -367,6 +386,7 @@ scan(struct batch *b, const struct catindex_source *s, uint32_t segment,
 	b->volume = s->volume;
 	b->segment = segment;
 	b->end = from;
+	b->again = s->again;
 	/* a gap is trusted only when the message's bytes are right too */
 	sc.messages = b->in_gap;
 	rc = seg_open(b->db->log, s->dir, segment, O_RDONLY, &sc.fd);
@@ -415,6 +435,20 @@ index_segment(struct batch *b, const struct catindex_source *s,
 	return full;
 }
 
+/* What is noted of a volume's home, and what is there. */
+static int
+homes(struct catdb *db, struct kv_txn *txn,
+    const struct catindex_source *s, char was[CATDB_HOME_SIZE],
+    char now[CATDB_HOME_SIZE])
+{
+	int	 rc;
+
+	if ((rc = str_fmt(now, CATDB_HOME_SIZE, "%08x %u", s->salt,
+	    s->epoch)) != 0)
+		return rc;
+	return catdb_home(db, txn, s->volume, was);
+}
+
 static int
 index_source(struct batch *b, struct catindex_source *s)
 {
@@ -435,6 +469,33 @@ index_source(struct batch *b, struct catindex_source *s)
 	}
 	free(list);
 	return rc;
+}
+
+/* A volume that was lost and made again begins with other records. */
+static int
+know_home(struct batch *b, struct catindex_source *s)
+{
+	char	 was[CATDB_HOME_SIZE], now[CATDB_HOME_SIZE];
+	size_t	 n;
+	int	 rc;
+
+	if (s->known || s->synced.segment == 0)
+		return 0;
+	if ((rc = homes(b->db, b->txn, s, was, now)) != 0)
+		return rc;
+	s->known = true;
+	if (strcmp(was, now) == 0)
+		return 0;
+	if ((rc = catdb_drop_cursors(b->db, b->txn, s->volume, &n)) != 0)
+		return rc;
+	s->low = 0;
+	s->again = n > 0;
+	if (n > 0)
+		log_warn(b->db->log, "volume %s: this is not the home it was "
+		    "(salt and epoch %s, now %s): all of it is indexed again; "
+		    "cm-catalog check names what was lost", s->volume,
+		    was[0] != '\0' ? was : "not known", now);
+	return catdb_set_home(b->db, b->txn, s->volume, now);
 }
 
 #define GAPS_STEP 100		/* read from the table at a time */
@@ -546,7 +607,10 @@ catindex_batch(struct catdb *db, struct kv_txn *txn,
 	b->limit = limit;
 	b->make = make;
 	b->res = res;
+	res->bad = n;
 	rc = batch_init(b);
+	for (size_t i = 0; rc == 0 && i < n; i++)
+		rc = know_home(b, &src[i]);
 	if (rc == 0 && retry_gaps)
 		rc = index_gaps(b, src, n);
 	for (size_t i = 0; rc == 0 && full == 0 && i < n; i++) {

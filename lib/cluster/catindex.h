@@ -9,16 +9,18 @@
 struct catindex_source {
 	const char	*volume;	/* name */
 	const char	*dir;
-	uint32_t	 salt;
+	uint32_t	 salt, epoch;	/* of the home */
 	struct vol_end	 synced;	/* what lies behind has to wait */
 	uint32_t	 low;		/* segments below are done */
+	bool		 known;		/* the cursors are of this home */
+	bool		 again;		/* what is indexed may be again */
 };
 
 struct catindex_result {
 	uint32_t	 records;	/* indexed in this batch */
 	uint32_t	 orphans;	/* mailboxes that no longer exist */
 	bool		 more;		/* there is more to index at once */
-	size_t		 bad;		/* on failure: the source's number */
+	size_t		 bad;		/* on failure: the source; n: none */
 };
 
 /*
@@ -26,6 +28,10 @@ struct catindex_result {
  * cursors included.  Bytes that cannot be read as records become gaps: what is
  * behind them is indexed, and they are tried again with retry_gaps.  With
  * make, mailboxes that are missing are made; else their mail is left out.
+ *
+ * Cursors that were taken from another home of that name (its salt or epoch
+ * differs) are dropped, with a line: all of the volume is indexed again, and
+ * what is known by its id stays as it is.
  */
 int	 catindex_batch(struct catdb *, struct kv_txn *,
 	    struct catindex_source *, size_t n, uint32_t limit, bool make,

@@ -1,0 +1,130 @@
+#!/usr/bin/env python3
+"""The catalog against volumes that are lost, cut, behind or made again.
+
+Each part is named after what went wrong once.
+"""
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+sys.path.insert(0, os.environ["ROOT"] + "/test/tools")
+from cluster import *
+
+BEFORE = base + "/state/catalog-before-rebuild.dump"
+AGENT_LOG = base + "/state/run/catalog.log"
+
+
+def volume(name, *copies):
+    return '<volume name="%s" home="n1" path="%s/%s">%s</volume>' % (
+        name, base, name, "".join('<copy node="n1" path="%s/%s"/>' %
+                                  (base, c) for c in copies))
+
+
+def fresh(*volumes):
+    """Another cluster with nothing in it."""
+    stop_all()
+    for d in os.listdir(base):
+        if os.path.isdir(base + "/" + d):
+            shutil.rmtree(base + "/" + d)
+    configure("".join(volumes), '<policy select="round-robin"/>')
+    users(BOB)
+
+
+def add(subject, size=20):
+    """A message on its way until it is listed; its id and place."""
+    a = store("Subject: %s\n\n%s\n" % (subject, "x" * size))
+    b = run("cm-mirror", stdin=a.stdout)
+    c = run("cm-catalog", "add", stdin=b.stdout)
+    if c.returncode != 0:
+        return ["", str([a, b, c])]
+    return c.stdout.decode().split("\t")[:2]
+
+
+def roll(volume="v1"):
+    """The next message begins another segment."""
+    stop_all()
+    os.unlink("%s/%s/control" % (base, volume))
+
+
+def uids():
+    return {x[0]: x[1] for x in listed()}
+
+
+def is_listed(*want):
+    return set(want) <= set(uids().values())
+
+
+def well(name):
+    r = run("cm-catalog", "check")
+    ok(r.returncode == 0, name, [r.returncode, r.stdout, r.stderr])
+
+
+def state():
+    r = run("cm-catalog", "stat")
+    return r.stdout.decode().split("\n")[0].split("\t")[-1]
+
+
+def sync():
+    run("cm-catalog", "sync")
+
+
+def lost_volume():
+    fresh(volume("v1"))
+    old = [add("old %d" % i)[0] for i in range(3)]
+    entry = listed()[0][0]
+    stop_all()
+    shutil.rmtree(base + "/v1")
+    new, place = add("new")
+    ok(new and is_listed(new), "a message in a volume that was lost and made "
+       "again is listed", place)
+    ok(b"not the home it was" in read(AGENT_LOG), "which the agent says",
+       read(AGENT_LOG)[-500:])
+    r = run("cm-catalog", "check")
+    ok(r.returncode == 1 and all(i.encode() in r.stdout for i in old) and
+       new.encode() not in r.stdout, "check names what was lost, and nothing "
+       "else", r)
+    r = run("cm-fetch", "-r", entry)
+    ok(r.returncode != 0 and b"new" not in r.stdout,
+       "an old entry does not give the new message", r)
+    shutil.rmtree(base + "/v1")	# under an agent that runs
+    more = add("more")[0]
+    ok(more and is_listed(new, more) and len(uids()) == 5,
+       "each is listed once", uids())
+
+
+def make_large(n=150000):
+    """So that loading takes a while."""
+    d = run("cm-catalog", "dump").stdout.decode().splitlines()[:-1]
+    k = max(i for i, x in enumerate(d) if x.split("\t")[0] in
+            ("account", "folder", "message", "meta")) + 1
+    d[k:k] = ["alias\ta%06d@example.org\t%s" % (i, BOB) for i in range(n)]
+    r = run("cm-catalog", "load", "-f", stdin="\n".join(
+        d + ["end\t%d" % len(d)]) + "\n")
+    if r.returncode != 0:
+        raise AssertionError(r)
+
+
+def aliases():
+    return sum(b"\talias\t" in x for x in
+               run("cm-user", "list").stdout.splitlines())
+
+
+def no_uid_twice(name, was):
+    now = uids()
+    twice = {e: (was[e], now[e]) for e in was if now.get(e, was[e]) != was[e]}
+    same(twice, {}, "no UID means another message: " + name)
+    same(sorted(now.values()), sorted(was.values()), "and all are listed")
+
+
+try:
+    configure()
+    for part in (lost_volume,):
+        if part.__name__ in (sys.argv[1:] or [part.__name__]):
+            part()
+finally:
+    finish()
