@@ -97,6 +97,70 @@ def lost_volume():
        "each is listed once", uids())
 
 
+def copy_behind():
+    fresh(volume("v1", "c1", "c2"))
+    first = add("first")[0]
+    roll()
+    shutil.copytree(base + "/c1", base + "/behind")
+    lost = [add("second %d" % i)[0] for i in range(3)]
+    before = uids()
+    stop_all()
+    shutil.rmtree(base + "/v1")
+    shutil.rmtree(base + "/c1")
+    os.rename(base + "/behind", base + "/c1")
+    os.rename(base + "/c2", base + "/away")
+    exits(0, "a home made of a copy that was behind", "cm-rebuild", "volume",
+          "v1")
+    new, place = add("new", size=10)
+    ok(new and is_listed(new), "what is stored there is listed", place)
+    ok(place and int(place.split(":")[1]) > 1000,
+       "in a segment that the lost home cannot have begun", place)
+    r = run("cm-catalog", "check")
+    ok(r.returncode == 1 and all(i.encode() in r.stdout for i in lost) and
+       first.encode() not in r.stdout and new.encode() not in r.stdout,
+       "check names what was lost, and nothing else", r)
+    stop_all()
+    shutil.rmtree(base + "/c2", ignore_errors=True)
+    os.rename(base + "/away", base + "/c2")
+    exits(0, "the copy that was away comes back", "cm-mirror", "-a")
+    sync()
+    well("and gives what was lost")
+    now = uids()
+    ok(all(now.get(e) == i for e, i in before.items()) and is_listed(new) and
+       len(now) == 5, "under the UIDs it had", [before, now])
+    # nothing of the second epoch reached a copy before the third
+    stop_all()
+    shutil.rmtree(base + "/v1")
+    exits(0, "the home is lost once more", "cm-rebuild", "volume", "v1")
+    third = add("third")[1]
+    stop_all()
+    for d in ("v1", "c1"):
+        shutil.rmtree(base + "/" + d)
+    os.unlink(seg("c2", int(third.split(":")[1])))
+    exits(0, "and again", "cm-rebuild", "volume", "v1")
+    fourth = add("fourth")
+    ok(fourth[0] and is_listed(fourth[0]), "what is stored is listed", fourth)
+    ok(third.split(":")[1] < fourth[1].split(":")[1],
+       "each epoch begins behind the one before", [third, fourth])
+
+
+def torn_only_record():
+    fresh(volume("v1"))
+    add("alone")
+    stop_all()
+    os.truncate(seg("v1"), 10)
+    new, place = add("next")
+    ok(new and is_listed(new), "with the only record torn, the next message "
+       "is listed", place)
+    ok(place.startswith("v1:00000002:"), "in another segment", place)
+    for name, size in (("killed in its cut", 0), ("empty after a crash", 0)):
+        roll()
+        os.truncate(seg("v1", int(place.split(":")[1])), size)
+        new, place = add(name, size=5)
+        ok(new and is_listed(new), "and behind a segment that was " + name,
+           place)
+
+
 def make_large(n=150000):
     """So that loading takes a while."""
     d = run("cm-catalog", "dump").stdout.decode().splitlines()[:-1]
@@ -123,7 +187,9 @@ def no_uid_twice(name, was):
 
 try:
     configure()
-    for part in (lost_volume,):
+    for part in (lost_volume,
+                 copy_behind,
+                 torn_only_record,):
         if part.__name__ in (sys.argv[1:] or [part.__name__]):
             part()
 finally:

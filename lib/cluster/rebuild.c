@@ -17,6 +17,7 @@
 
 #define CHUNK	(1u << 20)
 #define BATCH	(32u << 20)	/* bytes between syncs of a new copy */
+#define MS_2020	1577836800000	/* 2020-01-01 UTC */
 
 struct job {
 	const struct log *log;
@@ -242,6 +243,64 @@ fill_home(const struct log *log, const struct conf *conf,
 	return rc;
 }
 
+/* The highest segment in the folder that has bytes; 0 for none. */
+static int
+last_used(const struct log *log, const char *dir, uint32_t *last)
+{
+	uint32_t	*list, size;
+	size_t		 n;
+	int		 rc;
+
+	*last = 0;
+	if ((rc = seg_list(log, dir, &list, &n)) != 0)
+		return rc == CM_ENOINPUT ? 0 : rc;
+	for (; n > 0 && *last == 0 && rc == 0; n--)
+		if ((rc = seg_size(log, dir, list[n - 1], &size)) == 0 &&
+		    size > 0)
+			*last = list[n - 1];
+	free(list);
+	return rc;
+}
+
+/*
+ * The lost home may have been ahead of what came back, and the catalog may
+ * list its places: a home that is made anew begins far behind them.  A copy
+ * that comes back later can then still give what it has.  Each epoch skips
+ * more than the one before, since that one's segments may be lost without a
+ * trace; and since the epochs may be too, it is as many as minutes went by
+ * since 2020.  Recovery goes on behind the empty segment that is put there.
+ */
+static int
+skip_ahead(const struct log *log, const struct conf *conf,
+    const struct conf_volume *cv, uint32_t epoch)
+{
+	int64_t		 minutes = (time_now_ms() - MS_2020) / 60000;
+	uint32_t	 last, one;
+	uint64_t	 next;
+	int		 fd, rc;
+
+	if ((rc = last_used(log, cv->path, &last)) != 0)
+		return rc;
+	for (size_t i = 0; i < cv->ncopies && rc == 0; i++)
+		if (is_local(conf, cv, i) && (rc = last_used(log,
+		    cv->copies[i].path, &one)) == 0 && one > last)
+			last = one;
+	if (rc != 0)
+		return rc;
+	next = last + (uint64_t)REBUILD_SKIP * (epoch - 1);
+	/* a clock that is far ahead would take the numbers of centuries */
+	if (minutes < PLACE_SEGMENT_MAX / 2 && minutes > (int64_t)next)
+		next = (uint64_t)minutes;
+	if (next >= PLACE_SEGMENT_MAX)
+		return log_fail(log, CM_ESPACE, "volume %s: no segment number "
+		    "is left", cv->name);
+	if ((rc = seg_open(log, cv->path, (uint32_t)next, O_RDWR | O_CREAT,
+	    &fd)) != 0)
+		return rc;
+	close(fd);
+	return file_sync_dir(log, cv->path);
+}
+
 int
 rebuild_volume(const struct log *log, const struct conf *conf,
     const struct conf_volume *cv)
@@ -265,6 +324,8 @@ rebuild_volume(const struct log *log, const struct conf *conf,
 	}
 	if (rc == 0)
 		rc = fill_home(log, conf, cv, &m, &pulled);
+	if (rc == 0 && made)
+		rc = skip_ahead(log, conf, cv, m.epoch);
 	/* last: only a whole home has the file that makes it one */
 	if (rc == 0 && made)
 		rc = seg_meta_write(log, cv->path, &m);

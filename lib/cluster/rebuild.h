@@ -19,8 +19,11 @@ int	 rebuild_copy(const struct log *, const struct conf *,
 	    const struct conf_volume *, const char *dir) CM_MUST;
 /*
  * Makes the volume's home whole from its copies: missing segments, lost ends,
- * or all of it.  A home made anew gets a higher epoch.
+ * or all of it.  A home made anew gets a higher epoch, and goes on at least
+ * REBUILD_SKIP segments behind what its copies have: nobody may begin a
+ * segment that the lost home had begun.
  */
+#define REBUILD_SKIP	1000
 int	 rebuild_volume(const struct log *, const struct conf *,
 	    const struct conf_volume *) CM_MUST;
 /*

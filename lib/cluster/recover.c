@@ -230,12 +230,16 @@ recover(const struct log *log, const struct conf *conf,
 		    (rc = recover_cut(log, cv->path, last, size, end)) != 0)
 			return rc;
 	}
-	/* an open segment that nobody has anything of is used again */
+	/*
+	 * Never a number that was begun before: the file may be empty because
+	 * all of it was lost, and the catalog may know its places.
+	 */
 	next = copies_last(log, conf, cv);
-	if (next >= last)
-		next++;
-	else
-		next = end > 0 ? last + 1 : last;
+	if (next < last)
+		next = last;
+	if (next++ >= PLACE_SEGMENT_MAX)
+		return log_fail(log, CM_ESPACE, "volume %s: no segment number "
+		    "is left", cv->name);
 	log_info(log, "volume %s: scanned after a crash, goes on in segment "
 	    "%08u", cv->name, next);
 	return begin_segment(log, cv->path, next);
