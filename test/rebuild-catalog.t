@@ -161,6 +161,32 @@ def torn_only_record():
            place)
 
 
+def split_record():
+    fresh(volume("v1", "c1"))
+    want = [add("a")[0], add("b")[0]]
+    roll()
+    want.append(add("c")[0])
+    stop_all()
+    size = os.stat(seg("v1")).st_size
+    os.truncate(seg("v1"), size - 10)
+    exits(0, "a sealed segment that ends within a record is indexed",
+          "cm-rebuild", "catalog", "-f")
+    ok(is_listed(want[0], want[2]), "its other records, and those behind",
+       uids())
+    # the bytes come, as when a fetch was killed in between
+    data = read(seg("c1"))
+    for end in (size - 5, size - 1):
+        with open(seg("v1"), "r+b") as f:
+            f.seek(size - 10)
+            f.write(data[size - 10:end])
+        sync()
+    run("cm-rebuild", "check", "-r")
+    sync()
+    ok(is_listed(*want) and len(uids()) == 3, "the record whose end came "
+       "later is listed, once", uids())
+    well("check agrees")
+
+
 def make_large(n=150000):
     """So that loading takes a while."""
     d = run("cm-catalog", "dump").stdout.decode().splitlines()[:-1]
@@ -189,7 +215,8 @@ try:
     configure()
     for part in (lost_volume,
                  copy_behind,
-                 torn_only_record,):
+                 torn_only_record,
+                 split_record,):
         if part.__name__ in (sys.argv[1:] or [part.__name__]):
             part()
 finally:

@@ -39,7 +39,7 @@ struct batch {
 	struct kv_txn	*txn;
 	const char	*volume;
 	uint32_t	 segment;
-	uint32_t	 end;		/* how far the records were taken */
+	uint32_t	 from, end;	/* how far the records were taken */
 	uint32_t	 limit;
 	uint64_t	 bytes;
 	uint64_t	 serial;	/* counts records */
@@ -354,6 +354,21 @@ put_gap(struct batch *b, uint32_t offset, uint32_t length)
 	    key_gap(key, b->volume, b->segment, offset), key_u32(val, length));
 }
 
+/*
+ * A segment that ends within a record, or with bytes that are none.  The rest
+ * may come from a copy, so the cursor stays here: it would never be read
+ * whole from behind it.
+ */
+static int
+leave_tail(struct batch *b, const struct seg_item *it)
+{
+	if (it->offset > b->from)	/* said once */
+		log_warn(b->db->log, "volume %s: segment %08u: the last %u "
+		    "bytes, at %u, cannot be read (cm-rebuild check -r)",
+		    b->volume, b->segment, it->length, it->offset);
+	return 0;
+}
+
 /* Returns 1 when the batch is full. */
 static int
 on_item(void *arg, const struct seg_item *it)
@@ -361,6 +376,8 @@ on_item(void *arg, const struct seg_item *it)
 	struct batch	*b = arg;
 	int		 rc = CM_ECORRUPT;
 
+	if (it->what == SEG_TAIL && !b->in_gap)
+		return leave_tail(b, it);
 	if (it->what == SEG_RECORD || it->what == SEG_UNREAD)
 		rc = index_record(b, it);
 	if (rc == CM_ECORRUPT) {
@@ -385,7 +402,7 @@ scan(struct batch *b, const struct catindex_source *s, uint32_t segment,
 
 	b->volume = s->volume;
 	b->segment = segment;
-	b->end = from;
+	b->from = b->end = from;
 	b->again = s->again;
 	/* a gap is trusted only when the message's bytes are right too */
 	sc.messages = b->in_gap;

@@ -26,8 +26,10 @@ struct catindex_result {
 /*
  * Indexes at most limit records (and 32 MiB of envelopes) in the transaction,
  * cursors included.  Bytes that cannot be read as records become gaps: what is
- * behind them is indexed, and they are tried again with retry_gaps.  With
- * make, mailboxes that are missing are made; else their mail is left out.
+ * behind them is indexed, and they are tried again with retry_gaps.  A
+ * segment's end that is no record is left for later, since the rest of it may
+ * come.  With make, mailboxes that are missing are made; else their mail is
+ * left out.
  *
  * Cursors that were taken from another home of that name (its salt or epoch
  * differs) are dropped, with a line: all of the volume is indexed again, and
