@@ -187,6 +187,27 @@ def split_record():
     well("check agrees")
 
 
+def volume_not_indexed():
+    fresh(volume("v1"), volume("v2"))
+    want = [add("one %d" % i)[0] for i in range(4)]
+    roll("v2")
+    want += [add("two %d" % i)[0] for i in range(4)]
+    stop_all()
+    os.rename(seg("v2"), base + "/kept")
+    os.mkdir(seg("v2"))		# opens, and cannot be read
+    r = run("cm-rebuild", "catalog", "-f")
+    same(r.returncode, 75, "rebuild does not say ok while a volume cannot be "
+         "read")
+    same(state(), "being built", "and the catalog is not called good")
+    same(run("cm-catalog", "sync").returncode, 75, "nor a sync done")
+    os.rmdir(seg("v2"))
+    os.rename(base + "/kept", seg("v2"))
+    ok(until(lambda: run("cm-catalog", "sync").returncode == 0),
+       "when it can be read again")
+    ok(is_listed(*want), "all is listed", uids())
+    ok(until(lambda: state() == "ok"), "and the catalog is good", state())
+
+
 def make_large(n=150000):
     """So that loading takes a while."""
     d = run("cm-catalog", "dump").stdout.decode().splitlines()[:-1]
@@ -216,7 +237,8 @@ try:
     for part in (lost_volume,
                  copy_behind,
                  torn_only_record,
-                 split_record,):
+                 split_record,
+                 volume_not_indexed,):
         if part.__name__ in (sys.argv[1:] or [part.__name__]):
             part()
 finally:

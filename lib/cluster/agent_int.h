@@ -69,6 +69,7 @@ struct agent {
 	atomic_bool	 stop;
 	uint64_t	 turns;		/* of the writer */
 	uint64_t	 sync_asked, sync_done;
+	uint64_t	 sync_short;	/* the last that left a volume out */
 	unsigned	 clients;
 	struct agent_guest guests[AGENT_CLIENTS_MAX];	/* agent NULL: free */
 	int64_t		 idle_since;

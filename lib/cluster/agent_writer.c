@@ -59,7 +59,7 @@ agent_sync(struct agent *a)
 	pthread_cond_signal(&a->work);
 	while (a->sync_done < mine && !a->stop)
 		pthread_cond_wait(&a->done, &a->mu);
-	if (a->sync_done < mine || !a->all_open)
+	if (a->sync_done < mine || a->sync_short >= mine)
 		rc = CM_EAGAIN;
 	pthread_mutex_unlock(&a->mu);
 	return rc;
@@ -152,6 +152,14 @@ note_home(struct agent_volume *av, struct catindex_source *s,
 	av->done = (struct vol_end){ 0, 0 };
 }
 
+static void
+set_all_open(struct agent *a, bool all)
+{
+	pthread_mutex_lock(&a->mu);
+	a->all_open = all;
+	pthread_mutex_unlock(&a->mu);
+}
+
 /* Opens what is not open, and notes how far each log is on disk. */
 static bool
 look_at_volumes(struct agent *a)
@@ -183,9 +191,7 @@ look_at_volumes(struct agent *a)
 		if (vol_end_before(av->done, s->synced))
 			news = true;
 	}
-	pthread_mutex_lock(&a->mu);
-	a->all_open = all;
-	pthread_mutex_unlock(&a->mu);
+	set_all_open(a, all);
 	return news;
 }
 
@@ -244,6 +250,7 @@ do_batch(struct agent *a, struct change *list, bool *more)
 			/* go on with the others */
 			a->vols[res.bad].retry_ms = time_mono_ms() + RETRY_MS;
 			a->src[res.bad].synced = (struct vol_end){ 0, 0 };
+			set_all_open(a, false);
 			log_fail(a->log, rc, "volume %s: indexing",
 			    a->src[res.bad].volume);
 			rc = CM_EAGAIN;
@@ -309,8 +316,11 @@ settle(struct agent *a, struct change *list, uint64_t synced, int rc)
 		c->done = true;
 	}
 	a->turns++;
-	if (synced > a->sync_done)
+	if (synced > a->sync_done) {
 		a->sync_done = synced;
+		if (!a->all_open)
+			a->sync_short = synced;
+	}
 	pthread_cond_broadcast(&a->done);
 	pthread_mutex_unlock(&a->mu);
 }
