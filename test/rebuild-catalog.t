@@ -232,13 +232,35 @@ def no_uid_twice(name, was):
     same(sorted(now.values()), sorted(was.values()), "and all are listed")
 
 
+def deleted_mailbox():
+    fresh(volume("v1"))
+    users(ANN)
+    add("bob")
+    box = "".join("From a@b.c Fri Nov 24 08:00:00 2023\nSubject: %d\n\n\n"
+                  % i for i in range(6000))
+    run("cm-store", "-m", ANN, stdin=box)
+    sync()
+    exits(0, "a large mailbox is deleted", "cm-user", "del", ANN)
+    exits(0, "and the catalog rebuilt meanwhile", "cm-rebuild", "catalog")
+    well("no record refers to it")
+    lines = run("cm-catalog", "dump").stdout.decode().splitlines()
+    k = [i for i, x in enumerate(lines) if x.startswith("record\t")][-1]
+    w = lines[k].split("\t")
+    w[5] = "777.1.1" if w[5] == "-" else w[5] + ",777.1.1"
+    lines[k] = "\t".join(w)
+    r = run("cm-catalog", "load", "-f", stdin="\n".join(lines) + "\n")
+    same(r.returncode, 0, "a dump that was made meanwhile")
+    well("does not refer to it either")
+
+
 try:
     configure()
     for part in (lost_volume,
                  copy_behind,
                  torn_only_record,
                  split_record,
-                 volume_not_indexed,):
+                 volume_not_indexed,
+                 deleted_mailbox,):
         if part.__name__ in (sys.argv[1:] or [part.__name__]):
             part()
 finally:

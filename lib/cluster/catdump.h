@@ -20,6 +20,8 @@ int	 catdump_check(const struct log *, int fd, const char *name) CM_MUST;
 /*
  * Replaces the catalog by the dump, in steps; the state is CATDB_LOADING
  * until the last one, then final.  fd is read from its start.
+ * References of records to mailboxes that are not in the dump are left out:
+ * it may have been made while a mailbox was being deleted.
  */
 int	 catdump_load(struct catdb *, int fd, const char *name,
 	    enum catdb_state final) CM_MUST;
