@@ -232,6 +232,68 @@ def no_uid_twice(name, was):
     same(sorted(now.values()), sorted(was.values()), "and all are listed")
 
 
+def uids_after_a_load():
+    fresh(volume("v1"), volume("v2", "c2"))
+    add("first")
+    dump = run("cm-catalog", "dump").stdout
+    for i in range(6):
+        add("%d" % i)
+    was = uids()
+    for i in range(4):
+        stop_all()
+        shutil.rmtree(base + "/state/catalog")
+        cmd = ("cm-catalog", "load") if i % 2 else ("cm-rebuild", "catalog",
+                                                    base + "/dump")
+        write(base + "/dump", dump)
+        exits(0, " ".join(cmd[:2]), *cmd, stdin=dump)
+        sync()
+        no_uid_twice("by an agent that has just begun, time %d" % i, was)
+    stop_all()
+    shutil.rmtree(base + "/state/catalog")
+    os.rename(base + "/v2", base + "/v2.away")
+    r = exits(75, "a volume is away", "cm-catalog", "load", stdin=dump)
+    same(state(), "missing", "nothing is loaded then")
+    os.rename(base + "/v2.away", base + "/v2")
+    exits(0, "and it is when the volume is back", "cm-catalog", "load",
+          stdin=dump)
+    sync()
+    no_uid_twice("after a volume was away", was)
+
+    # One volume, indexed in another order than it lies there.
+    fresh(volume("v1", "c1"))
+    dump = run("cm-catalog", "dump").stdout
+    add("a")
+    add("b")
+    roll()
+    add("c")
+    stop_all()
+    os.truncate(seg("v1"), os.stat(seg("v1")).st_size - 10)
+    run("cm-catalog", "load", "-f", stdin=dump)
+    sync()
+    run("cm-rebuild", "check", "-r")
+    sync()
+    was = uids()
+    exits(0, "load behind a repair", "cm-catalog", "load", "-f", stdin=dump)
+    sync()
+    no_uid_twice("after a repair", was)
+
+    # What was lost with a volume had UIDs too.
+    fresh(volume("v1"))
+    add("kept")
+    dump = run("cm-catalog", "dump").stdout
+    lost = [add("lost %d" % i)[0] for i in range(3)]
+    was = uids()
+    stop_all()
+    shutil.rmtree(base + "/v1")
+    exits(0, "load beside a new volume", "cm-catalog", "load", "-f",
+          stdin=dump)
+    new = add("new")[0]
+    now = uids()
+    ok(new in now.values() and all(now.get(e, i) == i for e, i in
+                                   was.items()),
+       "no UID means another message: after a volume was lost", [was, now])
+
+
 def deleted_mailbox():
     fresh(volume("v1"))
     users(ANN)
@@ -259,6 +321,7 @@ try:
                  copy_behind,
                  torn_only_record,
                  split_record,
+                 uids_after_a_load,
                  volume_not_indexed,
                  deleted_mailbox,):
         if part.__name__ in (sys.argv[1:] or [part.__name__]):

@@ -699,18 +699,11 @@ is_same(struct session *c, int fd, bool *same)
 }
 
 static int
-skip_uids(struct agent *a)
+skip_uids(struct catdb *db, struct kv_txn *x, void *arg)
 {
-	struct kv_txn	*x;
-	int		 rc;
+	struct agent	*a = arg;
 
-	if ((rc = kv_begin(a->db.env, &x)) != 0)
-		return rc;
-	if ((rc = catindex_skip_uids(&a->db, x, a->src, a->nvols)) != 0) {
-		kv_abort(x);
-		return rc;
-	}
-	return kv_commit(x);
+	return catindex_skip_uids(db, x, a->src, a->nvols);
 }
 
 /* fd -1: everything is built from the volumes. */
@@ -724,9 +717,10 @@ replace(struct session *c, int fd, bool building)
 
 	final = building ? CATDB_BUILDING : CATDB_OK;
 	if (fd != -1) {
-		rc = catdump_load(&a->db, fd, "dump", final);
-		if (rc == 0)
-			rc = skip_uids(a);
+		if ((rc = agent_look(a)) != 0)
+			return say(c, rc, "a volume cannot be read: "
+			    "cm-rebuild volume first");
+		rc = catdump_load(&a->db, fd, "dump", final, skip_uids, a);
 	} else if ((rc = kv_begin(a->db.env, &x)) == 0) {
 		if ((rc = catdb_clear(&a->db, x)) == 0)
 			rc = catdb_set_state(&a->db, x, final);
@@ -735,11 +729,7 @@ replace(struct session *c, int fd, bool building)
 		else
 			kv_abort(x);
 	}
-	for (size_t i = 0; i < a->nvols; i++) {
-		a->src[i].low = 0;
-		a->src[i].known = false;
-		a->vols[i].done = (struct vol_end){ 0, 0 };
-	}
+	agent_forget(a);
 	if (catdb_state(&a->db, NULL, &final) != 0)
 		final = CATDB_LOADING;
 	a->state = final;

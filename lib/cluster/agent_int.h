@@ -95,6 +95,11 @@ int	 agent_change(struct agent *, change_fn, void *arg);
 int	 agent_sync(struct agent *);
 void	 agent_ask(struct agent *);	/* index now */
 
+/* The next two: writing is held.  Are all volumes open?  CM_EAGAIN. */
+int	 agent_look(struct agent *);
+/* The tables are others now: everything is looked at again. */
+void	 agent_forget(struct agent *);
+
 /* agent_cmds.c: one connection, until its end. */
 void	 agent_session(struct agent_guest *);
 

@@ -195,6 +195,31 @@ look_at_volumes(struct agent *a)
 	return news;
 }
 
+int
+agent_look(struct agent *a)
+{
+	int	 rc;
+
+	if (a->vols == NULL && (rc = list_volumes(a)) != 0)
+		return rc;
+	look_at_conf(a);
+	for (size_t i = 0; i < a->nvols; i++)
+		a->vols[i].retry_ms = 0;
+	look_at_volumes(a);
+	return a->all_open ? 0 : CM_EAGAIN;
+}
+
+void
+agent_forget(struct agent *a)
+{
+	for (size_t i = 0; i < a->nvols; i++) {
+		a->src[i].low = 0;
+		a->src[i].known = false;
+		a->vols[i].done = (struct vol_end){ 0, 0 };
+	}
+	a->purging = a->gaps = true;
+}
+
 /* The changes of a batch, in their order.  A failure that may have left
  * half a change behind is the batch's. */
 static int
@@ -410,9 +435,11 @@ agent_writer(void *arg)
 	uint64_t	 sync;
 	bool		 more = false;
 
+	pthread_mutex_lock(&a->writing);
 	a->purging = a->gaps = true;
-	if (list_volumes(a) != 0)
+	if (a->vols == NULL && list_volumes(a) != 0)
 		a->stop = true;
+	pthread_mutex_unlock(&a->writing);
 	for (;;) {
 		list = next_work(a, more, &sync);
 		if (a->stop && list == NULL)

@@ -660,15 +660,16 @@ catdump_check(const struct log *log, int fd, const char *name)
 
 /* One transaction that sets the state. */
 static int
-change_state(struct catdb *db, bool clear, enum catdb_state state)
+change_state(struct catdb *db, enum catdb_state state, catdump_fn fn,
+    void *arg)
 {
 	struct kv_txn	*x;
 	int		 rc;
 
 	if ((rc = kv_begin(db->env, &x)) != 0)
 		return rc;
-	if (clear)
-		rc = catdb_clear(db, x);
+	if (fn != NULL)
+		rc = fn(db, x, arg);
 	if (rc == 0)
 		rc = catdb_set_state(db, x, state);
 	if (rc != 0) {
@@ -678,15 +679,22 @@ change_state(struct catdb *db, bool clear, enum catdb_state state)
 	return kv_commit(x);
 }
 
+static int
+clear(struct catdb *db, struct kv_txn *x, void *arg)
+{
+	(void)arg;
+	return catdb_clear(db, x);
+}
+
 int
 catdump_load(struct catdb *db, int fd, const char *name,
-    enum catdb_state final)
+    enum catdb_state final, catdump_fn last, void *arg)
 {
 	struct load	 l;
 	int		 rc;
 
 	if ((rc = catdump_check(db->log, fd, name)) != 0 ||
-	    (rc = change_state(db, true, CATDB_LOADING)) != 0)
+	    (rc = change_state(db, CATDB_LOADING, clear, NULL)) != 0)
 		return rc;
 	load_init(&l, db);
 	if ((rc = kv_begin(db->env, &l.txn)) == 0) {
@@ -697,5 +705,5 @@ catdump_load(struct catdb *db, int fd, const char *name,
 			kv_abort(l.txn);
 	}
 	load_free(&l);
-	return rc == 0 ? change_state(db, false, final) : rc;
+	return rc == 0 ? change_state(db, final, last, arg) : rc;
 }

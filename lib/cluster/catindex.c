@@ -644,47 +644,78 @@ catindex_batch(struct catdb *db, struct kv_txn *txn,
 	return rc;
 }
 
+/* Records that may have got UIDs since a dump was made. */
 struct waiting {
-	uint64_t	 records;
+	struct catdb	*db;
+	struct kv_txn	*txn;
+	uint64_t	 n;
 };
+
+#define RECORD_MIN	100		/* bytes; they are longer */
+#define LOST_MAX	(1u << 20)	/* with a home; none to count */
 
 static int
 count_item(void *arg, const struct seg_item *it)
 {
 	struct waiting	*w = arg;
 
-	if (it->what != SEG_TAIL && it->what != SEG_HOLE)
-		w->records++;
+	/* what cannot be read now could be read then */
+	if (it->what == SEG_TAIL || it->what == SEG_HOLE)
+		w->n += it->length / RECORD_MIN;
+	w->n++;
 	return 0;
 }
 
 static int
-count_waiting(struct catdb *db, struct kv_txn *txn,
-    const struct catindex_source *s, struct waiting *w)
+count_gap(void *arg, struct span key, struct span value)
 {
-	struct seg_scan	 sc = { .salt = s->salt, .fn = count_item, .arg = w };
-	uint32_t	*list, cur, limit;
-	size_t		 n;
+	struct waiting	*w = arg;
+
+	(void)key;
+	if (value.len != 4)
+		return CM_ECORRUPT;
+	w->n += get_u32(value.p) / RECORD_MIN + 1;
+	return 0;
+}
+
+static int
+count_segment(struct waiting *w, const struct catindex_source *s,
+    uint32_t segment, bool all)
+{
+	struct seg_scan	 sc = { .salt = s->salt, .segment = segment,
+			    .fn = count_item, .arg = w };
 	int		 rc;
 
-	if ((rc = seg_list(db->log, s->dir, &list, &n)) != 0)
+	if ((rc = segment_limit(w->db->log, s, segment, &sc.to)) != 0 ||
+	    (!all && (rc = catdb_cursor(w->db, w->txn, s->volume, segment,
+	    &sc.from)) != 0))
 		return rc;
-	for (size_t i = 0; i < n && rc == 0; i++) {
-		if ((rc = segment_limit(db->log, s, list[i], &limit)) != 0 ||
-		    (rc = catdb_cursor(db, txn, s->volume, list[i],
-		    &cur)) != 0)
-			break;
-		if (cur >= limit)
-			continue;
-		sc.segment = list[i];
-		sc.from = cur;
-		sc.to = limit;
-		rc = seg_open(db->log, s->dir, list[i], O_RDONLY, &sc.fd);
-		if (rc != 0)
-			break;
-		rc = seg_scan(db->log, &sc);
-		close(sc.fd);
-	}
+	if (sc.from >= sc.to)
+		return 0;
+	rc = seg_open(w->db->log, s->dir, segment, O_RDONLY, &sc.fd);
+	if (rc != 0)
+		return rc;
+	rc = seg_scan(w->db->log, &sc);
+	close(sc.fd);
+	return rc;
+}
+
+static int
+count_waiting(struct waiting *w, const struct catindex_source *s)
+{
+	char		 was[CATDB_HOME_SIZE], now[CATDB_HOME_SIZE];
+	uint32_t	*list;
+	size_t		 n;
+	bool		 all;
+	int		 rc;
+
+	if ((rc = homes(w->db, w->txn, s, was, now)) != 0 ||
+	    (rc = seg_list(w->db->log, s->dir, &list, &n)) != 0)
+		return rc;
+	if ((all = strcmp(was, now) != 0) && was[0] != '\0')
+		w->n += LOST_MAX;
+	for (size_t i = 0; i < n && rc == 0; i++)
+		rc = count_segment(w, s, list[i], all);
 	free(list);
 	return rc;
 }
@@ -719,20 +750,17 @@ int
 catindex_skip_uids(struct catdb *db, struct kv_txn *txn,
     struct catindex_source *src, size_t n)
 {
+	struct waiting	 w = { db, txn, 0 };
 	struct raise	 r = { db, txn, 0 };
-	struct waiting	 w;
-	size_t		 volumes = 0;
+	struct span	 all = { "", 0 };
 	int		 rc;
 
-	for (size_t i = 0; i < n; i++) {
-		memset(&w, 0, sizeof(w));
-		if ((rc = count_waiting(db, txn, &src[i], &w)) != 0)
+	for (size_t i = 0; i < n; i++)
+		if ((rc = count_waiting(&w, &src[i])) != 0)
 			return rc;
-		r.by += w.records;
-		volumes += w.records > 0;
-	}
-	if (volumes < 2)
+	if ((rc = kv_walk(db->gaps, txn, all, 0, count_gap, &w)) != 0)
+		return rc;
+	if ((r.by = w.n) == 0)
 		return 0;
-	return kv_walk(db->folders, txn, (struct span){ "", 0 }, 0, raise_uid,
-	    &r);
+	return kv_walk(db->folders, txn, all, 0, raise_uid, &r);
 }

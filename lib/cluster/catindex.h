@@ -40,10 +40,11 @@ int	 catindex_batch(struct catdb *, struct kv_txn *,
 	    bool retry_gaps, struct catindex_result *) CM_MUST;
 
 /*
- * Before records are indexed again behind a loaded dump: when more than one
- * volume has some, the order in which UIDs were given out then is not known.
- * So that none comes to mean another message, every folder's next UID is
- * raised by the number of records that wait.
+ * Before records are indexed again behind a loaded dump.  In which order they
+ * got UIDs then is not known: there may be several volumes, damage that was
+ * repaired, bytes that a copy gave back.  So that no UID comes to mean another
+ * message, every folder's next UID is raised by the number of records that
+ * wait, or more.  Every source must be open.
  */
 int	 catindex_skip_uids(struct catdb *, struct kv_txn *,
 	    struct catindex_source *, size_t n) CM_MUST;
