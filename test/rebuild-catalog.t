@@ -225,6 +225,64 @@ def aliases():
                run("cm-user", "list").stdout.splitlines())
 
 
+def killed_and_run_again():
+    fresh(volume("v1"))
+    add("one")
+    run("cm-catalog", "flag", "+\\Flagged", BOB + "/INBOX/1")
+    r = run("cm-user", "passwd", BOB, stdin="secret\n")
+    make_large()
+    dump = run("cm-catalog", "dump").stdout
+    half = False
+    for wait in (0.05, 0.1, 0.2, 0.4, 0.8, 1.6) * 3:
+        if os.path.exists(BEFORE):
+            os.unlink(BEFORE)
+        p = subprocess.Popen(["cm-rebuild", "catalog"],
+                             stderr=subprocess.DEVNULL)
+        until(lambda: os.path.exists(BEFORE))
+        time.sleep(wait)
+        p.kill()
+        p.wait()
+        kill(helper("catalog"))
+        half = state() == "half loaded"
+        if half:
+            break
+        exits(0, "a rebuild goes on", "cm-rebuild", "catalog")
+    ok(half, "a rebuild is killed while it loads", state())
+    same(run("cm-user", "list").returncode, 75, "nobody is told anything")
+    r = exits(0, "it is run again", "cm-rebuild", "catalog")
+    ok(b"without a dump" not in r.stderr, "with the dump it had made", r)
+    same(run("cm-catalog", "dump").stdout == dump, True,
+         "passwords, aliases, flags and UIDs are as they were")
+
+
+def changes_meanwhile():
+    fresh(volume("v1"))
+    add("one")
+    make_large()
+    acked, stop = [], threading.Event()
+
+    def work():
+        n = 0
+        while not stop.is_set():
+            n += 1
+            r = run("cm-catalog", "flag", "+k%d" % n, BOB + "/INBOX/1")
+            if r.returncode == 0:
+                acked.append("k%d" % n)
+    t = threading.Thread(target=work)
+    t.start()
+    until(lambda: len(acked) > 3)
+    for i in range(3):
+        exits(0, "a rebuild while users change things", "cm-rebuild",
+              "catalog")
+    stop.set()
+    t.join()
+    have = set(listed()[0][5].split())
+    ok(set(acked) <= have, "no change that was acknowledged is lost",
+       sorted(set(acked) - have))
+    # in a catalog that is half loaded they would be
+    same(aliases(), 150000, "and everything else is there")
+
+
 def no_uid_twice(name, was):
     now = uids()
     twice = {e: (was[e], now[e]) for e in was if now.get(e, was[e]) != was[e]}
@@ -322,6 +380,8 @@ try:
                  torn_only_record,
                  split_record,
                  uids_after_a_load,
+                 changes_meanwhile,
+                 killed_and_run_again,
                  volume_not_indexed,
                  deleted_mailbox,):
         if part.__name__ in (sys.argv[1:] or [part.__name__]):

@@ -227,8 +227,12 @@ apply(struct agent *a, struct kv_txn *x, struct change *list,
     struct change **culprit)
 {
 	for (struct change *c = list; c != NULL; c = c->next) {
-		if (c->done)
+		if (c->failed)
 			continue;
+		if (a->state != CATDB_OK && a->state != CATDB_BUILDING) {
+			c->rc = CM_EAGAIN;	/* it would be loaded over */
+			continue;
+		}
 		c->rc = c->fn(&a->db, x, c->arg);
 		switch (c->rc) {
 		case CM_OK:
@@ -292,7 +296,7 @@ do_batch(struct agent *a, struct change *list, bool *more)
 			a->src[i].known = false;
 		}
 		if (culprit != NULL && rc != CM_EAGAIN)
-			culprit->done = true;	/* it alone has failed */
+			culprit->failed = true;
 		return culprit != NULL ? CM_EAGAIN : rc;
 	}
 	a->purging = purging;
@@ -336,7 +340,7 @@ settle(struct agent *a, struct change *list, uint64_t synced, int rc)
 	pthread_mutex_lock(&a->mu);
 	for (struct change *c = list; c != NULL; c = next) {
 		next = c->next;
-		if (rc != 0 && !c->done)
+		if (rc != 0 && !c->failed)
 			c->rc = rc;
 		c->done = true;
 	}

@@ -336,64 +336,6 @@ rebuild_volume(const struct log *log, const struct conf *conf,
 	return rc;
 }
 
-static int
-keep_line(void *arg, struct span line)
-{
-	struct buf	*b = arg;
-
-	buf_add(b, line.p, line.len);
-	buf_addc(b, '\n');
-	return b->err;
-}
-
-struct to_file {
-	struct buf	 b;
-	int		 fd;
-};
-
-static int
-line_to_file(void *arg, struct span line)
-{
-	struct to_file	*f = arg;
-	int		 rc;
-
-	if ((rc = keep_line(&f->b, line)) != 0 || f->b.len < CHUNK)
-		return rc;
-	rc = file_write(f->fd, f->b.p, f->b.len);
-	buf_reset(&f->b);
-	return rc;
-}
-
-/* The present catalog goes to a file that stays, for whoever regrets it. */
-static int
-dump_present(const struct log *log, const struct conf *conf,
-    struct catalog *cat, char path[FILE_PATH_MAX])
-{
-	const char	*words[] = { "dump", "now", NULL };
-	struct to_file	 f = { .fd = -1 };
-	char		 tmp[FILE_PATH_MAX];
-	int		 rc;
-
-	if (str_fmt(path, FILE_PATH_MAX, "%s/catalog-before-rebuild.dump",
-	    conf->node->state) != 0 ||
-	    str_fmt(tmp, sizeof(tmp), "%s.tmp", path) != 0)
-		return log_fail(log, CM_ETOOBIG, "%s", conf->node->state);
-	buf_init(&f.b, 64u << 20);
-	f.fd = open(tmp, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	if (f.fd == -1)
-		return log_errno(log, "%s", tmp);
-	rc = catalog_call(cat, words, -1, -1, line_to_file, &f);
-	if (rc == 0 && (rc = file_write(f.fd, f.b.p, f.b.len)) != 0)
-		log_fail(log, rc, "%s", tmp);
-	if (rc == 0 && (fsync(f.fd) == -1 || rename(tmp, path) == -1))
-		rc = log_errno(log, "%s", tmp);
-	if (rc != 0)
-		unlink(tmp);
-	close(f.fd);
-	buf_free(&f.b);
-	return rc;
-}
-
 /* A store that cannot be opened makes way; it is kept. */
 static int
 set_aside(const struct log *log, const struct conf *conf)
@@ -410,28 +352,14 @@ set_aside(const struct log *log, const struct conf *conf)
 	return 0;
 }
 
+/* Is there an agent?  Sets a broken catalog aside. */
 static int
-state_line(void *arg, struct span line)
-{
-	struct span	 f;
-
-	if (str_field(&line, '\t', &f) && span_is(f, "state"))
-		*(bool *)arg = span_is(line, "ok");
-	return 0;
-}
-
-/* Is there an agent with a good catalog?  Sets a broken one aside. */
-static int
-look(const struct log *log, const struct conf *conf, struct catalog *cat,
-    bool *good)
+look(const struct log *log, const struct conf *conf, struct catalog *cat)
 {
 	const char	*words[] = { "stat", NULL };
 	int		 rc;
 
-	*good = false;
-	rc = catalog_call(cat, words, -1, CATALOG_CALL_MS, state_line, good);
-	if (rc == 0)
-		return 0;
+	rc = catalog_call(cat, words, -1, CATALOG_CALL_MS, NULL, NULL);
 	if (rc != CM_EAWAY && rc != CM_ECORRUPT && rc != CM_EIO)
 		return rc;
 	if (catalog_stop(cat) != 0)
@@ -439,33 +367,43 @@ look(const struct log *log, const struct conf *conf, struct catalog *cat,
 	return set_aside(log, conf);
 }
 
+static int
+from_line(void *arg, struct span line)
+{
+	const struct log *log = arg;
+	struct span	 f;
+
+	if (!str_field(&line, '\t', &f) || !span_is(f, "from"))
+		return 0;
+	if (span_is(line, "volumes"))
+		log_warn(log, "without a dump: passwords, aliases and flags "
+		    "are not known, deleted messages come back, and folders "
+		    "get a new UIDVALIDITY");
+	else if (span_is(line, "loading"))
+		log_info(log, "the load that was cut off goes on");
+	else if (span_is(line, "building"))
+		log_info(log, "the rebuild that was begun goes on");
+	return 0;
+}
+
 int
 rebuild_catalog(const struct log *log, const struct conf *conf,
     struct catalog *cat, const char *dump, bool scratch)
 {
 	const char	*words[] = { "rebuild", NULL, NULL };
-	char		 path[FILE_PATH_MAX];
-	bool		 good;
+	struct log	 copy = *log;
 	int		 fd = -1, rc;
 
-	if ((rc = look(log, conf, cat, &good)) != 0)
+	if ((rc = look(log, conf, cat)) != 0)
 		return rc;
-	if (good) {
-		if ((rc = dump_present(log, conf, cat, path)) != 0)
-			return rc;
-		if (dump == NULL && !scratch)
-			dump = path;
-	}
 	if (dump != NULL) {
 		if ((fd = open(dump, O_RDONLY | O_CLOEXEC)) == -1)
 			return log_errno(log, "%s", dump);
 		words[1] = "dump";
-	} else {
-		log_warn(log, "without a dump: passwords, aliases and flags "
-		    "are not known, deleted messages come back, and folders "
-		    "get a new UIDVALIDITY");
+	} else if (scratch) {
+		words[1] = "volumes";
 	}
-	rc = catalog_call(cat, words, fd, -1, NULL, NULL);
+	rc = catalog_call(cat, words, fd, -1, from_line, &copy);
 	if (fd != -1)
 		close(fd);
 	return rc;

@@ -27,9 +27,9 @@ int	 rebuild_copy(const struct log *, const struct conf *,
 int	 rebuild_volume(const struct log *, const struct conf *,
 	    const struct conf_volume *) CM_MUST;
 /*
- * The catalog from the volumes, behind a dump when one is given; a catalog
- * that works is dumped first, and that dump is used.  scratch: from the
- * volumes alone, whatever there is.
+ * The catalog anew: what is there (a good one, or a rebuild or load that was
+ * cut off), or the dump when one is given, and behind it the volumes.
+ * scratch: from the volumes alone, whatever there is.
  */
 int	 rebuild_catalog(const struct log *, const struct conf *,
 	    struct catalog *, const char *dump, bool scratch) CM_MUST;
