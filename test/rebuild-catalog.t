@@ -352,6 +352,33 @@ def uids_after_a_load():
        "no UID means another message: after a volume was lost", [was, now])
 
 
+def good_catalog_stays():
+    fresh(volume("v1"))
+    add("one")
+    sync()
+    before = run("cm-catalog", "dump").stdout
+    stop_all()
+
+    def full():
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
+    r = run("cm-rebuild", "catalog", pre=full)
+    ok(r.returncode in (73, 74, 75), "without space the catalog is not "
+       "rebuilt", r)
+    stop_all()
+    same([x for x in os.listdir(base + "/state") if ".bad." in x], [],
+         "nor set aside")
+    same(run("cm-catalog", "dump").stdout, before, "and stays as it is")
+    stop_all()
+    for f in os.listdir(base + "/state/catalog"):
+        write(base + "/state/catalog/" + f, os.urandom(20000))
+    write(base + "/dump", before)
+    exits(0, "a corrupt one is", "cm-rebuild", "catalog", base + "/dump")
+    same(len([x for x in os.listdir(base + "/state") if ".bad." in x]), 1,
+         "set aside")
+    same(run("cm-catalog", "dump").stdout, before, "and made again")
+
+
 def deleted_mailbox():
     fresh(volume("v1"))
     users(ANN)
@@ -375,15 +402,9 @@ def deleted_mailbox():
 
 try:
     configure()
-    for part in (lost_volume,
-                 copy_behind,
-                 torn_only_record,
-                 split_record,
-                 uids_after_a_load,
-                 changes_meanwhile,
-                 killed_and_run_again,
-                 volume_not_indexed,
-                 deleted_mailbox,):
+    for part in (lost_volume, copy_behind, torn_only_record, split_record,
+                 uids_after_a_load, changes_meanwhile, killed_and_run_again,
+                 volume_not_indexed, deleted_mailbox, good_catalog_stays):
         if part.__name__ in (sys.argv[1:] or [part.__name__]):
             part()
 finally:

@@ -5,12 +5,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/lock.h"
 #include "base/progress.h"
+#include "base/spawn.h"
 #include "base/str.h"
 #include "base/time.h"
+#include "cluster/catdb.h"
 #include "cluster/copy.h"
 #include "cluster/reconcile.h"
 #include "cluster/volume.h"
@@ -18,6 +22,7 @@
 #define CHUNK	(1u << 20)
 #define BATCH	(32u << 20)	/* bytes between syncs of a new copy */
 #define MS_2020	1577836800000	/* 2020-01-01 UTC */
+#define STORE_ROOM (40u << 20)	/* over a file of the store's log */
 
 struct job {
 	const struct log *log;
@@ -352,19 +357,100 @@ set_aside(const struct log *log, const struct conf *conf)
 	return 0;
 }
 
-/* Is there an agent?  Sets a broken catalog aside. */
+/*
+ * The store says "corrupt" also when its recovery cannot write: can this
+ * process write as much as a recovery may?
+ */
+static int
+can_write(const struct log *log, const struct conf *conf)
+{
+	const char	*dir = conf->node->state;
+	char		*p;
+	int		 fd, rc;
+
+	if ((p = calloc(1, STORE_ROOM)) == NULL)
+		return log_fail(log, CM_ENOMEM, "%s", dir);
+	rc = (fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600)) == -1 ?
+	    log_errno(log, "%s", dir) : 0;
+	if (rc == 0 && (rc = file_write(fd, p, STORE_ROOM)) != 0)
+		log_fail(log, rc, "%s: %u bytes for the catalog", dir,
+		    STORE_ROOM);
+	if (fd != -1)
+		close(fd);
+	free(p);
+	return rc;
+}
+
+struct store {
+	const struct log *log;
+	char		 dir[FILE_PATH_MAX];
+};
+
+static int
+try_store(void *arg)
+{
+	const struct store	*s = arg;
+	struct catdb		 db;
+	int			 rc;
+
+	if ((rc = catdb_open(s->log, s->dir, &db)) == 0)
+		catdb_close(&db);
+	return rc;
+}
+
+/* No agent starts.  Why?  Only a store that is corrupt makes way. */
+static int
+look_at_store(const struct log *log, const struct conf *conf)
+{
+	struct store	 s = { .log = log };
+	char		 path[FILE_PATH_MAX];
+	int		 lock, rc;
+
+	if ((rc = can_write(log, conf)) != 0)
+		return rc;
+	if (str_fmt(path, sizeof(path), "%s/run/catalog.lock",
+	    conf->node->state) != 0 ||
+	    str_fmt(s.dir, sizeof(s.dir), "%s/catalog",
+	    conf->node->state) != 0)
+		return log_fail(log, CM_ETOOBIG, "%s", conf->node->state);
+	if ((lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600)) == -1)
+		return log_errno(log, "%s", path);
+	if ((rc = lock_file(lock, LOCK_EX, VOL_WAIT_MS)) != 0) {
+		log_fail(log, rc, "%s", path);
+		goto out;
+	}
+	rc = spawn_call(log, try_store, &s);
+	if (rc == CM_ECORRUPT)
+		rc = set_aside(log, conf);
+	else
+		rc = log_fail(log, rc != 0 ? rc : CM_EAWAY, "the catalog can "
+		    "be used, but its agent does not start; see %s/run/"
+		    "catalog.log", conf->node->state);
+out:
+	close(lock);
+	return rc;
+}
+
+/* Is there an agent?  When its store is broken, it is set aside. */
 static int
 look(const struct log *log, const struct conf *conf, struct catalog *cat)
 {
 	const char	*words[] = { "stat", NULL };
-	int		 rc;
+	int		 rc, stop = 0;
 
 	rc = catalog_call(cat, words, -1, CATALOG_CALL_MS, NULL, NULL);
-	if (rc != CM_EAWAY && rc != CM_ECORRUPT && rc != CM_EIO)
-		return rc;
-	if (catalog_stop(cat) != 0)
-		return rc;
-	return set_aside(log, conf);
+	if (rc == CM_ECORRUPT) {
+		/* a disk that was full for a while ends like this too */
+		if ((rc = can_write(log, conf)) != 0 ||
+		    (rc = catalog_stop(cat)) != 0)
+			return rc;
+		rc = catalog_call(cat, words, -1, CATALOG_CALL_MS, NULL, NULL);
+		if (rc == CM_ECORRUPT && (stop = catalog_stop(cat)) == 0)
+			return set_aside(log, conf);
+	}
+	if (stop != 0)
+		return stop;
+	return rc == CM_EAWAY ? look_at_store(log, conf) : rc;
 }
 
 static int

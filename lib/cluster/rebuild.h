@@ -29,7 +29,8 @@ int	 rebuild_volume(const struct log *, const struct conf *,
 /*
  * The catalog anew: what is there (a good one, or a rebuild or load that was
  * cut off), or the dump when one is given, and behind it the volumes.
- * scratch: from the volumes alone, whatever there is.
+ * scratch: from the volumes alone, whatever there is.  Only a store that is
+ * corrupt is set aside; another failure is returned, and nothing is changed.
  */
 int	 rebuild_catalog(const struct log *, const struct conf *,
 	    struct catalog *, const char *dump, bool scratch) CM_MUST;
