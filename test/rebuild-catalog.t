@@ -378,6 +378,30 @@ def good_catalog_stays():
          "set aside")
     same(run("cm-catalog", "dump").stdout, before, "and made again")
 
+def older_dump():
+    """Mail for mailboxes that a loaded dump does not know."""
+    fresh(volume("v1"))
+    dump = run("cm-catalog", "dump").stdout
+    users(ANN)
+    a = store("Subject: new\n\n\n", ANN)
+    run("cm-catalog", "sync")
+    same(len(listed(ANN)), 1, "a mailbox newer than the dump")
+    exits(0, "load an older dump", "cm-catalog", "load", "-f", stdin=dump)
+    sync()
+    same(len(listed(ANN)), 1, "its mail is listed again")
+    exits(0, "deleted", "cm-user", "del", ANN)
+    dump = run("cm-catalog", "dump").stdout
+    ok(b"\ndeleted\t" + ANN.encode() in dump, "is noted in dumps", dump)
+    stop_all()
+    # late mail, stored before and indexed after
+    roll()
+    shutil.rmtree(base + "/state/catalog")
+    exits(0, "rebuilt with that dump", "cm-rebuild", "catalog",
+          "/dev/stdin", stdin=dump)
+    same(run("cm-route", "rcpt", ANN).returncode, 67, "it stays deleted")
+    users(ANN)
+    same(listed(ANN), [], "and is empty when it is added again")
+
 
 def deleted_mailbox():
     fresh(volume("v1"))
@@ -404,7 +428,8 @@ try:
     configure()
     for part in (lost_volume, copy_behind, torn_only_record, split_record,
                  uids_after_a_load, changes_meanwhile, killed_and_run_again,
-                 volume_not_indexed, deleted_mailbox, good_catalog_stays):
+                 volume_not_indexed, older_dump, deleted_mailbox,
+                 good_catalog_stays):
         if part.__name__ in (sys.argv[1:] or [part.__name__]):
             part()
 finally:

@@ -55,6 +55,26 @@ cmd_stop(struct session *c)
 	return 0;
 }
 
+static int
+any_row(void *arg, struct span k, struct span v)
+{
+	(void)k;
+	(void)v;
+	*(bool *)arg = true;
+	return 1;
+}
+
+/* Not one mailbox: the state folder may not be mounted. */
+static bool
+is_empty(struct session *c)
+{
+	struct span	 all = { "", 0 };
+	bool		 any = false;
+
+	return kv_walk(c->a->db.accounts, NULL, all, 0, any_row, &any) >= 0 &&
+	    !any;
+}
+
 /* rcpt ADDRESS: the mailboxes it means. */
 static int
 cmd_rcpt(struct session *c)
@@ -69,6 +89,9 @@ cmd_rcpt(struct session *c)
 	if ((rc == CM_ENOUSER || rc == CM_ENOHOST) &&
 	    c->a->state != CATDB_OK)
 		rc = CM_EAGAIN;
+	else if ((rc == CM_ENOUSER || rc == CM_ENOHOST) && is_empty(c))
+		rc = say(c, CM_EAGAIN, "there is no mailbox at all yet "
+		    "(cm-user add)");
 	rest = (struct span){ out.p, out.len };
 	while (rc == 0 && str_field(&rest, '\n', &l))
 		if (l.len > 0)

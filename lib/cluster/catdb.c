@@ -19,6 +19,7 @@ struct table {
 	{ "folders", &(d)->folders }, { "messages", &(d)->messages },	\
 	{ "records", &(d)->records }, { "cursors", &(d)->cursors },	\
 	{ "gaps", &(d)->gaps }, { "purge", &(d)->purge },		\
+	{ "deleted", &(d)->deleted },					\
 }
 
 int

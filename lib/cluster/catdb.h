@@ -28,6 +28,8 @@ struct catdb {
 	struct kv	*cursors;	/* volume, segment -> indexed up to */
 	struct kv	*gaps;		/* volume, segment, offset -> length */
 	struct kv	*purge;		/* ids of accounts that are going */
+	struct kv	*deleted;	/* mailboxes that were, and are not to
+					 * be made for late mail */
 };
 
 int	 catdb_open(const struct log *, const char *dir, struct catdb *)

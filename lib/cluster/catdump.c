@@ -187,6 +187,17 @@ dump_account(void *arg, struct span k, struct span v)
 }
 
 static int
+dump_deleted(void *arg, struct span k, struct span v)
+{
+	struct dump	*d = arg;
+
+	(void)v;
+	buf_adds(&d->out, "deleted");
+	field(d, k);
+	return end_line(d);
+}
+
+static int
 dump_alias(void *arg, struct span k, struct span v)
 {
 	struct dump	*d = arg;
@@ -264,6 +275,7 @@ catdump_write(struct catdb *db, int fd)
 		{ db->meta, dump_meta }, { db->accounts, dump_account },
 		{ db->aliases, dump_alias }, { db->records, dump_record },
 		{ db->cursors, dump_cursor }, { db->gaps, dump_gap },
+		{ db->deleted, dump_deleted },
 	};
 	int		 rc;
 
@@ -426,6 +438,17 @@ load_message(struct load *l)
 }
 
 static int
+load_deleted(struct load *l)
+{
+	struct span	 k;
+
+	if (want_text(l, 1, &k) != 0)
+		return CM_EDATA;
+	return l->db == NULL ? 0 : kv_put(l->db->deleted, l->txn, k,
+	    (struct span){ "1", 1 });
+}
+
+static int
 load_alias(struct load *l)
 {
 	struct span	 k, v;
@@ -572,6 +595,7 @@ static const struct {
 	{ "folder", 9, load_folder },
 	{ "message", 8, load_message },
 	{ "alias", 3, load_alias },
+	{ "deleted", 2, load_deleted },
 	{ "record", 8, load_record },
 	{ "cursor", 2, load_cursor },
 	{ "gap", 2, load_gap },

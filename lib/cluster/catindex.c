@@ -43,7 +43,7 @@ struct batch {
 	uint32_t	 limit;
 	uint64_t	 bytes;
 	uint64_t	 serial;	/* counts records */
-	bool		 make;
+	bool		 building;
 	bool		 again;
 	bool		 in_gap;
 	bool		 gap_left;	/* still not readable */
@@ -98,13 +98,30 @@ batch_free(struct batch *b)
 	free(b->targets);
 }
 
+static bool
+is_deleted(struct batch *b, const char *mailbox)
+{
+	struct buf	 v;
+	int		 rc;
+
+	buf_init(&v, 1024);
+	rc = kv_get(b->db->deleted, b->txn,
+	    (struct span){ mailbox, strlen(mailbox) }, &v);
+	buf_free(&v);
+	return rc == 0;
+}
+
 static int
 load_account(struct batch *b, struct account *a)
 {
 	int	 rc;
 
 	rc = account_get(b->db, b->txn, a->name, &a->raw, &a->row);
-	if (rc == CM_ENOUSER && b->make) {
+	/*
+	 * Mail was taken for it, so it was there: this catalog was built anew,
+	 * or loaded from an older dump.
+	 */
+	if (rc == CM_ENOUSER && !is_deleted(b, a->name)) {
 		rc = account_add(b->db, b->txn, a->name,
 		    (struct span){ "", 0 }, time_now_ms());
 		if (rc == 0)
@@ -305,7 +322,7 @@ is_known(struct batch *b, const struct ulid *id, bool *known)
 	int	 rc;
 
 	*known = false;
-	if (!b->make && !b->again)
+	if (!b->building && !b->again && !b->in_gap)
 		return 0;	/* put_record tells */
 	rc = kv_get(b->db->records, b->txn,
 	    (struct span){ (const char *)id->b, 16 }, &b->row);
@@ -610,7 +627,7 @@ write_back(struct batch *b)
 
 int
 catindex_batch(struct catdb *db, struct kv_txn *txn,
-    struct catindex_source *src, size_t n, uint32_t limit, bool make,
+    struct catindex_source *src, size_t n, uint32_t limit, bool building,
     bool retry_gaps, struct catindex_result *res)
 {
 	struct batch	*b;
@@ -622,7 +639,7 @@ catindex_batch(struct catdb *db, struct kv_txn *txn,
 	b->db = db;
 	b->txn = txn;
 	b->limit = limit;
-	b->make = make;
+	b->building = building;
 	b->res = res;
 	res->bad = n;
 	rc = batch_init(b);

@@ -28,15 +28,16 @@ struct catindex_result {
  * cursors included.  Bytes that cannot be read as records become gaps: what is
  * behind them is indexed, and they are tried again with retry_gaps.  A
  * segment's end that is no record is left for later, since the rest of it may
- * come.  With make, mailboxes that are missing are made; else their mail is
- * left out.
+ * come.  A mailbox that is missing is made, since mail was taken for it,
+ * unless it was deleted: then that mail is left out.  building: records may
+ * have been indexed before.
  *
  * Cursors that were taken from another home of that name (its salt or epoch
  * differs) are dropped, with a line: all of the volume is indexed again, and
  * what is known by its id stays as it is.
  */
 int	 catindex_batch(struct catdb *, struct kv_txn *,
-	    struct catindex_source *, size_t n, uint32_t limit, bool make,
+	    struct catindex_source *, size_t n, uint32_t limit, bool building,
 	    bool retry_gaps, struct catindex_result *) CM_MUST;
 
 /*
