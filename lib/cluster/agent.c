@@ -221,7 +221,8 @@ agent_init(struct agent *a)
 	pthread_condattr_destroy(&ca);
 	a->started_ms = a->idle_since = time_mono_ms();
 	state = atomic_load(&a->conf)->node->state;
-	if (str_fmt(a->dir, sizeof(a->dir), "%s/catalog", state) != 0 ||
+	if (str_copy(a->state_dir, sizeof(a->state_dir), state) != 0 ||
+	    str_fmt(a->dir, sizeof(a->dir), "%s/catalog", state) != 0 ||
 	    str_fmt(a->run, sizeof(a->run), "%s/run", state) != 0)
 		return CM_ETOOBIG;
 	return 0;

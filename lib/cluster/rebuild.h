@@ -19,14 +19,18 @@ int	 rebuild_copy(const struct log *, const struct conf *,
 	    const struct conf_volume *, const char *dir) CM_MUST;
 /*
  * Makes the volume's home whole from its copies: missing segments, lost ends,
- * or all of it.  A home made anew gets a higher epoch.
+ * or all of it.  A home made anew gets a higher epoch, and goes on at least
+ * REBUILD_SKIP segments behind what its copies have: nobody may begin a
+ * segment that the lost home had begun.
  */
+#define REBUILD_SKIP	1000
 int	 rebuild_volume(const struct log *, const struct conf *,
 	    const struct conf_volume *) CM_MUST;
 /*
- * The catalog from the volumes, behind a dump when one is given; a catalog
- * that works is dumped first, and that dump is used.  scratch: from the
- * volumes alone, whatever there is.
+ * The catalog anew: what is there (a good one, or a rebuild or load that was
+ * cut off), or the dump when one is given, and behind it the volumes.
+ * scratch: from the volumes alone, whatever there is.  Only a store that is
+ * corrupt is set aside; another failure is returned, and nothing is changed.
  */
 int	 rebuild_catalog(const struct log *, const struct conf *,
 	    struct catalog *, const char *dump, bool scratch) CM_MUST;

@@ -310,15 +310,29 @@ copies_last(struct scrub *s, uint32_t *last)
 	return 0;
 }
 
-static bool
-exists_somewhere(struct scrub *s, uint32_t segment)
+/* The next segment behind one that any folder has; 0 for none.  Numbers are
+ * skipped by the million where a home was made anew. */
+static int
+next_segment(struct scrub *s, uint32_t after, uint32_t *next)
 {
-	uint32_t	 size;
+	uint32_t	*list;
+	size_t		 n;
+	int		 rc;
 
-	for (size_t i = 0; i < s->n; i++)
-		if (seg_size(NULL, s->dir[i], segment, &size) == 0)
-			return true;
-	return false;
+	*next = 0;
+	for (size_t i = 0; i < s->n; i++) {
+		rc = seg_list(s->log, s->dir[i], &list, &n);
+		if (rc == CM_ENOINPUT)
+			continue;
+		if (rc != 0)
+			return rc;
+		for (size_t j = 0; j < n; j++)
+			if (list[j] > after && (*next == 0 ||
+			    list[j] < *next))
+				*next = list[j];
+		free(list);
+	}
+	return 0;
 }
 
 static void
@@ -362,7 +376,7 @@ static int
 check_volume(struct scrub *s, const struct conf_volume *cv)
 {
 	bool		 behind[PLACES_MAX] = { false };
-	uint32_t	 last;
+	uint32_t	 last, seg = 0;
 	int		 rc;
 
 	s->cv = cv;
@@ -385,9 +399,10 @@ check_volume(struct scrub *s, const struct conf_volume *cv)
 		last = s->committed.segment;
 	if (s->repair && (rc = settle_copies(s)) != 0)
 		goto out;
-	for (uint32_t seg = 1; seg <= last && rc == 0; seg++)
-		if (exists_somewhere(s, seg))
-			rc = check_segment(s, seg, behind);
+	while ((rc = next_segment(s, seg, &seg)) == 0 && seg != 0 &&
+	    seg <= last)
+		if ((rc = check_segment(s, seg, behind)) != 0)
+			break;
 	for (size_t i = 1; i < s->n && rc == 0 && s->repair; i++)
 		if (behind[i] && (rc = rebuild_copy(s->log, s->conf, cv,
 		    s->dir[i])) == 0)
