@@ -12,6 +12,7 @@
 #include "base/lock.h"
 #include "base/time.h"
 #include "cluster/agent_int.h"
+#include "cluster/relay.h"
 #include "cluster/service.h"
 
 #define POLL_MS		200
@@ -326,6 +327,10 @@ agent_serve(const struct log *log, const char *file, const char *node,
 	if ((rc = conf_load(log, file, node, &conf)) != 0)
 		goto out;
 	a->conf = conf;
+	if (!conf_has_catalog(conf)) {
+		rc = relay_serve(log, file, node, idle_s);
+		goto out;
+	}
 	if ((rc = agent_init(a)) != 0 ||
 	    (rc = service_init(&s, log, conf, NULL, NULL, "catalog",
 	    "cm-catalog")) != 0)

@@ -683,6 +683,35 @@ receive_file(struct session *c, int fd)
 	return rc;
 }
 
+/* cursors VOLUME SALT EPOCH: how far its segments are indexed. */
+static int
+cmd_cursors(struct session *c)
+{
+	return agent_cursors(c->a, c->arg + 1, &c->s.out);
+}
+
+/* index VOLUME SALT EPOCH SEGMENT FROM TO, and a body of entries. */
+static int
+cmd_index(struct session *c)
+{
+	int	 fd, rc;
+
+	/* the body is read whatever comes of it: it is no request */
+	if ((rc = agent_spool(c->a, &fd)) != 0) {
+		c->over = true;
+		return rc;
+	}
+	if ((rc = receive_file(c, fd)) != 0)
+		c->over = true;
+	else if (c->a->state != CATDB_OK && c->a->state != CATDB_BUILDING)
+		rc = CM_EAGAIN;
+	else
+		rc = agent_push(c->a, c->arg + 1, fd);
+	close(fd);
+	return rc;
+}
+
+
 /* load [force]: the dump's lines follow the request. */
 static int
 cmd_load(struct session *c)
@@ -843,9 +872,11 @@ static const struct command {
 	int		(*fn)(struct session *);
 } commands[] = {
 	{ "alias", 3, 3, 0, cmd_alias },
+	{ "cursors", 4, 4, READS, cmd_cursors },
 	{ "dump", 1, 2, 0, cmd_dump },
 	{ "expunge", 4, 4, 0, cmd_expunge },
 	{ "flag", 6, 6, 0, cmd_flag },
+	{ "index", 7, 7, ANY_STATE, cmd_index },
 	{ "list", 2, 4, READS, cmd_list },
 	{ "load", 1, 2, ANY_STATE, cmd_load },
 	{ "ping", 1, 1, ANY_STATE, cmd_ping },

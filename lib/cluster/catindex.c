@@ -661,6 +661,92 @@ catindex_batch(struct catdb *db, struct kv_txn *txn,
 	return rc;
 }
 
+/* One line of another node's entries. */
+static int
+push_line(struct batch *b, struct span l, struct buf *env)
+{
+	struct seg_item	 it = { .what = SEG_UNREAD };
+	struct span	 kind, f[2];
+	uint64_t	 v[2];
+	int		 rc;
+
+	if (!str_field(&l, '\t', &kind))
+		return CM_EPROTO;
+	for (int i = 0; i < 2; i++)
+		if (!str_field(&l, '\t', &f[i]) ||
+		    str_u64(f[i].p, f[i].len, UINT32_MAX, &v[i]) != 0)
+			return CM_EPROTO;
+	it.offset = (uint32_t)v[0];
+	it.length = (uint32_t)v[1];
+	if (v[0] + v[1] > b->end || it.offset < b->from)
+		return CM_EPROTO;
+	b->from = it.offset + it.length;
+	if (span_is(kind, "G"))
+		return put_gap(b, it.offset, it.length);
+	buf_reset(env);
+	if (!span_is(kind, "R") || l.p == NULL ||
+	    str_unpct(env, l.p, l.len) != 0 || env->len == 0)
+		return CM_EPROTO;
+	it.env = env->p;
+	it.head.env_len = (uint32_t)env->len;
+	rc = index_record(b, &it);
+	return rc == CM_ECORRUPT ? put_gap(b, it.offset, it.length) : rc;
+}
+
+static int
+push_lines(struct batch *b, const struct catindex_entries *e)
+{
+	struct span	 rest = { e->text, e->len }, l;
+	struct buf	 env;
+	uint32_t	 cursor;
+	int		 rc;
+
+	if ((rc = catdb_cursor(b->db, b->txn, e->volume, e->segment,
+	    &cursor)) != 0)
+		return rc;
+	if (cursor != e->from)
+		return CM_EEXIST;
+	buf_init(&env, RECORD_ENV_MAX + 1);
+	while (rc == 0 && rest.len > 0 && str_field(&rest, '\n', &l))
+		if (l.len > 0)
+			rc = push_line(b, l, &env);
+	buf_free(&env);
+	/* a stretch that its lines do not fill must not be passed over */
+	if (rc == 0 && b->from != e->to)
+		rc = CM_EPROTO;
+	if (rc == 0)
+		rc = catdb_set_cursor(b->db, b->txn, e->volume, e->segment,
+		    e->to);
+	return rc == 0 ? write_back(b) : rc;
+}
+
+int
+catindex_push(struct catdb *db, struct kv_txn *txn,
+    const struct catindex_entries *e, struct catindex_result *res)
+{
+	struct catindex_source	 s = { .volume = e->volume, .salt = e->salt,
+				    .epoch = e->epoch, .synced = { 1, 0 } };
+	struct batch		*b;
+	int			 rc;
+
+	memset(res, 0, sizeof(*res));
+	if ((b = calloc(1, sizeof(*b))) == NULL)
+		return CM_ENOMEM;
+	b->db = db;
+	b->txn = txn;
+	b->res = res;
+	b->again = true;
+	b->volume = e->volume;
+	b->segment = e->segment;
+	b->from = e->from;
+	b->end = e->to;
+	if ((rc = batch_init(b)) == 0 && (rc = know_home(b, &s)) == 0)
+		rc = push_lines(b, e);
+	batch_free(b);
+	free(b);
+	return rc;
+}
+
 /* Records that may have got UIDs since a dump was made. */
 struct waiting {
 	struct catdb	*db;

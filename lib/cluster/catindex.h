@@ -41,6 +41,28 @@ int	 catindex_batch(struct catdb *, struct kv_txn *,
 	    bool retry_gaps, struct catindex_result *) CM_MUST;
 
 /*
+ * Entries that another node's agent sends of a volume at home there: the
+ * stretch [from, to) of a segment as lines
+ *	R <tab> OFFSET <tab> LENGTH <tab> ENVELOPE PART (percent-encoded)
+ *	G <tab> OFFSET <tab> LENGTH		a gap
+ */
+struct catindex_entries {
+	const char	*volume;
+	uint32_t	 salt, epoch;	/* of the home */
+	uint32_t	 segment, from, to;
+	const char	*text;
+	size_t		 len;
+};
+
+/*
+ * Indexes them in the transaction, with the cursor.  CM_EEXIST, and nothing
+ * is done, unless the cursor stands at from.  CM_EPROTO when the text is not
+ * of that form: abort.
+ */
+int	 catindex_push(struct catdb *, struct kv_txn *,
+	    const struct catindex_entries *, struct catindex_result *) CM_MUST;
+
+/*
  * Before records are indexed again behind a loaded dump.  In which order they
  * got UIDs then is not known: there may be several volumes, damage that was
  * repaired, bytes that a copy gave back.  So that no UID comes to mean another
