@@ -16,7 +16,7 @@
 #include "cluster/volume.h"
 
 #define CHUNK	(1u << 20)
-#define BATCH	(4u << 20)	/* between syncs: within reconcile's TAIL */
+#define BATCH	(16u << 20)	/* between syncs: within reconcile's TAIL */
 
 struct job {
 	const struct log *log;

@@ -11,7 +11,7 @@
 #include "format/record.h"
 
 #define CHUNK		(1u << 20)
-#define TAIL		(8u << 20)	/* compared: over one batch */
+#define TAIL		(20u << 20)	/* compared: over one batch */
 
 int
 home_size(const struct log *log, const char *home, struct vol_end committed,

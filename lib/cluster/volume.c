@@ -82,6 +82,13 @@ forget(struct volume *v)
 	v->seg_fd = -1;
 }
 
+static bool
+is_current(const struct volume *v)
+{
+	return v->ctl != NULL &&
+	    control_is_current(v->ctl, v->ctl_fd, v->cv->path);
+}
+
 /* Is the open segment there, and not shorter than what was committed? */
 static bool
 segment_is_sound(struct volume *v, struct vol_end end)
@@ -248,7 +255,7 @@ append_begin(struct volume *v)
 			return rc;
 		if ((rc = lock_file(v->lock_fd, LOCK_SH, VOL_WAIT_MS)) != 0)
 			return rc;
-		if (v->ctl != NULL && control_is_current(v->ctl, v->ctl_fd, v->cv->path)) {
+		if (is_current(v)) {
 			rc = shlock_take(&v->ctl->append, VOL_WAIT_MS, &died);
 			if (rc == 0) {
 				struct vol_end e = vol_committed(v);
@@ -467,7 +474,7 @@ wait_for_sync(struct volume *v, const struct place *p)
 		if (atomic_load(&v->ctl->state) == CONTROL_BROKEN)
 			return log_fail(v->log, CM_EIO, "volume %s: sync",
 			    v->cv->name);
-		if (!control_is_current(v->ctl, v->ctl_fd, v->cv->path))
+		if (!is_current(v))
 			return sync_alone(v, p);
 		if (atomic_load(&v->ctl->synced) >= mine)
 			return 0;
@@ -530,8 +537,7 @@ vol_wait(const struct volume *v, struct vol_end seen, int ms)
 int
 vol_refresh(struct volume *v)
 {
-	if (v->ctl != NULL && control_is_current(v->ctl, v->ctl_fd, v->cv->path) &&
-	    segment_is_sound(v, vol_committed(v)))
+	if (is_current(v) && segment_is_sound(v, vol_committed(v)))
 		return 0;
 	return attach(v);
 }

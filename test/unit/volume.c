@@ -255,7 +255,8 @@ test_torn_before_empty(void)
 	is_int(seg_open(NULL, home, 1, O_RDWR, &fd), 0, "the first segment");
 	ok(pwrite(fd, junk, sizeof(junk), p.length) == sizeof(junk), "torn");
 	close(fd);
-	is_int(seg_open(NULL, home, 2, O_RDWR | O_CREAT, &fd), 0, "an empty one");
+	is_int(seg_open(NULL, home, 2, O_RDWR | O_CREAT, &fd), 0, "an empty"
+	    " one");
 	close(fd);
 	snprintf(path, sizeof(path), "%s/control", home);
 	unlink(path);
@@ -284,7 +285,8 @@ test_old_home(void)
 	vol.ncopies = 1;
 	is_int(file_mkdirs(NULL, copy, 0700), 0, "a copy");
 	is_int(seg_meta_write(NULL, copy, &m), 0, "of a newer home");
-	is_int(vol_open(NULL, &conf, &vol, &v), CM_EEPOCH, "the old one is not");
+	is_int(vol_open(NULL, &conf, &vol, &v), CM_EEPOCH, "the old one is"
+	    " refused");
 }
 
 /* A folder put back from a snapshot has a control file of the same boot. */
