@@ -12,6 +12,10 @@ FUZZ_SECONDS = 20
 LIBS_XML  = -lxml2
 LIBS_KV   = -ldb-5.3
 LIBS_SASL = -lgsasl
+LIBS_TLS  = -lgnutls
+LIBS_HTTPD = -lmicrohttpd
+# libcurl is not linked: lib/adapter/http.c loads it when it is needed.
+LIBS_HTTP = -ldl
 
 CPPFLAGS_ALL = -D_GNU_SOURCE -Ilib -isystem /usr/include/libxml2 $(CPPFLAGS)
 WARN	= -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
@@ -35,7 +39,8 @@ LDMODE	=
 endif
 
 CFLAGS_ALL = -std=gnu11 $(WARN) $(HARDEN) $(MODE) -pthread $(CFLAGS)
-LDLIBS	= $(LIBS_XML) $(LIBS_KV) $(LIBS_SASL) -pthread
+LDLIBS	= $(LIBS_XML) $(LIBS_KV) $(LIBS_SASL) $(LIBS_HTTPD) $(LIBS_TLS) \
+	  $(LIBS_HTTP) -pthread
 
 LIB_SRC	:= $(sort $(wildcard lib/*/*.c))
 BIN_SRC	:= $(sort $(wildcard bin/cm-*.c))
@@ -120,7 +125,8 @@ install: $(PROGS)
 	for s in 1 5 7; do \
 		install -d $(DESTDIR)$(PREFIX)/share/man/man$$s; done
 	install -m 755 $(PROGS) $(DESTDIR)$(PREFIX)/bin
-	install -m 644 share/* $(DESTDIR)$(PREFIX)/share/clustermail
+	install -m 644 share/*.rng $(DESTDIR)$(PREFIX)/share/clustermail
+	install -m 755 share/mkcerts $(DESTDIR)$(PREFIX)/share/clustermail
 	for f in man/*.[157]; do \
 		install -m 644 $$f $(DESTDIR)$(PREFIX)/share/man/man$${f##*.}; done
 

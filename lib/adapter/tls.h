@@ -20,19 +20,27 @@
 /* May a node of this name talk to us? */
 typedef bool	(*tls_allow_fn)(void *arg, const char *name);
 
+/* Who is at the other end of a session; longer-lived than the session. */
+struct tls_peer;
+
 /*
  * For the server's session of another library (a gnutls_session_t) before its
  * handshake: the client must show a certificate that the session's CA signed,
  * that is valid now and good for a client, and whose name allow() takes;
  * otherwise the handshake fails and no byte of a request is read.  A refusal
- * goes to the log with peer, the client's address.  All pointers must live as
- * long as the session; peer is copied.
+ * goes to the log with address, the client's.  log and arg must live as long
+ * as the session; address is copied.  It takes the session's pointer for
+ * resumption (gnutls_db_set_ptr), since the owner may use the other one: such
+ * a session must have no database.  tls_peer_free the result after the
+ * session's end.
  */
-int	 tls_demand_peer(const struct log *, void *session, const char *peer,
-	    tls_allow_fn, void *arg) CM_MUST;
-/* The name that was allowed; "" before the handshake. */
-const char *tls_peer_name(void *session);
-/* To be called when the session is about to end. */
-void	 tls_forget_peer(void *session);
+int	 tls_demand_peer(const struct log *, void *session,
+	    const char *address, tls_allow_fn, void *arg, struct tls_peer **)
+	    CM_MUST;
+/* The name that was allowed; "" before.  From any thread. */
+const char *tls_peer_name(const struct tls_peer *);
+/* Was it refused for what it showed (and logged)? */
+bool	 tls_peer_refused(const struct tls_peer *);
+void	 tls_peer_free(struct tls_peer *);
 
 #endif
