@@ -1,5 +1,5 @@
-# clustermail.  make, make check, make lint, make fuzz, make bench, make demo,
-# make install (PREFIX, DESTDIR).  SAN=1 builds with ASan and UBSan.
+# clustermail.  make, make check, make chaos, make lint, make fuzz, make bench,
+# make demo, make install (PREFIX, DESTDIR).  SAN=1 builds with ASan and UBSan.
 
 PREFIX	= /usr/local
 DESTDIR	=
@@ -8,6 +8,7 @@ SAN	=
 TESTS	=
 JOBS	= 2
 FUZZ_SECONDS = 20
+CHAOS_SECONDS = 300
 
 LIBS_XML  = -lxml2
 LIBS_KV   = -ldb-5.3
@@ -62,7 +63,7 @@ all: $(PROGS)
 # Each goal first sees that what it needs is there; see .ci/deps.
 deps-%:
 	@sh .ci/deps $*
-.PHONY: all check lint fuzz bench demo install clean
+.PHONY: all check lint fuzz bench demo chaos install clean
 
 $(OUT)/%.o: %.c | deps-build
 	@mkdir -p $(@D)
@@ -116,6 +117,12 @@ fuzz: deps-fuzz $(FUZZERS)
 
 bench: deps-bench $(PROGS) $(TOOLS)
 	ROOT=$(CURDIR) BIN=$(CURDIR)/$(BIN) OUT=$(CURDIR)/$(OUT) sh test/bench/run
+
+# With three nodes and then with two, for CHAOS_SECONDS each.
+chaos: deps-check $(PROGS)
+	for n in 3 2; do \
+		ROOT=$(CURDIR) BIN=$(CURDIR)/$(BIN) SAN=$(SAN) sh test/chaos \
+		    -n $$n -t $(CHAOS_SECONDS) || exit 1; done
 
 demo: deps-build $(PROGS)
 	BIN=$(CURDIR)/$(BIN) CORPUS="$(CORPUS)" sh examples/demo

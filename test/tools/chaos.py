@@ -1,0 +1,605 @@
+#!/usr/bin/env python3
+"""chaos.py LAB DIR SECONDS SEED: store on all nodes of a lab while nodes are
+killed, stopped, wiped and cut off, one at a time.
+
+LAB is examples/lab, DIR a lab of it that is up.  Workers on each node run
+"cm-store | cm-mirror | cm-catalog add".  The ledger has every message of which
+cm-store and cm-mirror exited 0.  At the end each of them must be on as many
+nodes as the policy says, be listed once for each recipient, and come back
+unchanged; prints what is wrong, and exits 1 then.
+"""
+import collections
+import faulthandler
+import glob
+import hashlib
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+import xml.etree.ElementTree as ET
+
+LAB, DIR, SECONDS, SEED = sys.argv[1:]
+DIR = os.path.realpath(DIR)
+SECONDS, SEED = float(SECONDS), int(SEED)
+SLOW = 4 if os.environ.get("SAN") else 1
+CATCH_UP = 60 * SLOW    # seconds for all copies to have everything
+HANG = 60 * SLOW        # seconds of a pipeline
+COMMAND = 60 * SLOW     # seconds of any other command
+CHECKS = 180 * SLOW     # seconds of all that comes after the load
+PATIENCE = 6            # seconds: a little over the policy's timeout
+WORKERS = 2             # of each node
+MAILBOXES = ["u%d@example.test" % i for i in range(20)]
+CATALOG = "n1"          # not killed and not wiped: it alone has the catalog
+# exit codes that no fault explains: the sender is told a wrong thing
+NEVER = (64, 65, 67, 68, 70, 76, 77, 78, -6, -7, -8, -11)
+
+rnd = random.Random(SEED)
+lock = threading.Lock()
+wrong = []
+codes = collections.Counter()
+ledger = {}             # id -> Message
+excused = {}            # id -> Message that was on the wiped disk alone
+stop = threading.Event()
+began = time.monotonic()
+
+
+def note(text):
+    print("# %6.1f %s" % (time.monotonic() - began, text), flush=True)
+
+
+def bad(text):
+    with lock:
+        wrong.append(text)
+    note("WRONG: " + text.split("\n")[0])
+
+
+class Node:
+    def __init__(self, name):
+        self.name = name
+        self.lock = threading.Lock()    # held while processes are made
+        self.is_up = True
+        out = subprocess.run([LAB, "run", DIR, name, "env", "-0"],
+                             capture_output=True, check=True,
+                             timeout=COMMAND).stdout.decode()
+        self.env = dict(v.split("=", 1) for v in out.split("\0") if v)
+        netns = self.env.get("CM_LAB_NETNS")
+        self.enter = ["nsenter", "--net=" + netns, "--"] if netns else []
+
+    def popen(self, *cmd, **how):
+        return subprocess.Popen(self.enter + list(cmd), env=self.env, **how)
+
+    def run(self, *cmd):
+        """Exit code and output, both streams; 75 when it took too long."""
+        with self.popen(*cmd, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                        stderr=subprocess.STDOUT) as p:
+            try:
+                out = p.communicate(timeout=COMMAND)[0]
+            except subprocess.TimeoutExpired:
+                p.kill()
+                return 75, "%s: took over %d s" % (cmd[0], COMMAND)
+        return p.returncode, out.decode(errors="replace")
+
+    def set_up(self, is_up):
+        with self.lock:
+            self.is_up = is_up
+
+
+class Message:
+    """One that was acknowledged."""
+    def __init__(self, receipt, to, text, node):
+        f = receipt.rstrip("\n").split("\t")
+        self.id, self.place = f[0], f[1]
+        self.nodes = {c.split("#")[0] for c in f[2].split(",")}
+        self.to = to
+        self.text = hashlib.sha256(text).digest()
+        self.size = len(text)
+        self.node = node
+
+
+class Cluster:
+    def __init__(self):
+        root = ET.parse(DIR + "/cluster.xml").getroot()
+        policy = root.find("policy")
+        self.names = [n.get("name") for n in root.findall("node")]
+        self.copies = int(policy.get("copies"))
+        self.refuses = policy.get("short", "degrade" if len(self.names) <= 2
+                                  else "refuse") == "refuse"
+        self.folders = {v.get("name"): [(v.get("home"), v.get("path"))] +
+                        [(c.get("node"), c.get("path"))
+                         for c in v.findall("copy")]
+                        for v in root.findall("volume")}
+        with open(DIR + "/lab.conf") as f:
+            self.can_cut = bool(re.search(r"netns=\S", f.read()))
+        self.nodes = {n: Node(n) for n in self.names}
+
+
+def lab(*words):
+    p = subprocess.run([LAB, words[0], DIR, *words[1:]], text=True,
+                       stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                       stderr=subprocess.STDOUT, timeout=COMMAND)
+    if p.returncode != 0:
+        raise RuntimeError("lab %s: exit %d\n%s" %
+                           (" ".join(words), p.returncode, p.stdout))
+
+
+# --- load
+
+class Pipeline:
+    running = set()
+
+    def __init__(self, node):
+        self.node = node
+        self.began = time.monotonic()
+        pipe = subprocess.PIPE
+        quiet = {"stdout": pipe, "stderr": subprocess.DEVNULL}
+        self.to = rnd_of_thread().sample(MAILBOXES,
+                                         rnd_of_thread().randint(1, 3))
+        self.store = node.popen("cm-store", "-f", "a@example.net", *self.to,
+                                stdin=pipe, **quiet)
+        self.mirror = node.popen("cm-mirror", stdin=self.store.stdout, **quiet)
+        self.add = node.popen("cm-catalog", "add", stdin=pipe, **quiet)
+        self.store.stdout.close()
+        self.all = (self.store, self.mirror, self.add)
+        with lock:
+            Pipeline.running.add(self)
+
+    def end(self):
+        for p in self.all:
+            for f in (p.stdin, p.stdout):
+                try:
+                    if f is not None:
+                        f.close()
+                except BrokenPipeError:
+                    pass
+            codes["%s %d" % (os.path.basename(p.args[len(self.node.enter)]),
+                             p.wait())] += 1
+        with lock:
+            Pipeline.running.discard(self)
+
+
+def feed(f, data):
+    try:
+        f.write(data)
+        f.close()
+    except BrokenPipeError:
+        pass
+
+
+own = threading.local()
+
+
+def rnd_of_thread():
+    return own.rnd
+
+
+def make_text(tag):
+    r = rnd_of_thread()
+    size = r.choices([10, 3000, 200000], [40, 57, 3])[0]
+    body = r.randbytes(size // 2).hex()
+    lines = [body[i:i + 72] for i in range(0, len(body), 72)]
+    return ("Subject: %s\nX-Tag: %s\n\n%s\n" %
+            (tag, tag, "\n".join(lines))).encode()
+
+
+def send(node, cluster, tag):
+    """One message through one pipeline; into the ledger when it is safe."""
+    with node.lock:
+        if not node.is_up:
+            return False
+        p = Pipeline(node)
+    text = make_text(tag)
+    feed(p.store.stdin, text)
+    receipt = p.mirror.stdout.read()
+    done = [p.store.wait(), p.mirror.wait()]
+    if done == [0, 0]:
+        m = Message(receipt.decode(), p.to, text.replace(b"\n", b"\r\n"), node)
+        if len(m.nodes) < cluster.copies and cluster.refuses:
+            bad("acknowledged with too few copies: " + receipt.decode())
+        with lock:
+            ledger[m.id] = m
+    feed(p.add.stdin, receipt)
+    p.add.stdout.read()
+    p.end()
+    for c in done + [p.add.returncode]:
+        if c in NEVER:
+            bad("exit code %d of a pipeline on %s" % (c, node.name))
+    return True
+
+
+def worker(node, cluster, k):
+    own.rnd = random.Random("%d %s %d" % (SEED, node.name, k))
+    n = 0
+    while not stop.is_set():
+        n += 1
+        try:
+            if not send(node, cluster, "%s-%d-%d" % (node.name, k, n)):
+                time.sleep(0.05)
+        except Exception as e:
+            bad("worker: %r" % e)
+            return
+        time.sleep(own.rnd.uniform(0, 0.04))
+
+
+def watch_pipelines():
+    """What hangs is told of, and ended."""
+    while True:
+        time.sleep(1)
+        with lock:
+            late = [p for p in Pipeline.running
+                    if time.monotonic() - p.began > HANG]
+        for p in late:
+            p.began = time.monotonic()
+            bad("a pipeline on %s took over %d s: %s" %
+                (p.node.name, HANG, [q.poll() for q in p.all]))
+            for q in p.all:
+                q.kill()
+
+
+# --- faults: each hurts one node, or the way between two, and mends it
+
+def pause():
+    time.sleep(rnd.uniform(0.5, 2.5) if SECONDS < 60 else rnd.uniform(1, 8))
+
+
+def spared(cluster):
+    return [n for n in cluster.names if n != CATALOG]
+
+
+def fault_kill(cluster):
+    node = cluster.nodes[rnd.choice(spared(cluster))]
+    yield "kill " + node.name
+    node.set_up(False)
+    lab("kill", node.name)
+    pause()
+    lab("start", node.name)
+    node.set_up(True)
+
+
+def fault_stop(cluster):
+    node = cluster.nodes[rnd.choice(cluster.names)]
+    yield "stop " + node.name
+    node.set_up(False)
+    lab("stop", node.name)
+    try:
+        pause()
+    finally:
+        lab("cont", node.name)
+    node.set_up(True)
+
+
+def fault_cut(cluster):
+    a, b = rnd.sample(cluster.names, 2)
+    yield "cut %s %s" % (a, b)
+    lab("cut", a, b)
+    try:
+        pause()
+    finally:
+        lab("heal")
+
+
+def fault_wipe(cluster):
+    node = cluster.nodes[rnd.choice(spared(cluster))]
+    yield "wipe " + node.name
+    node.set_up(False)
+    lab("kill", node.name)
+    excuse(cluster, node)
+    lab("wipe", node.name)
+    pause()
+    lab("start", node.name)
+    node.set_up(True)
+    rebuild(node)
+
+
+def excuse(cluster, node):
+    """With "degrade" one node may have been the only one, and says so."""
+    with lock:
+        for m in list(ledger.values()):
+            if m.nodes == {node.name} and not m.caught_up:
+                excused[m.id] = ledger.pop(m.id)
+
+
+def rebuild(node):
+    """Now and then it is killed on its way, and has to go on."""
+    if rnd.random() < 0.5:
+        p = node.popen("cm-rebuild", "node", node.name,
+                       stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                       stderr=subprocess.DEVNULL)
+        time.sleep(rnd.uniform(0.02, 0.5))
+        p.kill()
+        p.wait()
+    end = time.monotonic() + CATCH_UP
+    while True:
+        code, out = node.run("cm-rebuild", "node", node.name)
+        if code == 0:
+            return
+        if code != 75 or time.monotonic() > end:
+            raise RuntimeError("cm-rebuild node %s: exit %d\n%s" %
+                               (node.name, code, out))
+        time.sleep(0.2)
+
+
+def until_done(cluster, *cmd):
+    """The command exits 0 on every node, if need be after some time."""
+    end = time.monotonic() + CATCH_UP
+    for node in cluster.nodes.values():
+        while True:
+            code, out = node.run(*cmd)
+            if code == 0:
+                break
+            if time.monotonic() > end:
+                raise RuntimeError("%s on %s: exit %d after %d s\n%s" % (
+                    " ".join(cmd), node.name, code, CATCH_UP, out))
+            time.sleep(0.2)
+
+
+def catch_up(cluster):
+    with lock:
+        seen = list(ledger.values())
+    until_done(cluster, "cm-mirror", "-a")
+    for m in seen:
+        m.caught_up = True
+
+
+Message.caught_up = False
+
+
+class Tally:
+    def __init__(self):
+        self.n = self.acked = 0
+        self.long = 0.0         # seconds beyond the time of patience
+
+
+def one_fault(cluster, fault, tally):
+    before, t0 = len(ledger), time.monotonic()
+    steps = fault(cluster)
+    what = next(steps)
+    next(steps, None)
+    acked, t1 = len(ledger) - before, time.monotonic()
+    catch_up(cluster)
+    note("%-10s %4.1f s, %4d acknowledged; caught up after %.1f s" %
+         (what, t1 - t0, acked, time.monotonic() - t1))
+    t = tally[what.split()[0]]
+    t.n += 1
+    t.acked += acked
+    t.long += max(0, t1 - t0 - PATIENCE)
+
+
+def faults(cluster, tally):
+    kinds = [fault_kill, fault_stop, fault_wipe]
+    if cluster.can_cut:
+        kinds.append(fault_cut)
+    rnd.shuffle(kinds)
+    turn = 0
+    while time.monotonic() - began < SECONDS:
+        # each kind once, then any
+        fault = kinds[turn] if turn < len(kinds) else rnd.choice(kinds)
+        turn += 1
+        one_fault(cluster, fault, tally)
+        time.sleep(rnd.uniform(0.1, 0.5))
+    for kind, t in tally.items():
+        if t.acked == 0 and t.long > 5:
+            bad("%s: nothing was acknowledged, %d times" % (kind, t.n))
+
+
+# --- what must hold at the end
+
+def check_command(node, *cmd):
+    code, out = node.run(*cmd)
+    if code != 0:
+        bad("%s on %s: exit %d\n%s" % (" ".join(cmd), node.name, code, out))
+
+
+def digest_of(path, start=0, size=-1):
+    with open(path, "rb") as f:
+        f.seek(start)
+        return hashlib.sha256(f.read(size)).digest()
+
+
+def check_segments(cluster):
+    """Home and copies are the same, byte for byte."""
+    count = 0
+    for volume, folders in sorted(cluster.folders.items()):
+        have = {node: {os.path.basename(p): digest_of(p)
+                       for p in glob.glob(path + "/*.seg")}
+                for node, path in folders}
+        home = folders[0][0]
+        count += len(have[home])
+        for node, segments in have.items():
+            for name in sorted(segments.keys() | have[home].keys()):
+                if segments.get(name) != have[home].get(name):
+                    bad("%s/%s differs on %s and %s" %
+                        (volume, name, home, node))
+    return count
+
+
+def is_in(m, path):
+    volume, segment, offset, length = m.place.split(":")
+    # the message is the end of its record, with an LF behind it
+    start = int(offset) + int(length) - m.size - 1
+    try:
+        return digest_of("%s/%s.seg" % (path, segment), start,
+                         m.size) == m.text
+    except OSError:
+        return False
+
+
+def check_disks(cluster):
+    for m in ledger.values():
+        on = {node for node, path in cluster.folders[m.place.split(":")[0]]
+              if is_in(m, path)}
+        if len(on) < cluster.copies:
+            bad("%s of %s (%s), acknowledged on %s, is on %s only" %
+                (m.id, m.node.name, m.place, sorted(m.nodes), sorted(on)))
+
+
+def listing(node, mailbox):
+    """(entry, id, size) of each message, in the order of cm-fetch."""
+    code, out = node.run("cm-catalog", "list", mailbox)
+    if code != 0:
+        bad("cm-catalog list %s on %s: exit %d\n%s" %
+            (mailbox, node.name, code, out))
+        return []
+    lines = [line.split("\t") for line in out.splitlines()]
+    return [(f[0], f[1], int(f[3])) for f in lines]
+
+
+def check_lists(cluster):
+    """Each once for each recipient, as seen from each node; the lists."""
+    want = collections.defaultdict(set)
+    for m in ledger.values():
+        for mailbox in m.to:
+            want[mailbox].add(m.id)
+    lists = {}
+    for mailbox in MAILBOXES:
+        seen = {n: listing(node, mailbox)
+                for n, node in cluster.nodes.items()}
+        lists[mailbox] = seen[CATALOG]
+        ids = collections.Counter(i for _, i, _ in seen[CATALOG])
+        for i in sorted(want[mailbox] - ids.keys()):
+            m = ledger[i]
+            bad("%s of %s (%s) is not listed for %s" %
+                (i, m.node.name, m.place, mailbox))
+        for i, n in ids.items():
+            if n > 1:
+                bad("%s is listed %d times for %s" % (i, n, mailbox))
+        for n in seen:
+            if seen[n] != seen[CATALOG]:
+                bad("the list of %s on %s is not that of %s" %
+                    (mailbox, n, CATALOG))
+    return lists
+
+
+def fetch(node, *what):
+    with node.popen("cm-fetch", "-r", *what, stdin=subprocess.DEVNULL,
+                    stdout=subprocess.PIPE, stderr=subprocess.PIPE) as p:
+        try:
+            out, err = p.communicate(timeout=COMMAND)
+        except subprocess.TimeoutExpired:
+            p.kill()
+            return 75, b"", "took over %d s" % COMMAND
+    return p.returncode, out, err.decode(errors="replace")
+
+
+def fetched(node, mailbox, entries):
+    """The messages of a mailbox; one by one when they do not add up."""
+    code, out, err = fetch(node, mailbox)
+    if code == 0 and len(out) == sum(size for _, _, size in entries):
+        at = 0
+        for _, i, size in entries:
+            yield i, out[at:at + size]
+            at += size
+        return
+    bad("cm-fetch -r %s on %s: exit %d, %d bytes\n%s" %
+        (mailbox, node.name, code, len(out), err))
+    for entry, i, _ in entries[:1000]:
+        code, out, err = fetch(node, entry)
+        if code != 0:
+            bad("cm-fetch -r %s (%s) on %s: exit %d\n%s" %
+                (entry, i, node.name, code, err))
+        yield i, out
+
+
+def check_texts(cluster, lists):
+    """Each comes back as it was sent, and no message under two ids."""
+    count = 0
+    for k, (mailbox, entries) in enumerate(sorted(lists.items())):
+        node = cluster.nodes[cluster.names[k % len(cluster.names)]]
+        tags = set()
+        for i, text in fetched(node, mailbox, entries):
+            count += 1
+            if i in ledger and \
+               hashlib.sha256(text).digest() != ledger[i].text:
+                bad("%s came back changed from %s" % (i, node.name))
+            tag = re.search(rb"X-Tag: (\S+)", text[:500])
+            if tag and tag[1] in tags:
+                bad("%s is there twice for %s" % (tag[1].decode(), mailbox))
+            tags.add(tag and tag[1])
+    return count
+
+
+def finish(cluster):
+    lab("up")
+    if cluster.can_cut:
+        lab("heal")
+    catch_up(cluster)
+    until_done(cluster, "cm-catalog", "sync")
+    for node in cluster.nodes.values():
+        check_command(node, "cm-rebuild", "check")
+    check_command(cluster.nodes[CATALOG], "cm-catalog", "check")
+    segments = check_segments(cluster)
+    check_disks(cluster)
+    lists = check_lists(cluster)
+    count = check_texts(cluster, lists)
+    note("%d segments compared, %d entries listed, %d fetched" %
+         (segments, sum(map(len, lists.values())), count))
+
+
+def log_tails():
+    for path in sorted(glob.glob(DIR + "/n*/log/*") +
+                       glob.glob(DIR + "/n*/state/run/*.log")):
+        with open(path, errors="replace") as f:
+            lines = f.readlines()[-5:]
+        if lines:
+            print("# --- %s\n# %s" % (path, "# ".join(lines).rstrip()))
+
+
+def report(cluster, tally):
+    print("# exit codes: " + ", ".join("%s: %d" % c
+                                       for c in sorted(codes.items())))
+    print("# faults: " + ", ".join("%s %d (%d acknowledged meanwhile)" %
+                                   (k, t.n, t.acked)
+                                   for k, t in sorted(tally.items())))
+    few = sum(len(m.nodes) < cluster.copies for m in ledger.values())
+    per = collections.Counter(m.node.name for m in ledger.values())
+    print("# acknowledged: %d (%s), %d of them short of copies; lost with "
+          "their only disk: %d" %
+          (len(ledger), ", ".join("%s %d" % n for n in sorted(per.items())),
+           few, len(excused)))
+    if not ledger:
+        wrong.append("nothing was acknowledged")
+    for w in wrong[:30]:
+        print("# " + w[:3000].rstrip().replace("\n", "\n#     "))
+    if wrong:
+        print("# %d things are wrong" % len(wrong))
+        log_tails()
+    sys.stdout.flush()
+
+
+def attempt(step, *args):
+    try:
+        step(*args)
+    except (RuntimeError, subprocess.TimeoutExpired) as e:
+        bad(str(e))
+
+
+def main():
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    # whatever happens, it ends; who started this ends the lab
+    faulthandler.dump_traceback_later(
+        SECONDS + 2 * CATCH_UP + HANG + CHECKS, exit=True)
+    cluster = Cluster()
+    tally = collections.defaultdict(Tally)
+    workers = [threading.Thread(target=worker, args=(node, cluster, k),
+                                daemon=True)
+               for node in cluster.nodes.values() for k in range(WORKERS)]
+    threading.Thread(target=watch_pipelines, daemon=True).start()
+    note("%d nodes, %d copies, %s, seed %d" %
+         (len(cluster.names), cluster.copies,
+          "refuse" if cluster.refuses else "degrade", SEED))
+    for w in workers:
+        w.start()
+    attempt(faults, cluster, tally)
+    stop.set()
+    for w in workers:
+        w.join(2 * HANG)
+    attempt(finish, cluster)
+    report(cluster, tally)
+    sys.exit(bool(wrong))
+
+
+if __name__ == "__main__":
+    main()
