@@ -473,9 +473,13 @@ mirror_start(const struct mirror *m, const struct conf_volume *cv)
 	int		 rc;
 
 	rc = lines_init(m, &lines, &n);
-	for (size_t i = 0; rc == 0 && i < n; i++)
-		if (lines[i].cv == cv && cv->ncopies > 0)
-			rc = dial(&lines[i], m->conf->timeout_ms);
+	for (size_t i = 0; rc == 0 && i < n; i++) {
+		if (lines[i].cv != cv || cv->ncopies == 0 ||
+		    (rc = dial(&lines[i], m->conf->timeout_ms)) != 0)
+			continue;
+		buf_adds(&lines[i].s.out, "again\n");
+		rc = stream_flush(&lines[i].s, 1);
+	}
 	lines_free(lines, n);
 	return rc;
 }
