@@ -69,6 +69,8 @@ fetch(struct copy *c, uint32_t segment, uint32_t from, uint32_t to, int fd,
 			n = pace_chunk(r->pace, n);
 		if ((rc = copy_read(c, segment, from, p, n)) == 0)
 			rc = file_pwrite(fd, p, n, from);
+		/* the disk works while the next bytes come */
+		(void)sync_file_range(fd, from, n, SYNC_FILE_RANGE_WRITE);
 		if (r != NULL && r->progress != NULL)
 			progress_add(r->progress, n);
 		if (r != NULL && r->pace != NULL)
