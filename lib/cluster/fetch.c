@@ -21,7 +21,7 @@
 #define LIST_KEEP	(1024u * 1024)	/* of a list in memory */
 #define PART		(64u * 1024)	/* of a message, to be quoted */
 #define ENTRY_MAX	8192
-#define AHEAD_MAX	256		/* messages under way from other nodes */
+#define AHEAD_MAX	256		/* messages that wait for their turn */
 #define AHEAD_BYTES	(16u << 20)	/* of theirs in memory */
 #define AHEAD_ONE	(4u << 20)	/* a larger message comes by itself */
 
@@ -48,7 +48,7 @@ struct run {
 	struct buf	 line;		/* the one for an entry of input */
 	int		 worst;		/* the first failure */
 	struct ahead	*ahead;		/* NULL: nothing is on other nodes */
-	struct slot	 slot[AHEAD_MAX];	/* a ring, in the output's order */
+	struct slot	 slot[AHEAD_MAX];	/* a ring, in order */
 	size_t		 first, nslots;
 	uint64_t	 under_way;	/* bytes */
 };

@@ -58,7 +58,7 @@ void	 peer_volume_free(struct peer_volume *);
  * fewer than need, or there is no such segment.
  */
 int	 peer_read(struct peer *, const char *volume, int index,
-	    uint32_t segment, uint32_t offset, char *p, size_t need,
+	    uint32_t segment, uint32_t offset, char *to, size_t need,
 	    size_t want, size_t *got) CM_MUST;
 
 #endif

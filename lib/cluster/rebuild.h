@@ -50,9 +50,10 @@ int	 rebuild_catalog(const struct log *, const struct conf *,
 
 /*
  * Reads every record of every volume at home here, and of its copies, those
- * on other nodes by their cm-stored.  One line on out for each thing that is wrong; with repair it is put
- * right from a good copy, and the line says so.  CM_ECORRUPT when something
- * wrong is left.
+ * on other nodes by their cm-stored.  One line on out for each thing that is
+ * wrong; with repair it is put right from a good place, and the line says so.
+ * A copy that cannot be reached is wrong.  CM_ECORRUPT when something wrong is
+ * left.
  */
 int	 rebuild_check(const struct log *, const struct conf *, bool repair,
 	    uint64_t rate, int out) CM_MUST;

@@ -240,7 +240,7 @@ change(struct call *c, struct copy *copy, uint32_t *end)
 	return copy_end(copy, c->segment, end) == 0 ? CM_EOFFSET : CM_EIO;
 }
 
-/* POST volume/V/SEG: append (409 and the end when it is another), patch, cut. */
+/* POST volume/V/SEG: append (409 and the end if it is another), patch, cut. */
 int
 stored_change(struct call *c)
 {
