@@ -1,20 +1,25 @@
-/* cm-rebuild: put back a copy, a volume or the catalog from what is left. */
+/* cm-rebuild: put back a copy, a volume, a node or the catalog from what is
+ * left. */
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "base/str.h"
 #include "cluster/rebuild.h"
 #include "cluster/tool.h"
 
 static int
 usage(void)
 {
-	fputs("usage: cm-rebuild [-C file] [-n node] copy volume folder\n"
-	    "       cm-rebuild [-C file] [-n node] volume volume\n"
+	fputs("usage: cm-rebuild [-C file] [-n node] [-b rate] copy volume "
+	    "node | folder\n"
+	    "       cm-rebuild [-C file] [-n node] [-b rate] volume volume\n"
+	    "       cm-rebuild [-C file] [-n node] [-b rate] node [node]\n"
 	    "       cm-rebuild [-C file] [-n node] catalog [-f] [dump]\n"
-	    "       cm-rebuild [-C file] [-n node] check [-r]\n", stderr);
+	    "       cm-rebuild [-C file] [-n node] [-b rate] check [-r]\n",
+	    stderr);
 	return EX_USAGE;
 }
 
@@ -26,8 +31,20 @@ find_volume(struct tool *t, const char *name, const struct conf_volume **v)
 	    log_fail(&t->log, CM_ENOINPUT, "volume %s", name);
 }
 
+/* It works on the disks of the machine that it runs on. */
 static int
-run(struct tool *t, int argc, char **argv)
+run_node(struct tool *t, const char *node, uint64_t rate)
+{
+	if (node != NULL && conf_node(t->conf, node, strlen(node)) == NULL)
+		return log_fail(&t->log, CM_ENOINPUT, "node %s", node);
+	if (node != NULL && strcmp(node, t->conf->self) != 0)
+		return log_fail(&t->log, CM_EAWAY, "this is node %s: run it "
+		    "on %s", t->conf->self, node);
+	return rebuild_node(&t->log, t->conf, rate);
+}
+
+static int
+run(struct tool *t, int argc, char **argv, uint64_t rate)
 {
 	const struct conf_volume *v;
 	bool			  flag;
@@ -36,13 +53,15 @@ run(struct tool *t, int argc, char **argv)
 	if (strcmp(argv[0], "copy") == 0 && argc == 3) {
 		if ((rc = find_volume(t, argv[1], &v)) != 0)
 			return rc;
-		return rebuild_copy(&t->log, t->conf, v, argv[2]);
+		return rebuild_copy(&t->log, t->conf, v, argv[2], rate);
 	}
 	if (strcmp(argv[0], "volume") == 0 && argc == 2) {
 		if ((rc = find_volume(t, argv[1], &v)) != 0)
 			return rc;
-		return rebuild_volume(&t->log, t->conf, v);
+		return rebuild_volume(&t->log, t->conf, v, rate);
 	}
+	if (strcmp(argv[0], "node") == 0 && argc <= 2)
+		return run_node(t, argc == 2 ? argv[1] : NULL, rate);
 	if (strcmp(argv[0], "catalog") == 0) {
 		flag = argc > 1 && strcmp(argv[1], "-f") == 0;
 		if (argc > 2 + flag)
@@ -52,7 +71,8 @@ run(struct tool *t, int argc, char **argv)
 	}
 	flag = argc == 2 && strcmp(argv[1], "-r") == 0;
 	if (strcmp(argv[0], "check") == 0 && argc == 1 + flag)
-		return rebuild_check(&t->log, t->conf, flag, STDOUT_FILENO);
+		return rebuild_check(&t->log, t->conf, flag, rate,
+		    STDOUT_FILENO);
 	return CM_EUSAGE;
 }
 
@@ -60,19 +80,23 @@ int
 main(int argc, char **argv)
 {
 	struct tool	 t;
+	uint64_t	 rate = 0;
 	int		 ch, rc;
 
 	signal(SIGPIPE, SIG_IGN);
 	tool_init(&t, "cm-rebuild");
-	while ((ch = getopt(argc, argv, "+" TOOL_OPTIONS)) != -1)
-		if (!tool_option(&t, ch, optarg))
+	while ((ch = getopt(argc, argv, "+" TOOL_OPTIONS "b:")) != -1) {
+		if (ch == 'b' && str_size(optarg, &rate) == 0 && rate > 0)
+			continue;
+		if (ch == 'b' || !tool_option(&t, ch, optarg))
 			return usage();
+	}
 	argc -= optind;
 	argv += optind;
 	if (argc == 0)
 		return usage();
 	if ((rc = tool_open(&t)) == 0)
-		rc = run(&t, argc, argv);
+		rc = run(&t, argc, argv, rate);
 	tool_close(&t);
 	if (rc == CM_EUSAGE)
 		return usage();

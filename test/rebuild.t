@@ -62,7 +62,8 @@ def flip(path, at):
 def usage():
     for args in ((), ("copy",), ("copy", "v1"), ("copy", "v1", "a", "b"),
                  ("volume",), ("volume", "v1", "x"), ("check", "-x"),
-                 ("check", "-r", "x"), ("catalog", "a", "b"), ("node", "n1"),
+                 ("check", "-r", "x"), ("catalog", "a", "b"),
+                 ("node", "a", "b"), ("-b", "0", "check"),
                  ("-x",)):
         r = exits(64, "usage: %s" % " ".join(args), "cm-rebuild", *args)
     ok(b"usage:" in r.stderr, "is shown", r.stderr)

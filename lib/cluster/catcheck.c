@@ -8,6 +8,7 @@
 
 #include "adapter/stream.h"
 #include "base/progress.h"
+#include "cluster/reader.h"
 #include "cluster/reconcile.h"
 #include "cluster/segment.h"
 #include "cluster/volume.h"
@@ -48,6 +49,8 @@ struct check {
 	/* the segment being scanned */
 	uint32_t	 volume, segment, indexed;
 	struct progress	 progress;
+	struct reader	*reader;
+	bool		 away;		/* some places could not be asked */
 };
 
 __attribute__((format(printf, 2, 3)))
@@ -382,6 +385,45 @@ scan_segment(struct check *c, const struct volume *v, uint32_t segment,
 	return rc;
 }
 
+/* A record of a volume whose home is elsewhere, by whichever copy is good. */
+static int
+check_elsewhere(struct check *c, struct known *k)
+{
+	struct reader_record	 r;
+	struct place		 p = { .segment = k->segment,
+				    .offset = k->offset, .length = k->length };
+	int			 rc;
+
+	if ((rc = str_copy(p.volume, sizeof(p.volume),
+	    volume_name(c, k->volume))) != 0)
+		return rc;
+	rc = reader_get(c->reader, &p, &k->id, &r);
+	progress_add(&c->progress, k->length);
+	k->seen = true;
+	if (rc == CM_ENOMEM)
+		return rc;
+	if (rc == CM_EAWAY)
+		c->away = true;
+	else if (rc == CM_ENOINPUT)
+		k->seen = false;
+	else if (rc != 0)
+		wrong(c, "%s:%08u:%u:%u: no good copy (cm-rebuild check -r)",
+		    p.volume, p.segment, p.offset, p.length);
+	return 0;
+}
+
+/* What the catalog knows of it can be looked at, but not what it lacks. */
+static int
+read_volume(struct check *c, uint32_t number)
+{
+	int	 rc = 0;
+
+	for (size_t i = 0; i < c->n && rc == 0; i++)
+		if (c->known[i].volume == number)
+			rc = check_elsewhere(c, &c->known[i]);
+	return rc;
+}
+
 static int
 scan_volume(struct check *c, uint32_t number)
 {
@@ -393,7 +435,7 @@ scan_volume(struct check *c, uint32_t number)
 	int		 rc;
 
 	if (!conf_is_home(c->conf, cv))
-		return 0;
+		return read_volume(c, number);
 	if ((rc = vol_open(c->log, c->conf, cv, &v)) != 0) {
 		wrong(c, "%s: its home cannot be opened", cv->name);
 		return 0;
@@ -440,8 +482,7 @@ report_unseen(struct check *c)
 	for (size_t i = 0; i < c->n; i++) {
 		struct known *k = &c->known[i];
 
-		if (k->seen || (k->volume != UINT32_MAX &&
-		    !conf_is_home(c->conf, &c->conf->volumes[k->volume])))
+		if (k->seen)
 			continue;
 		ulid_text(&k->id, id);
 		wrong(c, "%s:%08u:%u:%u: %s is in the catalog, but there is "
@@ -462,6 +503,7 @@ check_free(struct check *c)
 	free(c->cursors);
 	free(c->before);
 	free(c->folder);
+	reader_close(c->reader);
 	buf_free(&c->out.out);
 	buf_free(&c->out.in);
 }
@@ -475,7 +517,8 @@ catcheck(const struct log *log, const struct conf *conf, struct catalog *cat,
 	int		 rc;
 
 	stream_init(&c.out, out, 0, -1);
-	if ((rc = note_ends(&c)) == 0)
+	if ((rc = reader_open(log, conf, &c.reader)) == 0 &&
+	    (rc = note_ends(&c)) == 0)
 		rc = catalog_call(cat, words, -1, -1, on_line, &c);
 	if (rc == CM_EAGAIN) {
 		/* a volume cannot be read: say what there is to say */
@@ -497,6 +540,9 @@ catcheck(const struct log *log, const struct conf *conf, struct catalog *cat,
 		rc = stream_flush(&c.out, 1);
 	if (rc == 0 && c.wrong > 0)
 		rc = CM_ECORRUPT;
+	else if (rc == 0 && c.away)
+		rc = log_fail(log, CM_EAWAY, "not all records could be looked "
+		    "at");
 out:
 	check_free(&c);
 	return rc;

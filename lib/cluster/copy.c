@@ -77,3 +77,17 @@ copy_cut(struct copy *c, uint32_t segment, uint32_t end)
 {
 	return c->ops->cut(c, segment, end);
 }
+
+int
+copy_sum(struct copy *c, uint32_t segment, uint32_t to, uint32_t max,
+    struct sum *s)
+{
+	return c->ops->sum(c, segment, to, max, s);
+}
+
+/* Any change of a copy gives it the epoch: here one that changes no byte. */
+int
+copy_claim(struct copy *c)
+{
+	return c->ops->cut(c, 1, UINT32_MAX);
+}

@@ -1,6 +1,6 @@
 /*
  * A copy of a volume, wherever it lies.  The shipper and repair know copies by
- * these functions only; now a copy is a folder of this node.  Level 3.
+ * these functions only.  Level 3.
  */
 #ifndef CM_COPY_H
 #define CM_COPY_H
@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "cluster/conf.h"
 #include "cluster/segment.h"
+#include "cluster/sum.h"
 
 #define COPY_LABEL_MAX	(CONF_NAME_MAX + 8)
 
@@ -35,6 +36,15 @@ int	 copy_open(const struct log *, const struct conf *,
 /* The same for a folder that may not be in cluster.xml (cm-rebuild copy). */
 int	 copy_open_dir(const struct log *, const char *dir,
 	    const struct seg_meta *, struct copy **) CM_MUST;
+/*
+ * The home on another node, seen from the node of one of its copies: to read
+ * only.  *m and *at get what it is and how far its segments go; the latter is
+ * what peer_volume gives, and is for the caller to free.
+ */
+struct peer_volume;
+int	 copy_open_home(const struct log *, const struct conf *,
+	    const struct conf_volume *, struct peer_volume *, struct copy **)
+	    CM_MUST;
 void	 copy_close(struct copy *);
 
 /* The segments it has, as seg_list. */
@@ -55,5 +65,16 @@ int	 copy_patch(struct copy *, uint32_t segment, uint32_t offset,
 	    const void *, size_t) CM_MUST;
 /* Cuts a segment; what goes is kept beside it. */
 int	 copy_cut(struct copy *, uint32_t segment, uint32_t end) CM_MUST;
+/*
+ * Reads on in a segment from s->at up to to, at the copy's own node; max: stop
+ * after about so many bytes (0: go on to to).
+ */
+int	 copy_sum(struct copy *, uint32_t segment, uint32_t to, uint32_t max,
+	    struct sum *) CM_MUST;
+/*
+ * From here on the copy has the epoch of the meta it was opened with: an older
+ * home is refused.
+ */
+int	 copy_claim(struct copy *) CM_MUST;
 
 #endif

@@ -14,6 +14,8 @@ struct copy_ops {
 	int	(*patch)(struct copy *, uint32_t, uint32_t, const void *,
 		    size_t);
 	int	(*cut)(struct copy *, uint32_t, uint32_t);
+	int	(*sum)(struct copy *, uint32_t, uint32_t, uint32_t,
+		    struct sum *);
 };
 
 /* The first member of each kind of copy. */

@@ -17,6 +17,7 @@ struct local {
 	struct copy	 copy;
 	char		 dir[FILE_PATH_MAX];
 	uint32_t	 epoch;		/* of the home that it is opened for */
+	uint32_t	 salt;
 	int		 fd;		/* of the segment used last, or -1 */
 	uint32_t	 segment;
 };
@@ -234,9 +235,18 @@ locked_cut(struct copy *copy, uint32_t segment, uint32_t end)
 	return rc;
 }
 
+static int
+local_sum(struct copy *copy, uint32_t segment, uint32_t to, uint32_t max,
+    struct sum *s)
+{
+	struct local	*c = local(copy);
+
+	return sum_read(c->copy.log, c->dir, c->salt, segment, to, max, 0, s);
+}
+
 static const struct copy_ops local_ops = {
 	local_close, local_list, local_end, locked_append, local_read,
-	locked_patch, locked_cut,
+	locked_patch, locked_cut, local_sum,
 };
 
 /* An empty folder takes the home's meta; another must fit it. */
@@ -285,6 +295,7 @@ copy_open_dir(const struct log *log, const char *dir,
 	c->copy.ops = &local_ops;
 	c->copy.log = log;
 	c->epoch = meta->epoch;
+	c->salt = meta->salt;
 	c->fd = -1;
 	if ((rc = str_copy(c->dir, sizeof(c->dir), dir)) != 0) {
 		copy_close(&c->copy);

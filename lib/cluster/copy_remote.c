@@ -124,26 +124,15 @@ remote_read(struct copy *copy, uint32_t segment, uint32_t offset, void *p,
     size_t n)
 {
 	struct remote	*r = remote(copy);
-	char		 range[32];
-	size_t		 len;
+	size_t		 len, got;
 	int		 rc = 0;
 
 	for (size_t at = 0; rc == 0 && at < n; at += len) {
 		len = n - at < READ_MAX ? n - at : READ_MAX;
-		if ((rc = str_fmt(range, sizeof(range), "%llu-%llu",
-		    (unsigned long long)offset + at,
-		    (unsigned long long)offset + at + len - 1)) != 0)
-			break;
-		buf_reset(&r->in);
-		rc = peer_get(r->peer, range, &r->in,
-		    "/v1/volume/%s/%08u?copy=%d", r->meta.name, segment,
-		    r->index);
+		rc = peer_read(r->peer, r->meta.name, r->index, segment,
+		    offset + (uint32_t)at, (char *)p + at, len, len, &got);
 		if (rc == CM_ENOINPUT)
 			rc = CM_EEND;
-		if (rc == 0 && r->in.len != len)
-			rc = CM_EEND;
-		if (rc == 0)
-			memcpy((char *)p + at, r->in.p, len);
 	}
 	return fail(r, rc);
 }
@@ -167,9 +156,32 @@ remote_cut(struct copy *copy, uint32_t segment, uint32_t end)
 	    CHANGE_ARGS(r, segment), end));
 }
 
+/* Asks again and again, since no request may take long. */
+static int
+remote_sum(struct copy *copy, uint32_t segment, uint32_t to, uint32_t max,
+    struct sum *s)
+{
+	struct remote	*r = remote(copy);
+	uint32_t	 from = s->at, was;
+	int		 rc = 0;
+
+	while (rc == 0 && s->at < to && (max == 0 || s->at - from < max)) {
+		was = s->at;
+		buf_reset(&r->in);
+		rc = peer_get(r->peer, NULL, &r->in, "/v1/volume/%s/%08u"
+		    "?copy=%d&sum=%08x&from=%u&to=%u&max=%u", r->meta.name,
+		    segment, r->index, s->sum, s->at, to, max);
+		if (rc == 0)
+			rc = sum_parse((struct span){ r->in.p, r->in.len }, s);
+		if (rc == 0 && (s->at <= was || s->at > to))
+			rc = CM_EPROTO;
+	}
+	return rc == CM_ENOINPUT ? rc : fail(r, rc);
+}
+
 static const struct copy_ops remote_ops = {
 	remote_close, remote_list, remote_end, remote_append, remote_read,
-	remote_patch, remote_cut,
+	remote_patch, remote_cut, remote_sum,
 };
 
 /* What is there must be a copy of this volume, and of no newer home. */
@@ -193,6 +205,32 @@ check(struct remote *r, const struct seg_meta *have)
 	return 0;
 }
 
+/* Not connected yet; what it is a copy of is not known. */
+static int
+begin(const struct log *log, const struct conf *conf,
+    const struct conf_volume *v, int index, struct remote **out)
+{
+	struct remote	*r;
+	int		 rc;
+
+	*out = NULL;
+	if ((r = calloc(1, sizeof(*r))) == NULL)
+		return log_fail(log, CM_ENOMEM, "volume %s", v->name);
+	r->copy.ops = &remote_ops;
+	r->copy.log = log;
+	r->index = index;
+	buf_init(&r->in, PEER_TEXT_MAX + 1);
+	rc = peer_open(log, conf, index < 0 ? v->home :
+	    v->copies[index].node, &r->peer);
+	if (rc == 0)
+		rc = str_copy(r->meta.name, sizeof(r->meta.name), v->name);
+	if (rc != 0)
+		remote_close(&r->copy);
+	else
+		*out = r;
+	return rc;
+}
+
 int
 copy_open_remote(const struct log *log, const struct conf *conf,
     const struct conf_volume *v, size_t index, const struct seg_meta *meta,
@@ -203,26 +241,44 @@ copy_open_remote(const struct log *log, const struct conf *conf,
 	int			 rc;
 
 	*out = NULL;
-	if ((r = calloc(1, sizeof(*r))) == NULL)
-		return log_fail(log, CM_ENOMEM, "volume %s", v->name);
-	r->copy.ops = &remote_ops;
-	r->copy.log = log;
+	if ((rc = begin(log, conf, v, (int)index, &r)) != 0)
+		return rc;
 	r->meta = *meta;
-	r->index = (int)index;
-	buf_init(&r->in, PEER_TEXT_MAX + 1);
-	if ((rc = peer_open(log, conf, v->copies[index].node,
-	    &r->peer)) != 0)
-		goto out;
 	if ((rc = peer_volume(r->peer, v->name, r->index, &pv)) != 0) {
 		fail(r, rc);
-		goto out;
+	} else {
+		rc = check(r, &pv.meta);
+		peer_volume_free(&pv);
 	}
-	rc = check(r, &pv.meta);
-	peer_volume_free(&pv);
-out:
 	if (rc != 0)
 		remote_close(&r->copy);
 	else
 		*out = &r->copy;
+	return rc;
+}
+
+int
+copy_open_home(const struct log *log, const struct conf *conf,
+    const struct conf_volume *v, struct peer_volume *pv, struct copy **out)
+{
+	struct remote	*r;
+	int		 rc;
+
+	*out = NULL;
+	memset(pv, 0, sizeof(*pv));
+	if ((rc = begin(log, conf, v, -1, &r)) != 0)
+		return rc;
+	if ((rc = peer_volume(r->peer, v->name, -1, pv)) != 0)
+		fail(r, rc);
+	else if (pv->meta.epoch == 0)
+		rc = log_fail(log, CM_ENOINPUT, "volume %s: nothing of it is "
+		    "at its home, node %s", v->name, v->home);
+	r->meta = pv->meta;
+	if (rc != 0) {
+		peer_volume_free(pv);
+		remote_close(&r->copy);
+	} else {
+		*out = &r->copy;
+	}
 	return rc;
 }

@@ -10,6 +10,7 @@
 #include "adapter/stream.h"
 #include "base/file.h"
 #include "base/progress.h"
+#include "cluster/ahead.h"
 #include "cluster/maildir.h"
 #include "cluster/reader.h"
 #include "format/mbox.h"
@@ -20,6 +21,17 @@
 #define LIST_KEEP	(1024u * 1024)	/* of a list in memory */
 #define PART		(64u * 1024)	/* of a message, to be quoted */
 #define ENTRY_MAX	8192
+#define AHEAD_MAX	256		/* messages that wait for their turn */
+#define AHEAD_BYTES	(16u << 20)	/* of theirs in memory */
+#define AHEAD_ONE	(4u << 20)	/* a larger message comes by itself */
+
+/* A message that waits for its turn to be written. */
+struct slot {
+	char		*line;
+	size_t		 len;
+	uint32_t	 bytes;
+	struct ahead_item *item;	/* NULL: read in its turn */
+};
 
 struct run {
 	const struct fetch *f;
@@ -35,6 +47,10 @@ struct run {
 	struct buf	 found;		/* a line of the catalog */
 	struct buf	 line;		/* the one for an entry of input */
 	int		 worst;		/* the first failure */
+	struct ahead	*ahead;		/* NULL: nothing is on other nodes */
+	struct slot	 slot[AHEAD_MAX];	/* a ring, in order */
+	size_t		 first, nslots;
+	uint64_t	 under_way;	/* bytes */
 };
 
 /* One message to write out, from a line. */
@@ -376,13 +392,28 @@ put_maildir(struct run *r, const struct reader_record *rec,
 	return rc;
 }
 
+/* What is written to the log when nobody has it whole. */
 static int
-fetch_one(struct run *r, struct want *w)
+not_fetched(struct run *r, const struct want *w, int rc)
+{
+	log_fail(r->f->log, rc, "%.*s: no good copy of %s:%08u:%u:%u%s",
+	    (int)w->name.len, w->name.p, w->place.volume, w->place.segment,
+	    w->place.offset, w->place.length, rc == CM_EAWAY ?
+	    " on the nodes that answer" : "");
+	/* a record that nobody has is as lost as a damaged one */
+	fail(r, rc == CM_ENOINPUT ? CM_ECORRUPT : rc);
+	return 0;
+}
+
+/* item: it is being read already; or NULL. */
+static int
+fetch_one(struct run *r, struct want *w, struct ahead_item *item)
 {
 	struct reader_record	 rec;
 	int			 rc, moved;
 
-	rc = reader_get(r->reader, &w->place, &w->id, &rec);
+	rc = item != NULL ? ahead_take(item, &rec) :
+	    reader_get(r->reader, &w->place, &w->id, &rec);
 	if (rc == CM_ENOINPUT || rc == CM_ECORRUPT) {
 		if ((moved = has_moved(r, w)) < 0)
 			return moved;
@@ -391,14 +422,8 @@ fetch_one(struct run *r, struct want *w)
 	}
 	if (rc == CM_ENOMEM)
 		return rc;
-	if (rc != 0) {
-		log_fail(r->f->log, rc, "%.*s: no good copy of %s:%08u:%u:%u",
-		    (int)w->name.len, w->name.p, w->place.volume,
-		    w->place.segment, w->place.offset, w->place.length);
-		/* a record that nobody has is as lost as a damaged one */
-		fail(r, rc == CM_ENOINPUT ? CM_ECORRUPT : rc);
-		return 0;
-	}
+	if (rc != 0)
+		return not_fetched(r, w, rc);
 	switch (r->f->form) {
 	case FETCH_MBOX:
 		return put_mbox(r, &rec);
@@ -409,10 +434,22 @@ fetch_one(struct run *r, struct want *w)
 	}
 }
 
-/* What a line of input names; 1 when that was told to be missing. */
+/* A line of the catalog or a receipt. */
 static int
-parse_line(struct run *r, struct span line, struct want *w)
+parse_placed(struct run *r, struct span line, struct want *w)
 {
+	memset(w, 0, sizeof(*w));
+	return parse_listed(r, line, w) == 0 ? 0 : parse_receipt(r, line, w);
+}
+
+/*
+ * What a line of input names, and the line that says where it is; 1 when that
+ * was told to be missing.
+ */
+static int
+parse_line(struct run *r, struct span *l, struct want *w)
+{
+	struct span	 line = *l;
 	uint32_t	 uid;
 	int		 rc;
 
@@ -430,45 +467,132 @@ parse_line(struct run *r, struct span line, struct want *w)
 		buf_reset(&r->line);
 		if ((rc = buf_add(&r->line, r->found.p, r->found.len)) != 0)
 			return rc;
-		line = (struct span){ r->line.p, r->line.len };
-		return parse_listed(r, line, w);
+		*l = (struct span){ r->line.p, r->line.len };
+		return parse_listed(r, *l, w);
 	}
 	return parse_receipt(r, line, w);
+}
+
+static void
+free_slot(struct run *r)
+{
+	struct slot	*s = &r->slot[r->first];
+
+	ahead_drop(s->item);
+	free(s->line);
+	r->under_way -= s->bytes;
+	r->first = (r->first + 1) % AHEAD_MAX;
+	r->nslots--;
+}
+
+/* Writes the message that has waited for longest. */
+static int
+pop(struct run *r)
+{
+	struct slot	*s = &r->slot[r->first];
+	struct want	 w;
+	int		 rc;
+
+	rc = parse_placed(r, (struct span){ s->line, s->len }, &w);
+	if (rc == 0)
+		rc = fetch_one(r, &w, s->item);
+	free_slot(r);
+	progress_add(&r->progress, 1);
+	return rc;
+}
+
+static int
+pop_all(struct run *r)
+{
+	int	 rc = 0;
+
+	while (rc == 0 && r->nslots > 0)
+		rc = pop(r);
+	return rc;
+}
+
+/* Has it read ahead, and written in its turn. */
+static int
+push(struct run *r, struct span line, const struct want *w, bool remote)
+{
+	uint32_t	 bytes = 0;
+	struct slot	*s;
+	int		 rc;
+
+	remote &= w->place.length <= AHEAD_ONE;
+	if (remote)
+		bytes = w->place.length;
+	while (r->nslots == AHEAD_MAX ||
+	    (r->nslots > 0 && r->under_way + bytes > AHEAD_BYTES))
+		if ((rc = pop(r)) != 0)
+			return rc;
+	if (r->ahead == NULL && (rc = ahead_open(r->f->log, r->f->conf,
+	    &r->ahead)) != 0)
+		return rc;
+	s = &r->slot[(r->first + r->nslots) % AHEAD_MAX];
+	memset(s, 0, sizeof(*s));
+	if ((s->line = strndup(line.p, line.len)) == NULL)
+		return log_fail(r->f->log, CM_ENOMEM, "list");
+	s->len = line.len;
+	s->bytes = bytes;
+	r->under_way += bytes;
+	r->nslots++;
+	return remote ? ahead_ask(r->ahead, &w->place, &w->id, &s->item) : 0;
+}
+
+/* At once when it is here, and nothing before it waits. */
+static int
+do_want(struct run *r, struct span line, struct want *w)
+{
+	bool	 remote = reader_node(r->reader, w->place.volume) != NULL;
+	int	 rc;
+
+	if (remote || r->nslots > 0)
+		return push(r, line, w, remote);
+	rc = fetch_one(r, w, NULL);
+	progress_add(&r->progress, 1);
+	return rc;
+}
+
+static int
+do_line(struct run *r, struct span line, uint64_t number)
+{
+	struct want	 w;
+	int		 rc = parse_line(r, &line, &w);
+
+	if (rc == 0)
+		return do_want(r, line, &w);
+	progress_add(&r->progress, 1);
+	if (rc == CM_EDATA) {
+		log_fail(r->f->log, rc, "input line %llu is neither an entry "
+		    "nor a receipt", (unsigned long long)number);
+		fail(r, rc);
+	}
+	return rc == CM_EDATA || rc == 1 ? 0 : rc;
 }
 
 static int
 do_lines(struct run *r)
 {
 	struct span	 line;
-	struct want	 w;
 	uint64_t	 number = 0;
 	int		 rc, end;
 
 	for (;;) {
 		/* what is ready goes out before waiting for more */
 		if (!stream_has_line(&r->lines) && r->spill == -1 &&
-		    (rc = flush(r, 1)) != 0)
+		    ((rc = pop_all(r)) != 0 || (rc = flush(r, 1)) != 0))
 			return rc;
 		if ((rc = stream_line(&r->lines, &line)) != 0)
 			break;
-		number++;
-		rc = parse_line(r, line, &w);
-		if (rc == 0) {
-			rc = fetch_one(r, &w);
-		} else if (rc == CM_EDATA) {
-			log_fail(r->f->log, rc, "input line %llu is neither an"
-			    " entry nor a receipt",
-			    (unsigned long long)number);
-			fail(r, rc);
-		}
-		if (rc != 0 && rc != 1 && rc != CM_EDATA)
+		if ((rc = do_line(r, line, ++number)) != 0)
 			return rc;
-		progress_add(&r->progress, 1);
 	}
 	if (rc != CM_EEND)
 		log_fail(r->f->log, rc, "input line %llu",
 		    (unsigned long long)number + 1);
-	end = flush(r, 1);
+	if ((end = pop_all(r)) == 0)
+		end = flush(r, 1);
 	return rc == CM_EEND || end != 0 ? end : rc;
 }
 
@@ -495,6 +619,9 @@ run_init(struct run *r, const struct fetch *f)
 static void
 run_free(struct run *r)
 {
+	while (r->nslots > 0)
+		free_slot(r);
+	ahead_close(r->ahead);
 	reader_close(r->reader);
 	maildir_close(r->maildir);
 	if (r->spill != -1)

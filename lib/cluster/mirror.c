@@ -209,6 +209,23 @@ look_at_home(struct filter *f, struct item *it)
 	f->refused += it->absent;
 }
 
+/*
+ * Its copies turned out to belong to a newer home: what is stored in this one
+ * is lost to the cluster, whatever the policy.
+ */
+static bool
+is_in_old_home(struct filter *f, struct item *it)
+{
+	if (it->absent || !vol_is_superseded(it->to->cv))
+		return false;
+	log_fail(f->m->log, CM_EEPOCH, "%s is in the old home of volume %s "
+	    "(cm-rebuild volume %s)", it->r.id, it->to->cv->name,
+	    it->to->cv->name);
+	it->absent = true;
+	f->refused++;
+	return true;
+}
+
 /* What nobody could tell of is on the home alone. */
 static int
 fill_in(struct filter *f)
@@ -216,6 +233,8 @@ fill_in(struct filter *f)
 	for (size_t i = 0; i < f->n; i++) {
 		struct item *it = &f->item[i];
 
+		if (is_in_old_home(f, it))
+			continue;
 		if (it->copies != NULL || it->absent)
 			continue;
 		it->enough = f->m->copies <= 1;
@@ -405,8 +424,9 @@ mirror_one(const struct mirror *m, const struct place *place,
 	f->n = 1;
 	if (it->to->cv->ncopies > 0 && ask(f, it->to) == CM_ENOMEM)
 		rc = CM_ENOMEM;
-	if (rc == 0 && (rc = fill_in(f)) == 0 &&
-	    (rc = buf_adds(labels, it->copies)) == 0 && !it->enough)
+	if (rc == 0 && (rc = fill_in(f)) == 0 && it->absent)
+		rc = CM_EEPOCH;
+	if (rc == 0 && (rc = buf_adds(labels, it->copies)) == 0 && !it->enough)
 		rc = CM_ESHORT;
 out:
 	items_free(f);
@@ -524,9 +544,13 @@ mirror_start(const struct mirror *m, const struct conf_volume *cv)
 	int		 rc;
 
 	rc = lines_init(m, &lines, &n);
-	for (size_t i = 0; rc == 0 && i < n; i++)
-		if (lines[i].cv == cv && cv->ncopies > 0)
-			rc = dial(&lines[i], m->conf->timeout_ms);
+	for (size_t i = 0; rc == 0 && i < n; i++) {
+		if (lines[i].cv != cv || cv->ncopies == 0 ||
+		    (rc = dial(&lines[i], m->conf->timeout_ms)) != 0)
+			continue;
+		buf_adds(&lines[i].s.out, "again\n");
+		rc = stream_flush(&lines[i].s, 1);
+	}
 	lines_free(lines, n);
 	return rc;
 }

@@ -65,7 +65,10 @@ int	 mirror_lags(const struct mirror *, struct mirror_lag **, size_t *n)
  * file descriptor.
  */
 int	 mirror_status(const struct mirror *, int out) CM_MUST;
-/* Starts the shipper of a volume at home here, if it has copies. */
+/*
+ * Has the shipper of a volume at home here (started when need be) look at what
+ * its copies have: one of them was changed by another.
+ */
 int	 mirror_start(const struct mirror *, const struct conf_volume *)
 	    CM_MUST;
 /* Waits until every copy of each volume at home here has everything. */

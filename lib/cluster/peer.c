@@ -229,3 +229,44 @@ peer_volume(struct peer *p, const char *volume, int index,
 		peer_volume_free(v);
 	return rc;
 }
+
+struct into {
+	char	*p;
+	size_t	 len, max;
+};
+
+static int
+into_place(void *arg, const char *p, size_t len)
+{
+	struct into	*to = arg;
+
+	if (len > to->max - to->len)
+		return CM_EPROTO;
+	memcpy(to->p + to->len, p, len);
+	to->len += len;
+	return 0;
+}
+
+int
+peer_read(struct peer *p, const char *volume, int index, uint32_t segment,
+    uint32_t offset, char *to, size_t need, size_t want, size_t *got)
+{
+	struct into		 in = { .p = to, .max = want };
+	struct http_request	 r = { .method = "GET", .fn = into_place,
+				    .arg = &in };
+	char			 range[48];
+	int			 rc;
+
+	*got = 0;
+	if ((rc = str_fmt(range, sizeof(range), "%llu-%llu",
+	    (unsigned long long)offset,
+	    (unsigned long long)offset + want - 1)) != 0 ||
+	    (rc = str_fmt(p->path, sizeof(p->path),
+	    "/v1/volume/%s/%08u?copy=%d", volume, segment, index)) != 0)
+		return rc;
+	r.range = range;
+	if ((rc = call(p, &r, NULL)) != 0)
+		return rc == CM_EEND ? CM_ENOINPUT : rc;
+	*got = in.len;
+	return in.len < need ? CM_ENOINPUT : 0;
+}

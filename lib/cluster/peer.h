@@ -56,4 +56,13 @@ int	 peer_volume(struct peer *, const char *volume, int index,
 	    struct peer_volume *) CM_MUST;
 void	 peer_volume_free(struct peer_volume *);
 
+/*
+ * Bytes of a segment there, from offset on: at least need, and up to want as
+ * far as the segment goes.  *got: how many came.  CM_ENOINPUT when it has
+ * fewer than need, or there is no such segment.
+ */
+int	 peer_read(struct peer *, const char *volume, int index,
+	    uint32_t segment, uint32_t offset, char *to, size_t need,
+	    size_t want, size_t *got) CM_MUST;
+
 #endif

@@ -10,6 +10,8 @@
 
 #include "base/crc32c.h"
 #include "base/file.h"
+#include "cluster/copy.h"
+#include "cluster/host.h"
 #include "cluster/segment.h"
 
 #define OPEN_MAX_SEGS	8
@@ -20,9 +22,12 @@
 #define TOLD_MAX	256
 #define SOURCES_MAX	(CONF_COPIES_MAX + 1)
 
-/* A folder on this node that should have the volume. */
+/* A folder that should have the volume, here or on another node. */
 struct source {
-	const char	*dir;
+	const char	*dir;		/* NULL: on another node */
+	struct host	*host;
+	int		 index;		/* as copy_label */
+	char		 label[COPY_LABEL_MAX];
 	struct seg_meta	 meta;
 	bool		 known;		/* meta was read */
 };
@@ -30,13 +35,14 @@ struct source {
 struct volume_sources {
 	struct source	*v;		/* NULL: not looked for yet */
 	size_t		 n;
+	size_t		 nlocal;	/* of them on this node: the first */
 };
 
 /* An open segment with a window onto it. */
 struct open_seg {
 	struct source	*src;		/* NULL: free */
 	uint32_t	 segment;
-	int		 fd;
+	int		 fd;		/* -1: on another node */
 	uint64_t	 used;
 	char		*win;
 	size_t		 cap;
@@ -49,6 +55,8 @@ struct open_seg {
 struct reader {
 	const struct log *log;
 	const struct conf *conf;
+	struct hosts	*hosts;
+	bool		 urgent;	/* the second round of reader_get */
 	struct volume_sources *volumes;	/* as conf->volumes */
 	const struct conf_volume *last;
 	struct open_seg	 open[OPEN_MAX_SEGS];
@@ -71,7 +79,8 @@ reader_open(const struct log *log, const struct conf *conf,
 	r->log = log;
 	r->conf = conf;
 	r->volumes = calloc(conf->nvolumes + 1, sizeof(*r->volumes));
-	if (r->volumes == NULL) {
+	if (r->volumes == NULL || hosts_open(log, conf, &r->hosts) != 0) {
+		free(r->volumes);
 		free(r);
 		return log_fail(log, CM_ENOMEM, "reader");
 	}
@@ -85,7 +94,8 @@ shut(struct open_seg *o)
 {
 	if (o->src == NULL)
 		return;
-	close(o->fd);
+	if (o->fd != -1)
+		close(o->fd);
 	o->src = NULL;
 	o->len = o->ahead = 0;
 	o->at = o->end = 0;
@@ -104,22 +114,46 @@ reader_close(struct reader *r)
 	for (size_t i = 0; i < r->conf->nvolumes; i++)
 		free(r->volumes[i].v);
 	free(r->volumes);
+	hosts_close(r->hosts);
 	free(r->big);
 	free(r);
 }
 
-static int
-find_sources(const struct conf *conf, const struct conf_volume *cv,
+static void
+add_source(struct reader *r, const struct conf_volume *cv, int index,
     struct volume_sources *vs)
 {
+	struct source	*s = &vs->v[vs->n];
+	const char	*node = index < 0 ? cv->home : cv->copies[index].node;
+	bool		 here = strcmp(node, r->conf->self) == 0;
+
+	s->index = index;
+	copy_label(cv, index, s->label);
+	if (here)
+		s->dir = index < 0 ? cv->path : cv->copies[index].path;
+	else if ((s->host = hosts_find(r->hosts, node)) == NULL)
+		return;
+	vs->n++;
+	vs->nlocal += here;
+}
+
+/* First those on this node. */
+static int
+find_sources(struct reader *r, const struct conf_volume *cv,
+    struct volume_sources *vs)
+{
+	const char	*node;
+	int		 n = (int)cv->ncopies;
+
 	vs->v = calloc(cv->ncopies + 1, sizeof(*vs->v));
 	if (vs->v == NULL)
 		return CM_ENOMEM;
-	if (conf_is_home(conf, cv))
-		vs->v[vs->n++].dir = cv->path;
-	for (size_t i = 0; i < cv->ncopies && vs->n < SOURCES_MAX; i++)
-		if (strcmp(cv->copies[i].node, conf->self) == 0)
-			vs->v[vs->n++].dir = cv->copies[i].path;
+	for (int here = 1; here >= 0; here--)
+		for (int i = -1; i < n && vs->n < SOURCES_MAX; i++) {
+			node = i < 0 ? cv->home : cv->copies[i].node;
+			if ((strcmp(node, r->conf->self) == 0) == here)
+				add_source(r, cv, i, vs);
+		}
 	return 0;
 }
 
@@ -134,7 +168,7 @@ sources(struct reader *r, const char *name, struct volume_sources **out)
 		return CM_ENOINPUT;
 	*out = &r->volumes[r->last - r->conf->volumes];
 	if ((*out)->v == NULL &&
-	    (rc = find_sources(r->conf, r->last, *out)) != 0)
+	    (rc = find_sources(r, r->last, *out)) != 0)
 		return log_fail(r->log, rc, "volume %s", name);
 	return 0;
 }
@@ -168,11 +202,11 @@ use(struct reader *r, struct source *s, uint32_t segment,
     struct open_seg **out)
 {
 	struct open_seg	*o = find_open(r, s, segment);
-	int		 fd, rc;
+	int		 fd = -1, rc;
 
 	if (o == NULL) {
-		rc = seg_open(NULL, s->dir, segment, O_RDONLY, &fd);
-		if (rc != 0)
+		if (s->dir != NULL && (rc = seg_open(NULL, s->dir, segment,
+		    O_RDONLY, &fd)) != 0)
 			return rc;
 		o = &r->open[0];
 		for (size_t i = 1; i < OPEN_MAX_SEGS; i++)
@@ -193,7 +227,7 @@ use(struct reader *r, struct source *s, uint32_t segment,
  * behind the record is no matter.
  */
 static int
-read_some(int fd, char *p, size_t need, size_t want, off_t at, size_t *got)
+read_file(int fd, char *p, size_t need, size_t want, off_t at, size_t *got)
 {
 	ssize_t	 n;
 
@@ -213,9 +247,26 @@ read_some(int fd, char *p, size_t need, size_t want, off_t at, size_t *got)
 	return 0;
 }
 
+/* The same from wherever the segment is. */
+static int
+read_some(struct reader *r, struct open_seg *o, char *p, size_t need,
+    size_t want, uint32_t at, size_t *got)
+{
+	struct source	*s = o->src;
+	struct peer	*peer;
+	int		 rc;
+
+	if (s->dir != NULL)
+		return read_file(o->fd, p, need, want, at, got);
+	if ((rc = host_peer(s->host, r->urgent, &peer)) != 0)
+		return rc;
+	return host_note(s->host, peer_read(peer, s->meta.name, s->index,
+	    o->segment, at, p, need, want, got));
+}
+
 /* One record's bytes alone, or more behind it when they are read in order. */
 static int
-fill(struct open_seg *o, const struct place *p)
+fill(struct reader *r, struct open_seg *o, const struct place *p)
 {
 	size_t	 want = p->length;
 	int	 rc;
@@ -231,7 +282,7 @@ fill(struct open_seg *o, const struct place *p)
 	o->len = 0;
 	if ((rc = grow(&o->win, &o->cap, want)) != 0)
 		return rc;
-	if ((rc = read_some(o->fd, o->win, p->length, want, p->offset,
+	if ((rc = read_some(r, o, o->win, p->length, want, p->offset,
 	    &o->len)) != 0) {
 		o->len = 0;
 		return rc;
@@ -252,7 +303,7 @@ read_big(struct reader *r, struct open_seg *o, const struct place *p,
 	size_t			 got;
 	int			 rc;
 
-	if ((rc = read_some(o->fd, head, sizeof(head), sizeof(head),
+	if ((rc = read_some(r, o, head, sizeof(head), sizeof(head),
 	    p->offset, &got)) != 0)
 		return rc;
 	if (record_head_parse(head, &spot, &h) != 0 ||
@@ -261,7 +312,7 @@ read_big(struct reader *r, struct open_seg *o, const struct place *p,
 	if ((rc = grow(&r->big, &r->big_cap, p->length)) != 0)
 		return rc;
 	*out = r->big;
-	return read_some(o->fd, r->big, p->length, p->length, p->offset, &got);
+	return read_some(r, o, r->big, p->length, p->length, p->offset, &got);
 }
 
 static int
@@ -279,7 +330,7 @@ look(struct reader *r, struct open_seg *o, const struct place *p,
 	}
 	if (p->offset < o->at ||
 	    (uint64_t)p->offset + p->length > o->at + (uint64_t)o->len) {
-		if ((rc = fill(o, p)) != 0)
+		if ((rc = fill(r, o, p)) != 0)
 			return rc;
 	}
 	o->end = p->offset + p->length;
@@ -309,14 +360,33 @@ verify(const struct seg_meta *m, const struct place *p, const char *b,
 	return 0;
 }
 
+/* What the folder says it is; on another node, what that node says. */
 static int
-know(struct source *s, const char *volume)
+read_meta(struct reader *r, struct source *s, const char *volume)
+{
+	struct peer_volume	 v;
+	struct peer		*peer;
+	int			 rc;
+
+	if (s->dir != NULL)
+		return seg_meta_read(NULL, s->dir, &s->meta);
+	if ((rc = host_peer(s->host, r->urgent, &peer)) != 0 ||
+	    (rc = host_note(s->host, peer_volume(peer, volume, s->index,
+	    &v))) != 0)
+		return rc;
+	s->meta = v.meta;
+	peer_volume_free(&v);
+	return s->meta.epoch == 0 ? CM_ENOINPUT : 0;
+}
+
+static int
+know(struct reader *r, struct source *s, const char *volume)
 {
 	int	 rc;
 
 	if (s->known)
 		return 0;
-	rc = seg_meta_read(NULL, s->dir, &s->meta);
+	rc = read_meta(r, s, volume);
 	if (rc == CM_ECORRUPT || (rc == 0 &&
 	    strcmp(s->meta.name, volume) != 0))
 		return CM_ECONF;
@@ -332,7 +402,7 @@ get_once(struct reader *r, struct source *s, const struct place *p,
 	const char	*b;
 	int		 rc;
 
-	if ((rc = know(s, p->volume)) != 0 ||
+	if ((rc = know(r, s, p->volume)) != 0 ||
 	    (rc = use(r, s, p->segment, &o)) != 0 ||
 	    (rc = look(r, o, p, &b)) != 0)
 		return rc;
@@ -364,6 +434,13 @@ get(struct reader *r, struct source *s, const struct place *p,
 	return rc;
 }
 
+/* Is it wrong with all of the folder, not with one record? */
+static bool
+is_of_folder(int code)
+{
+	return code == CM_ECONF || code == CM_EEPOCH || code == CM_EPROTO;
+}
+
 /* Was this said before?  Now it was. */
 static bool
 was_told(struct reader *r, const struct source *s, const struct place *p,
@@ -374,7 +451,7 @@ was_told(struct reader *r, const struct source *s, const struct place *p,
 	key = (key << 32 | p->segment) * 0x9e3779b97f4a7c15u;
 	/* of a folder that is not the volume's one word is enough */
 	key ^= (uintptr_t)s + (uint64_t)(unsigned)code;
-	if (code != CM_ECONF)
+	if (!is_of_folder(code))
 		key = (key ^ p->offset) * 0x9e3779b97f4a7c15u;
 	else
 		key = (uintptr_t)s;
@@ -390,33 +467,48 @@ tell(struct reader *r, const struct source *s, const struct place *p,
     int code, bool other)
 {
 	const char	*then = other ? "; another copy is used" : "";
+	const char	*node = s->dir != NULL ? "" : "node ";
+	const char	*where = s->dir != NULL ? s->dir : s->label;
 
-	if (was_told(r, s, p, code))
+	/* that a node is away is told once, by host_note */
+	if ((s->dir == NULL && host_is_away(code)) ||
+	    was_told(r, s, p, code))
 		return;
 	if (code == CM_ECONF)
-		log_warn(r->log, "%s is not a folder of volume %s%s", s->dir,
-		    p->volume, then);
+		log_warn(r->log, "%s%s is not a folder of volume %s%s", node,
+		    where, p->volume, then);
 	else if (code == CM_ECORRUPT || code == CM_EIO)
-		log_warn(r->log, "%s:%08u:%u:%u: damaged in %s%s", p->volume,
-		    p->segment, p->offset, p->length, s->dir, then);
+		log_warn(r->log, "%s:%08u:%u:%u: damaged in %s%s%s",
+		    p->volume, p->segment, p->offset, p->length, node, where,
+		    then);
 	else
-		log_warn(r->log, "%s:%08u:%u:%u: %s: %s%s", p->volume,
-		    p->segment, p->offset, p->length, s->dir,
+		log_warn(r->log, "%s:%08u:%u:%u: %s%s: %s%s", p->volume,
+		    p->segment, p->offset, p->length, node, where,
 		    cm_strerror(code), then);
 }
 
-int
-reader_get(struct reader *r, const struct place *p, const struct ulid *id,
-    struct reader_record *out)
+/* Of two failures the one that says more of what can be hoped for. */
+static int
+worse(int a, int b)
 {
-	struct volume_sources	*vs;
-	int			 code[SOURCES_MAX];
-	int			 rc, worst = CM_ENOINPUT;
-	size_t			 i;
+	if (a == CM_EIO)
+		a = CM_ECORRUPT;
+	if (a == CM_EAWAY || b == CM_EAWAY)
+		return CM_EAWAY;
+	if (a == CM_ECORRUPT || b == CM_ECORRUPT)
+		return CM_ECORRUPT;
+	return b != CM_ENOINPUT ? b : a;
+}
 
-	if ((rc = sources(r, p->volume, &vs)) != 0)
-		return rc;
-	rc = CM_ENOINPUT;
+/* One round over all candidates. */
+static int
+try_all(struct reader *r, struct volume_sources *vs, const struct place *p,
+    const struct ulid *id, struct reader_record *out)
+{
+	int	 code[SOURCES_MAX];
+	int	 rc = CM_ENOINPUT, worst = CM_ENOINPUT;
+	size_t	 i;
+
 	for (i = 0; i < vs->n; i++) {
 		rc = code[i] = get(r, &vs->v[i], p, id, out);
 		if (rc == 0)
@@ -424,10 +516,10 @@ reader_get(struct reader *r, const struct place *p, const struct ulid *id,
 		if (rc == CM_ENOMEM)
 			return log_fail(r->log, rc, "a record of %u bytes",
 			    p->length);
-		if (rc == CM_ECORRUPT || rc == CM_EIO)
-			worst = CM_ECORRUPT;
-		else if (rc != CM_ENOINPUT && worst == CM_ENOINPUT)
-			worst = rc;
+		if (vs->v[i].dir == NULL && host_is_away(rc))
+			worst = CM_EAWAY;
+		else
+			worst = worse(rc, worst);
 	}
 	for (size_t j = 0; j < i; j++)
 		if (code[j] != CM_ENOINPUT)
@@ -435,12 +527,43 @@ reader_get(struct reader *r, const struct place *p, const struct ulid *id,
 	return rc == 0 ? 0 : worst;
 }
 
+int
+reader_get(struct reader *r, const struct place *p, const struct ulid *id,
+    struct reader_record *out)
+{
+	struct volume_sources	*vs;
+	int			 rc;
+
+	if ((rc = sources(r, p->volume, &vs)) != 0)
+		return rc;
+	r->urgent = false;
+	if ((rc = try_all(r, vs, p, id, out)) != CM_EAWAY)
+		return rc;
+	/* who is left alone may be back, and nobody else is left */
+	r->urgent = true;
+	rc = try_all(r, vs, p, id, out);
+	r->urgent = false;
+	return rc;
+}
+
+const char *
+reader_node(struct reader *r, const char *volume)
+{
+	struct volume_sources	*vs;
+	const struct source	*s;
+
+	if (sources(r, volume, &vs) != 0 || vs->n == 0 || vs->nlocal > 0)
+		return NULL;
+	s = &vs->v[0];
+	return s->index < 0 ? r->last->home : r->last->copies[s->index].node;
+}
+
 size_t
 reader_candidates(struct reader *r, const char *volume)
 {
 	struct volume_sources	*vs;
 
-	return sources(r, volume, &vs) == 0 ? vs->n : 0;
+	return sources(r, volume, &vs) == 0 ? vs->nlocal : 0;
 }
 
 const char *
@@ -448,8 +571,8 @@ reader_path(struct reader *r, const char *volume, size_t i)
 {
 	struct volume_sources	*vs;
 
-	return sources(r, volume, &vs) == 0 && i < vs->n ? vs->v[i].dir :
-	    NULL;
+	return sources(r, volume, &vs) == 0 && i < vs->nlocal ?
+	    vs->v[i].dir : NULL;
 }
 
 int
@@ -461,5 +584,5 @@ reader_get_from(struct reader *r, size_t i, const struct place *p,
 
 	if ((rc = sources(r, p->volume, &vs)) != 0)
 		return rc;
-	return i < vs->n ? get(r, &vs->v[i], p, id, out) : CM_ENOINPUT;
+	return i < vs->nlocal ? get(r, &vs->v[i], p, id, out) : CM_ENOINPUT;
 }

@@ -30,15 +30,23 @@ void	 reader_close(struct reader *);
 
 /*
  * Reads the record at a place from the first of the volume's candidates that
- * is good: the home when it is this node, then the copies that lie here.  id:
- * the one it must have, or NULL.  A candidate that lacks the record is passed
- * over; one that is damaged too, with a line to the log once for each place.
- * CM_ECORRUPT when none is good, CM_ENOINPUT when nobody here has it (no such
- * volume counted), CM_EPERM and the like when the files cannot be opened.
+ * is good: the home when it is this node, the copies that lie here, then home
+ * and copies on other nodes, through their cm-stored.  id: the one it must
+ * have, or NULL.  A candidate that lacks the record is passed over; one that
+ * is damaged too, with a line to the log once for each place.  A node that
+ * does not answer is left alone for some seconds, see host.h.
+ * CM_EAWAY when one that may have it cannot be asked; CM_ECORRUPT when all
+ * were asked and none is good, CM_ENOINPUT when nobody has it (no such volume
+ * counted), CM_EPERM and the like when the files cannot be opened.
  */
 int	 reader_get(struct reader *, const struct place *,
 	    const struct ulid *id, struct reader_record *) CM_MUST;
 
+/*
+ * The node that a record of the volume will be asked for: NULL when a folder
+ * of this node should have it, or there is no such volume.
+ */
+const char *reader_node(struct reader *, const char *volume);
 /* How many candidates on this node a volume has; 0 for an unknown volume. */
 size_t	 reader_candidates(struct reader *, const char *volume);
 /* The folder of one; NULL when there are not that many. */

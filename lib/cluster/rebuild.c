@@ -5,190 +5,24 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 #include "base/file.h"
 #include "base/lock.h"
+#include "base/pace.h"
 #include "base/progress.h"
 #include "base/spawn.h"
 #include "base/str.h"
 #include "base/time.h"
 #include "cluster/catdb.h"
+#include "cluster/control.h"
 #include "cluster/copy.h"
+#include "cluster/peer.h"
 #include "cluster/reconcile.h"
 #include "cluster/volume.h"
 
-#define CHUNK	(1u << 20)
-#define BATCH	(16u << 20)	/* between syncs: within reconcile's TAIL */
 #define MS_2020	1577836800000	/* 2020-01-01 UTC */
 #define STORE_ROOM (40u << 20)	/* over a file of the store's log */
-
-struct job {
-	const struct log *log;
-	struct volume	*v;
-	struct copy	*c;
-	char		*a, *b;		/* two buffers of BATCH */
-	struct progress	 progress;
-};
-
-static void
-job_free(struct job *j)
-{
-	copy_close(j->c);
-	vol_close(j->v);
-	free(j->a);
-	free(j->b);
-}
-
-static int
-home_is_sound(void *arg, const struct seg_item *it)
-{
-	(void)arg;
-	return it->what == SEG_RECORD ? 0 : CM_ECORRUPT;
-}
-
-/* The copy's first n bytes of a segment against the home's. */
-static int
-compare(struct job *j, int fd, uint32_t segment, uint32_t size, uint32_t n)
-{
-	struct seg_scan	 s = { .fd = fd, .salt = vol_meta(j->v)->salt,
-			    .segment = segment, .to = size, .messages = true,
-			    .fn = home_is_sound };
-	bool		 trusted = false;
-	uint32_t	 len;
-	int		 rc;
-
-	for (uint32_t at = 0; at < n; at += len) {
-		len = n - at < CHUNK ? n - at : CHUNK;
-		if ((rc = file_pread(fd, j->a, len, at)) != 0 ||
-		    (rc = copy_read(j->c, segment, at, j->b, len)) != 0)
-			return log_fail(j->log, rc, "segment %08u: read",
-			    segment);
-		progress_add(&j->progress, len);
-		if (memcmp(j->a, j->b, len) == 0)
-			continue;
-		/* only sound bytes may replace others */
-		if (!trusted && (rc = seg_scan(NULL, &s)) != 0)
-			return log_fail(j->log, rc, "segment %08u differs, "
-			    "and the home's is damaged (cm-rebuild check -r)",
-			    segment);
-		trusted = true;
-		log_warn(j->log, "segment %08u: bytes from %u on differed; "
-		    "put right", segment, at);
-		if ((rc = copy_patch(j->c, segment, at, j->a, len)) != 0)
-			return rc;
-	}
-	return 0;
-}
-
-/* Appends what the copy lacks, and reads it again. */
-static int
-extend(struct job *j, int fd, uint32_t segment, uint32_t from, uint32_t size)
-{
-	uint32_t	 len;
-	int		 rc;
-
-	for (uint32_t at = from; at < size; at += len) {
-		len = size - at < BATCH ? size - at : BATCH;
-		if ((rc = file_pread(fd, j->a, len, at)) != 0)
-			return log_fail(j->log, rc, "segment %08u: read",
-			    segment);
-		rc = copy_append(j->c, segment, at, j->a, len);
-		if (rc == CM_EOFFSET)
-			return CM_EAGAIN;	/* the shipper was faster */
-		if (rc != 0)
-			return rc;
-		if ((rc = copy_read(j->c, segment, at, j->b, len)) != 0 ||
-		    memcmp(j->a, j->b, len) != 0)
-			return log_fail(j->log, rc ? rc : CM_EIO, "segment "
-			    "%08u: what was written at %u does not come back",
-			    segment, at);
-		progress_add(&j->progress, len);
-	}
-	return 0;
-}
-
-static int
-copy_segment(struct job *j, struct vol_end committed, uint32_t segment)
-{
-	uint32_t	 size, have;
-	int		 fd, rc;
-
-	if ((rc = home_size(j->log, vol_dir(j->v), committed, segment,
-	    &size)) != 0)
-		return rc;
-	if ((rc = seg_open(j->log, vol_dir(j->v), segment, O_RDONLY,
-	    &fd)) != 0)
-		return log_fail(j->log, rc, "segment %08u", segment);
-	do {
-		if ((rc = copy_end(j->c, segment, &have)) != 0)
-			break;
-		if (have > size)
-			have = size;
-		if ((rc = compare(j, fd, segment, size, have)) == 0)
-			rc = extend(j, fd, segment, have, size);
-	} while (rc == CM_EAGAIN);
-	close(fd);
-	return rc;
-}
-
-static int
-job_begin(struct job *j, const struct log *log, const struct conf *conf,
-    const struct conf_volume *cv)
-{
-	memset(j, 0, sizeof(*j));
-	j->log = log;
-	if ((j->a = malloc(BATCH)) == NULL || (j->b = malloc(BATCH)) == NULL)
-		return log_fail(log, CM_ENOMEM, "rebuild");
-	return vol_open(log, conf, cv, &j->v);
-}
-
-static uint64_t
-total_size(struct job *j, struct vol_end committed, const uint32_t *list,
-    size_t n)
-{
-	uint64_t	 total = 0;
-	uint32_t	 size;
-
-	for (size_t i = 0; i < n; i++)
-		if (home_size(j->log, vol_dir(j->v), committed, list[i],
-		    &size) == 0)
-			total += size;
-	return total;
-}
-
-int
-rebuild_copy(const struct log *log, const struct conf *conf,
-    const struct conf_volume *cv, const char *dir)
-{
-	struct job	 j;
-	struct reconcile r = { .tails = false };
-	struct vol_end	 committed;
-	uint32_t	*list = NULL;
-	size_t		 n = 0;
-	int		 rc;
-
-	if ((rc = job_begin(&j, log, conf, cv)) != 0 ||
-	    (rc = copy_open_dir(log, dir, vol_meta(j.v), &j.c)) != 0)
-		goto out;
-	committed = vol_committed(j.v);
-	r.v = j.v;
-	if ((rc = reconcile(log, vol_dir(j.v), vol_meta(j.v), j.c,
-	    &r)) != 0 ||
-	    (rc = seg_list(log, vol_dir(j.v), &list, &n)) != 0)
-		goto out;
-	progress_start(&j.progress, "copying", total_size(&j, committed, list,
-	    n), true);
-	for (size_t i = 0; i < n && rc == 0; i++)
-		if (list[i] <= committed.segment)
-			rc = copy_segment(&j, committed, list[i]);
-	progress_end(&j.progress);
-out:
-	free(list);
-	job_free(&j);
-	return rc;
-}
 
 static bool
 is_local(const struct conf *conf, const struct conf_volume *cv, size_t i)
@@ -196,57 +30,131 @@ is_local(const struct conf *conf, const struct conf_volume *cv, size_t i)
 	return strcmp(cv->copies[i].node, conf->self) == 0;
 }
 
-/* What the copies say the volume is; CM_ENOINPUT when there is none. */
+/* What the copies say the volume is. */
+struct said {
+	struct seg_meta	 meta;		/* of the highest epoch */
+	bool		 any;
+	bool		 away;		/* one could not be asked */
+	uint64_t	 bytes;		/* in the fullest copy */
+	uint32_t	 last;		/* segment of copies on other nodes */
+};
+
 static int
-meta_of_copies(const struct log *log, const struct conf *conf,
-    const struct conf_volume *cv, struct seg_meta *m)
+ask_copy(const struct log *log, const struct conf *conf,
+    const struct conf_volume *cv, size_t i, struct peer_volume *pv)
 {
-	struct seg_meta	 one;
-	bool		 any = false;
+	struct peer	*p;
 	int		 rc;
 
-	for (size_t i = 0; i < cv->ncopies; i++) {
-		if (!is_local(conf, cv, i))
-			continue;
-		rc = seg_meta_read(log, cv->copies[i].path, &one);
-		if (rc == CM_ENOINPUT)
-			continue;
-		if (rc != 0)
-			return rc;
-		if (strcmp(one.name, cv->name) != 0)
-			return log_fail(log, CM_ECONF, "%s holds volume %s",
-			    cv->copies[i].path, one.name);
-		if (!any || one.epoch > m->epoch)
-			*m = one;
-		any = true;
+	memset(pv, 0, sizeof(*pv));
+	if (is_local(conf, cv, i)) {
+		rc = seg_meta_read(log, cv->copies[i].path, &pv->meta);
+		return rc == CM_ENOINPUT ? 0 : rc;
 	}
-	return any ? 0 : log_fail(log, CM_ENOINPUT, "volume %s: no copy of it "
-	    "on this node", cv->name);
+	if ((rc = peer_open(log, conf, cv->copies[i].node, &p)) != 0)
+		return rc;
+	if ((rc = peer_volume(p, cv->name, (int)i, pv)) != 0)
+		log_fail(log, rc, "volume %s: its copy on node %s: %s",
+		    cv->name, cv->copies[i].node, peer_text(p));
+	peer_close(p);
+	return rc;
 }
 
-/* All copies give what the home lacks; the folder is frozen. */
+static int
+ask_copies(const struct log *log, const struct conf *conf,
+    const struct conf_volume *cv, struct said *s)
+{
+	struct peer_volume	 pv;
+	uint64_t		 bytes;
+	int			 rc;
+
+	memset(s, 0, sizeof(*s));
+	for (size_t i = 0; i < cv->ncopies; i++) {
+		if ((rc = ask_copy(log, conf, cv, i, &pv)) != 0) {
+			if (is_local(conf, cv, i))
+				return rc;
+			s->away = true;
+			continue;
+		}
+		bytes = 0;
+		for (size_t k = 0; k < pv.nseg; k++) {
+			bytes += pv.seg[k].end;
+			if (pv.seg[k].end > 0 && pv.seg[k].segment > s->last)
+				s->last = pv.seg[k].segment;
+		}
+		if (bytes > s->bytes)
+			s->bytes = bytes;
+		if (pv.meta.epoch > 0 && strcmp(pv.meta.name, cv->name) != 0)
+			rc = log_fail(log, CM_ECONF, "%s on node %s holds "
+			    "volume %s", cv->copies[i].path,
+			    cv->copies[i].node, pv.meta.name);
+		else if (pv.meta.epoch > s->meta.epoch)
+			s->meta = pv.meta;
+		s->any |= pv.meta.epoch > 0;
+		peer_volume_free(&pv);
+		if (rc != 0)
+			return rc;
+	}
+	return 0;
+}
+
+/* A home is made of copies that were all asked: another may have more. */
+static int
+meta_of_copies(const struct log *log, const struct conf_volume *cv,
+    const struct said *s, struct seg_meta *m)
+{
+	if (s->away)
+		return log_fail(log, CM_EAWAY, "volume %s: its home is not "
+		    "made anew while a copy that may have more cannot be asked"
+		    " (take it out of cluster.xml if it is gone for good)",
+		    cv->name);
+	if (!s->any)
+		return log_fail(log, CM_ENOINPUT, "volume %s: there is no "
+		    "copy of it", cv->name);
+	*m = s->meta;
+	m->epoch++;
+	return 0;
+}
+
+/* One copy gives what the home lacks. */
+static int
+fill_from(const struct log *log, const struct conf *conf,
+    const struct conf_volume *cv, size_t i, const struct seg_meta *m,
+    struct reconcile *r)
+{
+	struct copy	*c;
+	int		 rc;
+
+	if ((rc = copy_open(log, conf, cv, i, m, &c)) == 0) {
+		/* from here an older home is refused */
+		if (r->v == NULL)
+			rc = copy_claim(c);
+		if (rc == 0)
+			rc = reconcile(log, cv->path, m, c, r);
+		copy_close(c);
+	}
+	return rc == 0 ? 0 : log_fail(log, rc, "volume %s: the copy in %s on "
+	    "node %s", cv->name, cv->copies[i].path, cv->copies[i].node);
+}
+
+/* All copies give what the home lacks. */
 static int
 fill_home(const struct log *log, const struct conf *conf,
     const struct conf_volume *cv, const struct seg_meta *m,
     struct reconcile *r)
 {
-	struct copy	*c;
-	int		 rc = 0, last = 0;
-	bool		 any = false;
+	int	 rc, last = 0;
+	bool	 any = false;
 
 	/* one that cannot be read whole does not keep the others out */
 	for (size_t i = 0; i < cv->ncopies; i++) {
-		if (!is_local(conf, cv, i) ||
+		if (is_local(conf, cv, i) &&
 		    !file_exists(cv->copies[i].path))
 			continue;
-		if ((rc = copy_open(log, conf, cv, i, m, &c)) == 0) {
-			rc = reconcile(log, cv->path, m, c, r);
-			copy_close(c);
-		}
+		rc = fill_from(log, conf, cv, i, m, r);
 		any |= rc == 0;
 		if (rc != 0)
-			last = log_fail(log, rc, "volume %s: the copy in %s",
-			    cv->name, cv->copies[i].path);
+			last = rc;
 	}
 	return any ? 0 : last;
 }
@@ -277,10 +185,11 @@ last_used(const struct log *log, const char *dir, uint32_t *last)
  * more than the one before, since that one's segments may be lost without a
  * trace; and since the epochs may be too, it is as many as minutes went by
  * since 2020.  Recovery goes on behind the empty segment that is put there.
+ * far: the highest segment of copies on other nodes.
  */
 static int
 skip_ahead(const struct log *log, const struct conf *conf,
-    const struct conf_volume *cv, uint32_t epoch)
+    const struct conf_volume *cv, uint32_t epoch, uint32_t far)
 {
 	int64_t		 minutes = (time_now_ms() - MS_2020) / 60000;
 	uint32_t	 last, one;
@@ -295,6 +204,8 @@ skip_ahead(const struct log *log, const struct conf *conf,
 			last = one;
 	if (rc != 0)
 		return rc;
+	if (far > last)
+		last = far;
 	next = last + (uint64_t)REBUILD_SKIP * (epoch - 1);
 	/* a clock that is far ahead would take the numbers of centuries */
 	if (minutes < PLACE_SEGMENT_MAX / 2 && minutes > (int64_t)next)
@@ -309,37 +220,169 @@ skip_ahead(const struct log *log, const struct conf *conf,
 	return file_sync_dir(log, cv->path);
 }
 
-int
-rebuild_volume(const struct log *log, const struct conf *conf,
-    const struct conf_volume *cv)
+/* PATH.superseded-EPOCH, with a number when that is there. */
+static int
+name_aside(const struct log *log, const struct conf_volume *cv,
+    uint32_t epoch, char out[FILE_PATH_MAX])
+{
+	char	 more[16] = "";
+
+	for (int i = 2; i < 1000; i++) {
+		if (str_fmt(out, FILE_PATH_MAX, "%s.superseded-%u%s",
+		    cv->path, epoch, more) != 0)
+			return log_fail(log, CM_ETOOBIG, "%s", cv->path);
+		if (!file_exists(out))
+			return 0;
+		snprintf(more, sizeof(more), ".%d", i);
+	}
+	return log_fail(log, CM_EEXIST, "%s", out);
+}
+
+static int
+sync_parent(const struct log *log, const char *path)
+{
+	char	 dir[FILE_PATH_MAX];
+	char	*slash;
+	int	 rc;
+
+	if ((rc = str_copy(dir, sizeof(dir), path)) != 0)
+		return log_fail(log, rc, "%s", path);
+	if ((slash = strrchr(dir, '/')) == NULL)
+		return 0;
+	slash[slash == dir] = '\0';
+	return file_sync_dir(log, dir);
+}
+
+/*
+ * The home of a time before: its folder makes way, and is kept.  Those who
+ * have it open look again, since its control file and lock are gone.
+ */
+static int
+move_aside(const struct log *log, const struct conf_volume *cv,
+    uint32_t epoch, uint32_t newer)
+{
+	char	 aside[FILE_PATH_MAX], path[FILE_PATH_MAX];
+	int	 lock, rc;
+
+	if ((rc = name_aside(log, cv, epoch, aside)) != 0 ||
+	    (rc = vol_freeze(log, cv->path, &lock)) != 0)
+		return rc;
+	vol_forget_control(cv->path);
+	if (rename(cv->path, aside) == -1)
+		rc = log_errno(log, "%s", cv->path);
+	else if ((rc = str_fmt(path, sizeof(path), "%s/lock", aside)) == 0)
+		unlink(path);
+	vol_unfreeze(cv->path, lock, false);
+	if (rc != 0 || (rc = sync_parent(log, cv->path)) != 0)
+		return rc;
+	log_warn(log, "volume %s: OLD HOME SET ASIDE: %s has epoch %u, but "
+	    "its copies %u: a newer home was made since.  The folder is kept "
+	    "as %s; mail that was stored in it alone is nowhere else, and is "
+	    "to be looked through", cv->name, cv->path, epoch, newer, aside);
+	return 0;
+}
+
+/* Can it be appended to as it is?  Then it need not stand still. */
+static bool
+is_up(const struct conf_volume *cv)
+{
+	struct control	*c;
+	uint64_t	 end;
+	uint32_t	 size;
+	int		 fd;
+
+	if (control_map(NULL, cv->path, &c, &fd) != 0)
+		return false;
+	end = atomic_load(&c->committed);
+	control_unmap(c, fd);
+	return seg_size(NULL, cv->path, (uint32_t)(end >> 32), &size) == 0 &&
+	    size >= (uint32_t)end;
+}
+
+/* While mail is appended to it. */
+static int
+fill_running(const struct log *log, const struct conf *conf,
+    const struct conf_volume *cv, struct reconcile *r)
+{
+	struct volume	*v;
+	int		 rc;
+
+	if ((rc = vol_open(log, conf, cv, &v)) != 0)
+		return rc;
+	r->v = v;
+	rc = fill_home(log, conf, cv, vol_meta(v), r);
+	vol_close(v);
+	r->v = NULL;
+	return rc;
+}
+
+/* While nobody appends; all of its segments count as sealed. */
+static int
+fill_frozen(const struct log *log, const struct conf *conf,
+    const struct conf_volume *cv, const struct said *s, struct reconcile *r,
+    bool *made)
 {
 	struct seg_meta	 m;
-	struct reconcile r = { .v = NULL };
-	bool		 made = false;
 	int		 lock, rc;
 
-	if (!conf_is_home(conf, cv))
-		return log_fail(log, CM_EAWAY, "volume %s: its home is %s",
-		    cv->name, cv->home);
 	if ((rc = file_mkdirs(log, cv->path, 0700)) != 0 ||
 	    (rc = vol_freeze(log, cv->path, &lock)) != 0)
 		return rc;
 	/* killed from here on, the next opener scans what is there */
 	vol_forget_control(cv->path);
 	rc = seg_meta_read(log, cv->path, &m);
-	if (rc == CM_ENOINPUT && (rc = meta_of_copies(log, conf, cv,
-	    &m)) == 0) {
-		m.epoch++;
-		made = true;
-	}
+	if (rc == CM_ENOINPUT && (rc = meta_of_copies(log, cv, s, &m)) == 0)
+		*made = true;
 	if (rc == 0)
-		rc = fill_home(log, conf, cv, &m, &r);
-	if (rc == 0 && made)
-		rc = skip_ahead(log, conf, cv, m.epoch);
+		rc = fill_home(log, conf, cv, &m, r);
+	if (rc == 0 && *made)
+		rc = skip_ahead(log, conf, cv, m.epoch, s->last);
 	/* last: only a whole home has the file that makes it one */
-	if (rc == 0 && made)
+	if (rc == 0 && *made)
 		rc = seg_meta_write(log, cv->path, &m);
-	vol_unfreeze(cv->path, lock, made || r.pulled > 0);
+	vol_unfreeze(cv->path, lock, *made || r->pulled > 0);
+	return rc;
+}
+
+int
+rebuild_volume(const struct log *log, const struct conf *conf,
+    const struct conf_volume *cv, uint64_t rate)
+{
+	struct progress	 progress;
+	struct pace	 pace;
+	struct reconcile r = { .progress = &progress, .pace = &pace };
+	struct said	 s;
+	struct seg_meta	 m;
+	bool		 made = false;
+	int		 rc, have;
+
+	if (!conf_is_home(conf, cv))
+		return log_fail(log, CM_EAWAY, "volume %s: its home is %s",
+		    cv->name, cv->home);
+	if ((rc = ask_copies(log, conf, cv, &s)) != 0)
+		return rc;
+	have = seg_meta_read(log, cv->path, &m);
+	if (have != 0 && have != CM_ENOINPUT)
+		return have;
+	if (have == 0 && strcmp(m.name, cv->name) != 0)
+		return log_fail(log, CM_ECONF, "volume %s: %s holds volume %s",
+		    cv->name, cv->path, m.name);
+	if (have == 0 && s.meta.epoch > m.epoch) {
+		/* nothing is moved before all can be had */
+		if (s.away)
+			return meta_of_copies(log, cv, &s, &m);
+		rc = move_aside(log, cv, m.epoch, s.meta.epoch);
+		if (rc != 0)
+			return rc;
+		have = CM_ENOINPUT;
+	}
+	pace_init(&pace, rate);
+	progress_start(&progress, "fetching", have == 0 ? 0 : s.bytes, true);
+	rc = have == 0 && is_up(cv) ? fill_running(log, conf, cv, &r) :
+	    CM_ESTALE;
+	if (rc == CM_ESTALE || rc == CM_ECORRUPT)
+		rc = fill_frozen(log, conf, cv, &s, &r, &made);
+	progress_end(&progress);
 	if (rc == 0)
 		log_info(log, "volume %s: %llu bytes fetched%s", cv->name,
 		    (unsigned long long)r.pulled,

@@ -1,5 +1,6 @@
 #include "cluster/reconcile.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +12,7 @@
 #include "format/record.h"
 
 #define CHUNK		(1u << 20)
+#define FETCH		(4u << 20)	/* one request to another node */
 #define TAIL		(20u << 20)	/* compared: over one batch */
 
 int
@@ -52,18 +54,27 @@ note_fetched(void *arg, const struct seg_item *it)
 
 /* Moves [from, to) of the copy's segment into fd, at the same offsets. */
 static int
-fetch(struct copy *c, uint32_t segment, uint32_t from, uint32_t to, int fd)
+fetch(struct copy *c, uint32_t segment, uint32_t from, uint32_t to, int fd,
+    struct reconcile *r)
 {
 	char		*p;
 	uint32_t	 n;
 	int		 rc = 0;
 
-	if ((p = malloc(CHUNK)) == NULL)
+	if ((p = malloc(FETCH)) == NULL)
 		return CM_ENOMEM;
 	while (rc == 0 && from < to) {
-		n = to - from < CHUNK ? to - from : CHUNK;
+		n = to - from < FETCH ? to - from : FETCH;
+		if (r != NULL && r->pace != NULL)
+			n = pace_chunk(r->pace, n);
 		if ((rc = copy_read(c, segment, from, p, n)) == 0)
 			rc = file_pwrite(fd, p, n, from);
+		/* the disk works while the next bytes come */
+		(void)sync_file_range(fd, from, n, SYNC_FILE_RANGE_WRITE);
+		if (r != NULL && r->progress != NULL)
+			progress_add(r->progress, n);
+		if (r != NULL && r->pace != NULL)
+			pace_add(r->pace, n);
 		from += n;
 	}
 	free(p);
@@ -89,6 +100,41 @@ move(int in, int out, uint32_t from, uint32_t to)
 	return rc;
 }
 
+/* A segment of which the home has nothing: the fetched file gets its name. */
+static int
+name_fetched(const struct log *log, const char *home, uint32_t segment,
+    int fd, uint32_t end)
+{
+	char	 name[SEG_NAME_SIZE], path[FILE_PATH_MAX], own[64];
+	int	 rc;
+
+	seg_name(name, segment);
+	if ((rc = str_fmt(path, sizeof(path), "%s/%s", home, name)) != 0 ||
+	    (rc = str_fmt(own, sizeof(own), "/proc/self/fd/%d", fd)) != 0)
+		return log_fail(log, rc, "%s", home);
+	if (ftruncate(fd, end) == -1 || fdatasync(fd) == -1 ||
+	    (unlink(path) == -1 && errno != ENOENT) ||
+	    linkat(AT_FDCWD, own, AT_FDCWD, path, AT_SYMLINK_FOLLOW) == -1)
+		return log_errno(log, "%s", path);
+	return 0;
+}
+
+/* What was fetched goes behind the home's own bytes. */
+static int
+add_fetched(const struct log *log, const char *home, uint32_t segment,
+    int fd, uint32_t from, uint32_t end)
+{
+	int	 out, rc;
+
+	if ((rc = seg_open(log, home, segment, O_RDWR | O_CREAT, &out)) != 0)
+		return rc;
+	rc = move(fd, out, from, end);
+	if (rc == 0 && fdatasync(out) == -1)
+		rc = log_errno(log, "%s", home);
+	close(out);
+	return rc;
+}
+
 /* The home's segment takes what the copy has more of it. */
 static int
 pull(const struct log *log, const char *home, const struct seg_meta *m,
@@ -99,7 +145,7 @@ pull(const struct log *log, const char *home, const struct seg_meta *m,
 			    .to = ce, .messages = true, .fn = note_fetched };
 	struct fetched	 f = { 0 };
 	uint32_t	 sound = 0, end;
-	int		 out = -1, rc;
+	int		 rc;
 
 	/* the home's own end may be in the middle of a record */
 	if (have > 0 && (rc = recover_end(log, home, segment, m->salt, have,
@@ -110,19 +156,14 @@ pull(const struct log *log, const char *home, const struct seg_meta *m,
 		return log_errno(log, "%s", home);
 	s.from = sound;
 	s.arg = &f;
-	if ((rc = fetch(c, segment, sound, ce, s.fd)) != 0 ||
+	if ((rc = fetch(c, segment, sound, ce, s.fd, r)) != 0 ||
 	    (rc = seg_scan(log, &s)) != 0)
 		goto out;
 	end = f.end;
 	if (end > sound) {
-		if ((rc = seg_open(log, home, segment, O_RDWR | O_CREAT,
-		    &out)) != 0 || (rc = move(s.fd, out, sound, end)) != 0)
-			goto out;
-		if (fdatasync(out) == -1) {
-			rc = log_errno(log, "%s", home);
-			goto out;
-		}
-		if ((rc = file_sync_dir(log, home)) != 0)
+		rc = have == 0 ? name_fetched(log, home, segment, s.fd, end) :
+		    add_fetched(log, home, segment, s.fd, sound, end);
+		if (rc != 0 || (rc = file_sync_dir(log, home)) != 0)
 			goto out;
 		r->pulled += end - sound;
 		r->damaged |= f.damaged;
@@ -133,8 +174,6 @@ pull(const struct log *log, const char *home, const struct seg_meta *m,
 	if (end < ce && end >= have)
 		rc = copy_cut(c, segment, end);
 out:
-	if (out != -1)
-		close(out);
 	close(s.fd);
 	return rc;
 }
@@ -245,7 +284,7 @@ has_rivals(const struct log *log, const char *home, const struct seg_meta *m,
 	if ((r.copy = open(home, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600)) == -1)
 		rc = log_errno(log, "%s", home);
 	s.fd = r.copy;
-	if (rc == 0 && (rc = fetch(c, segment, 0, ce, r.copy)) == 0)
+	if (rc == 0 && (rc = fetch(c, segment, 0, ce, r.copy, NULL)) == 0)
 		rc = seg_scan(log, &s);
 	if (r.copy != -1)
 		close(r.copy);

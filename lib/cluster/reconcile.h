@@ -2,6 +2,8 @@
 #ifndef CM_RECONCILE_H
 #define CM_RECONCILE_H
 
+#include "base/pace.h"
+#include "base/progress.h"
 #include "cluster/copy.h"
 #include "cluster/volume.h"
 
@@ -10,6 +12,8 @@ struct reconcile {
 	bool		 tails;	/* look at the copy's last bytes, too */
 	uint64_t	 pulled;	/* result: bytes fetched */
 	bool		 damaged;	/* result: not all of them are good */
+	struct progress	*progress;	/* of bytes fetched, or NULL */
+	struct pace	*pace;		/* to keep to, or NULL */
 };
 
 /*

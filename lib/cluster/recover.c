@@ -102,22 +102,55 @@ no_copy_has_it(const struct log *log, const struct conf *conf,
 
 /* A home older than a copy is one that was moved away and came back. */
 static int
+is_newer(const struct log *log, const struct conf_volume *cv, size_t i,
+    const struct seg_meta *m, const struct seg_meta *copy)
+{
+	if (strcmp(copy->name, m->name) != 0 || copy->epoch <= m->epoch)
+		return 0;
+	return log_fail(log, CM_EEPOCH, "volume %s: %s has epoch %u, but its "
+	    "copy in %s on node %s has %u: a newer home was made, and this one"
+	    " takes nothing (cm-rebuild volume %s)", cv->name, cv->path,
+	    m->epoch, cv->copies[i].path, cv->copies[i].node, copy->epoch,
+	    cv->name);
+}
+
+static int
 is_newest(const struct log *log, const struct conf *conf,
     const struct conf_volume *cv, const struct seg_meta *m)
 {
 	struct seg_meta	 have;
+	int		 rc = 0;
 
-	for (size_t i = 0; i < cv->ncopies; i++)
+	for (size_t i = 0; i < cv->ncopies && rc == 0; i++)
 		if (is_local(conf, &cv->copies[i]) &&
-		    seg_meta_read(NULL, cv->copies[i].path, &have) == 0 &&
-		    strcmp(have.name, m->name) == 0 &&
-		    have.epoch > m->epoch)
-			return log_fail(log, CM_EEPOCH, "volume %s: %s has "
-			    "epoch %u, but its copy in %s has %u: a newer home"
-			    " was made, and this one takes nothing", cv->name,
-			    cv->path, m->epoch, cv->copies[i].path,
-			    have.epoch);
-	return 0;
+		    seg_meta_read(NULL, cv->copies[i].path, &have) == 0)
+			rc = is_newer(log, cv, i, m, &have);
+	return rc;
+}
+
+/*
+ * The same for copies on other nodes.  One that cannot be asked does not keep
+ * mail out: it refuses what an older home sends.
+ */
+static int
+is_newest_anywhere(const struct log *log, const struct conf *conf,
+    const struct conf_volume *cv, const struct seg_meta *m)
+{
+	struct peer_volume	 pv;
+	struct peer		*p;
+	int			 rc = 0;
+
+	for (size_t i = 0; i < cv->ncopies && rc == 0; i++) {
+		if (is_local(conf, &cv->copies[i]) ||
+		    peer_open(log, conf, cv->copies[i].node, &p) != 0)
+			continue;
+		if (peer_volume(p, cv->name, (int)i, &pv) == 0) {
+			rc = is_newer(log, cv, i, m, &pv.meta);
+			peer_volume_free(&pv);
+		}
+		peer_close(p);
+	}
+	return rc;
 }
 
 static int
@@ -360,6 +393,10 @@ recover_home(const struct log *log, const struct conf *conf,
 	bool		 stale;
 	int		 fd, rc;
 
+	/* before the lock: it may take a while */
+	if (seg_meta_read(NULL, cv->path, &m) == 0 &&
+	    (rc = is_newest_anywhere(log, conf, cv, &m)) != 0)
+		return rc;
 	if ((rc = lock_file(lock_fd, LOCK_EX, WAIT_MS)) != 0)
 		return log_fail(log, rc, "%s/lock", cv->path);
 	rc = control_map(log, cv->path, &c, &fd);

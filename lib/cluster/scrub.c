@@ -6,8 +6,8 @@
 #include <unistd.h>
 
 #include "adapter/stream.h"
-#include "base/crc32c.h"
 #include "base/file.h"
+#include "base/pace.h"
 #include "base/progress.h"
 #include "base/time.h"
 #include "cluster/copy.h"
@@ -17,20 +17,22 @@
 
 #define CHUNK		(1u << 20)
 #define SHIPPING_MS	1000	/* a copy that grows does so in that time */
+#define PART		(64u << 20)	/* scanned at a time */
 #define PLACES_MAX	64		/* homes and copies of one volume */
 
-/* A stretch that is no good record. */
-struct bad {
-	uint32_t	 offset, length;
-};
-
-/* What a scan of one segment in one folder found. */
+/* What a scan of one segment in one place found. */
 struct found {
 	bool		 there;
 	uint32_t	 size;
-	uint32_t	 sum;		/* of all records' heads */
-	struct bad	*bad;
-	size_t		 n, cap;
+	struct sum	 sum;
+};
+
+/* The home or a copy. */
+struct spot {
+	const char	*dir;		/* NULL: on another node */
+	struct copy	*copy;		/* then; read there, by its node */
+	int		 index;		/* of the mirroring table */
+	char		 label[COPY_LABEL_MAX];
 };
 
 struct scrub {
@@ -42,10 +44,10 @@ struct scrub {
 	uint64_t	 left;		/* things that are wrong still */
 	struct volume	*v;
 	struct vol_end	 committed;
-	const char	*dir[PLACES_MAX];	/* 0 is the home */
-	char		 label[PLACES_MAX][COPY_LABEL_MAX];
+	struct spot	 spot[PLACES_MAX];	/* 0 is the home */
 	size_t		 n;
 	struct progress	 progress;
+	struct pace	 pace;
 };
 
 __attribute__((format(printf, 4, 5)))
@@ -57,7 +59,7 @@ report(struct scrub *s, uint32_t segment, size_t at, const char *fmt, ...)
 	if (s->out.fd == -1)
 		buf_reset(&s->out.out);
 	buf_addf(&s->out.out, "%s:%08u on %s: ", s->cv->name, segment,
-	    s->label[at]);
+	    s->spot[at].label);
 	va_start(ap, fmt);
 	buf_vaddf(&s->out.out, fmt, ap);
 	va_end(ap);
@@ -71,124 +73,156 @@ report(struct scrub *s, uint32_t segment, size_t at, const char *fmt, ...)
 }
 
 static int
-on_item(void *arg, const struct seg_item *it)
+spot_size(struct scrub *s, size_t at, uint32_t segment, uint32_t *size)
 {
-	struct found	*f = arg;
-	struct bad	*p;
-	uint32_t	 v[5] = { it->offset, it->head.env_len,
-			    it->head.msg_len, it->head.env_crc,
-			    it->head.msg_crc };
-
-	if (it->what == SEG_RECORD) {
-		f->sum = crc32c(f->sum, v, sizeof(v));
-		return 0;
-	}
-	if (f->n == f->cap) {
-		f->cap = f->cap ? f->cap * 2 : 16;
-		p = reallocarray(f->bad, f->cap, sizeof(*p));
-		if (p == NULL)
-			return CM_ENOMEM;
-		f->bad = p;
-	}
-	f->bad[f->n++] = (struct bad){ it->offset, it->length };
-	return 0;
-}
-
-/* The bytes of a segment that count in a folder. */
-static int
-place_size(struct scrub *s, size_t at, uint32_t segment, uint32_t *size)
-{
-	int	 rc;
+	struct spot	*sp = &s->spot[at];
+	int		 rc;
 
 	if (at == 0)
-		return home_size(s->log, s->dir[0], s->committed, segment,
+		return home_size(s->log, sp->dir, s->committed, segment,
 		    size);
 	*size = 0;
-	rc = seg_size(s->log, s->dir[at], segment, size);
-	/* what came since may be half there */
-	if (segment == s->committed.segment && *size > s->committed.offset)
-		*size = s->committed.offset;
+	if (sp->dir == NULL)
+		return copy_end(sp->copy, segment, size);
+	rc = seg_size(s->log, sp->dir, segment, size);
+	return rc == CM_ENOINPUT ? 0 : rc;
+}
+
+static int
+spot_list(struct scrub *s, size_t at, uint32_t **list, size_t *n)
+{
+	struct spot	*sp = &s->spot[at];
+	int		 rc;
+
+	*list = NULL;
+	*n = 0;
+	rc = sp->dir == NULL ? copy_list(sp->copy, list, n) :
+	    seg_list(s->log, sp->dir, list, n);
+	return rc == CM_ENOINPUT ? 0 : rc;
+}
+
+static int
+spot_sum(struct scrub *s, size_t at, uint32_t segment, uint32_t to,
+    uint32_t max, struct sum *sum)
+{
+	struct spot	*sp = &s->spot[at];
+
+	return sp->dir == NULL ? copy_sum(sp->copy, segment, to, max, sum) :
+	    sum_read(s->log, sp->dir, vol_meta(s->v)->salt, segment, to, max,
+	    0, sum);
+}
+
+/* All of it, a part at a time so that the rate is kept. */
+static int
+spot_scan(struct scrub *s, size_t at, uint32_t segment, struct found *f)
+{
+	uint32_t	 was;
+	int		 rc = 0;
+
+	while (rc == 0 && f->sum.at < f->size) {
+		was = f->sum.at;
+		rc = spot_sum(s, at, segment, f->size,
+		    pace_chunk(&s->pace, PART), &f->sum);
+		progress_add(&s->progress, f->sum.at - was);
+		pace_add(&s->pace, f->sum.at - was);
+	}
 	return rc;
 }
 
 static int
 scan(struct scrub *s, size_t at, uint32_t segment, struct found *f)
 {
-	struct seg_scan	 sc = { .salt = vol_meta(s->v)->salt,
-			    .segment = segment, .messages = true,
-			    .fn = on_item, .arg = f };
-	int		 rc;
+	int	 rc;
 
-	memset(f, 0, sizeof(*f));
-	rc = place_size(s, at, segment, &f->size);
-	if (rc == CM_ENOINPUT || (rc == 0 && f->size == 0))
+	if ((rc = spot_size(s, at, segment, &f->size)) != 0)
+		return rc;
+	/* what came since may be half there */
+	if (segment == s->committed.segment && f->size > s->committed.offset)
+		f->size = s->committed.offset;
+	if (f->size == 0)
 		return 0;
-	if (rc != 0 || (rc = seg_open(s->log, s->dir[at], segment, O_RDONLY,
-	    &sc.fd)) != 0)
-		return rc == CM_ENOINPUT ? 0 : rc;
-	f->there = true;
-	sc.to = f->size;
-	rc = seg_scan(s->log, &sc);
-	close(sc.fd);
-	progress_add(&s->progress, f->size);
-	return rc;
+	rc = spot_scan(s, at, segment, f);
+	f->there = rc != CM_ENOINPUT;
+	return rc == CM_ENOINPUT ? 0 : rc;
 }
 
-static int
-all_good(void *arg, const struct seg_item *it)
-{
-	(void)arg;
-	return it->what == SEG_RECORD ? 0 : CM_ECORRUPT;
-}
-
-/* Are these bytes whole records in that folder? */
+/* Are these bytes whole records there? */
 static bool
-is_good_at(struct scrub *s, size_t at, uint32_t segment, const struct bad *b)
+is_good_at(struct scrub *s, size_t at, uint32_t segment,
+    const struct sum_bad *b)
 {
-	struct seg_scan	 sc = { .salt = vol_meta(s->v)->salt,
-			    .segment = segment, .from = b->offset,
-			    .to = b->offset + b->length, .messages = true,
-			    .fn = all_good };
+	struct sum	 sum = { .at = b->offset };
+	uint32_t	 size;
 	bool		 good;
 
-	if (seg_open(s->log, s->dir[at], segment, O_RDONLY, &sc.fd) != 0)
-		return false;
-	good = seg_scan(NULL, &sc) == 0;
-	close(sc.fd);
+	good = spot_size(s, at, segment, &size) == 0 &&
+	    size >= b->offset + b->length &&
+	    spot_sum(s, at, segment, b->offset + b->length, 0, &sum) == 0 &&
+	    sum.n == 0;
+	sum_free(&sum);
 	return good;
 }
 
 static int
+spot_read(struct scrub *s, size_t at, uint32_t segment, uint32_t offset,
+    void *p, uint32_t n)
+{
+	struct spot	*sp = &s->spot[at];
+	int		 fd, rc;
+
+	if (sp->dir == NULL)
+		return copy_read(sp->copy, segment, offset, p, n);
+	if ((rc = seg_open(s->log, sp->dir, segment, O_RDONLY, &fd)) != 0)
+		return rc;
+	rc = file_pread(fd, p, n, offset);
+	close(fd);
+	return rc;
+}
+
+static int
+spot_write(struct scrub *s, size_t at, uint32_t segment, uint32_t offset,
+    const void *p, uint32_t n)
+{
+	struct spot	*sp = &s->spot[at];
+	int		 fd, rc;
+
+	if (sp->dir == NULL)
+		return copy_patch(sp->copy, segment, offset, p, n);
+	if ((rc = seg_open(s->log, sp->dir, segment, O_RDWR, &fd)) != 0)
+		return rc;
+	rc = file_pwrite(fd, p, n, offset);
+	if (rc == 0 && fdatasync(fd) == -1)
+		rc = CM_EIO;
+	close(fd);
+	return rc;
+}
+
+static int
 patch(struct scrub *s, uint32_t segment, size_t from, size_t to,
-    const struct bad *b)
+    const struct sum_bad *b)
 {
 	char		*p;
 	uint32_t	 n;
-	int		 in = -1, out = -1, rc;
+	int		 rc = 0;
 
 	if ((p = malloc(CHUNK)) == NULL)
 		return CM_ENOMEM;
-	if ((rc = seg_open(s->log, s->dir[from], segment, O_RDONLY,
-	    &in)) == 0)
-		rc = seg_open(s->log, s->dir[to], segment, O_RDWR, &out);
 	for (uint32_t done = 0; rc == 0 && done < b->length; done += n) {
 		n = b->length - done < CHUNK ? b->length - done : CHUNK;
-		if ((rc = file_pread(in, p, n, b->offset + done)) == 0)
-			rc = file_pwrite(out, p, n, b->offset + done);
+		n = pace_chunk(&s->pace, n);
+		if ((rc = spot_read(s, from, segment, b->offset + done, p,
+		    n)) == 0)
+			rc = spot_write(s, to, segment, b->offset + done, p,
+			    n);
+		pace_add(&s->pace, n);
 	}
-	if (rc == 0 && fdatasync(out) == -1)
-		rc = CM_EIO;
-	if (in != -1)
-		close(in);
-	if (out != -1)
-		close(out);
 	free(p);
 	return rc;
 }
 
-/* One bad stretch of one folder. */
+/* One bad stretch of one place. */
 static int
-treat(struct scrub *s, uint32_t segment, size_t at, const struct bad *b)
+treat(struct scrub *s, uint32_t segment, size_t at, const struct sum_bad *b)
 {
 	int	 rc;
 
@@ -199,7 +233,7 @@ treat(struct scrub *s, uint32_t segment, size_t at, const struct bad *b)
 			return log_fail(s->log, rc, "%s:%08u: repair",
 			    s->cv->name, segment);
 		report(s, segment, at, "%u bytes at %u were damaged; repaired "
-		    "from %s", b->length, b->offset, s->label[from]);
+		    "from %s", b->length, b->offset, s->spot[from].label);
 		return 0;
 	}
 	report(s, segment, at, "%u bytes at %u are damaged%s", b->length,
@@ -216,8 +250,7 @@ catches_up(struct scrub *s, uint32_t segment, size_t at, uint32_t size)
 	uint32_t	 have = 0, last = 0;
 
 	while (time_mono_ms() - moved < SHIPPING_MS) {
-		if (seg_size(NULL, s->dir[at], segment, &have) == 0 &&
-		    have >= size)
+		if (spot_size(s, at, segment, &have) == 0 && have >= size)
 			return true;
 		if (have != last)
 			moved = time_mono_ms();
@@ -251,7 +284,7 @@ check_length(struct scrub *s, uint32_t segment, size_t at,
 /* A copy that is behind may end within a record: that is no damage. */
 static bool
 is_unsent(const struct found *home, const struct found *f,
-    const struct bad *b)
+    const struct sum_bad *b)
 {
 	return f != home && f->size < home->size &&
 	    b->offset + b->length == f->size;
@@ -267,148 +300,187 @@ check_segment(struct scrub *s, uint32_t segment, bool behind[])
 	for (size_t i = 0; i < s->n && rc == 0; i++)
 		rc = scan(s, i, segment, &f[i]);
 	for (size_t i = 0; i < s->n && rc == 0; i++)
-		for (size_t j = 0; j < f[i].n && rc == 0; j++)
-			if (!is_unsent(&f[0], &f[i], &f[i].bad[j]))
-				rc = treat(s, segment, i, &f[i].bad[j]);
+		for (size_t j = 0; j < f[i].sum.n && rc == 0; j++)
+			if (!is_unsent(&f[0], &f[i], &f[i].sum.bad[j]))
+				rc = treat(s, segment, i, &f[i].sum.bad[j]);
 	for (size_t i = 1; i < s->n && rc == 0; i++) {
 		check_length(s, segment, i, &f[0], &f[i], &behind[i]);
 		if (f[i].size > f[0].size && segment != s->committed.segment) {
 			report(s, segment, i, "has %u bytes, the home %u",
 			    f[i].size, f[0].size);
 			s->left++;
-		} else if (f[i].size == f[0].size && f[i].n == 0 &&
-		    f[0].n == 0 && f[i].sum != f[0].sum) {
+		} else if (f[i].size == f[0].size && f[i].sum.n == 0 &&
+		    f[0].sum.n == 0 && f[i].sum.sum != f[0].sum.sum) {
 			report(s, segment, i, "holds other records than the "
 			    "home");
 			s->left++;
 		}
 	}
 	for (size_t i = 0; i < s->n; i++)
-		free(f[i].bad);
+		sum_free(&f[i].sum);
 	return rc;
 }
 
-/* The highest segment that a copy has; 0 for none. */
 static int
-copies_last(struct scrub *s, uint32_t *last)
+by_number(const void *a, const void *b)
 {
-	uint32_t	*list;
-	size_t		 n;
-	int		 rc;
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
 
-	*last = 0;
-	for (size_t i = 1; i < s->n; i++) {
-		rc = seg_list(s->log, s->dir[i], &list, &n);
-		if (rc == CM_ENOINPUT)
-			continue;
-		if (rc != 0)
-			return rc;
-		if (n > 0 && list[n - 1] > *last)
-			*last = list[n - 1];
-		free(list);
-	}
-	return 0;
+	return x < y ? -1 : x > y;
 }
 
-/* The next segment behind one that any folder has; 0 for none.  Numbers are
- * skipped by the million where a home was made anew. */
+/* Adds the segments of one place to those that are to be looked at. */
 static int
-next_segment(struct scrub *s, uint32_t after, uint32_t *next)
+add_segments(struct scrub *s, size_t at, uint32_t **all, size_t *n)
 {
-	uint32_t	*list;
-	size_t		 n;
+	uint32_t	*list, *p;
+	size_t		 m;
 	int		 rc;
 
-	*next = 0;
-	for (size_t i = 0; i < s->n; i++) {
-		rc = seg_list(s->log, s->dir[i], &list, &n);
-		if (rc == CM_ENOINPUT)
-			continue;
-		if (rc != 0)
-			return rc;
-		for (size_t j = 0; j < n; j++)
-			if (list[j] > after && (*next == 0 ||
-			    list[j] < *next))
-				*next = list[j];
+	if ((rc = spot_list(s, at, &list, &m)) != 0)
+		return rc;
+	p = reallocarray(*all, *n + m + 1, sizeof(*p));
+	if (p == NULL) {
 		free(list);
+		return log_fail(s->log, CM_ENOMEM, "check");
 	}
+	*all = p;
+	for (size_t i = 0; i < m; i++)
+		p[(*n)++] = list[i];
+	free(list);
 	return 0;
 }
 
 static void
-add_place(struct scrub *s, const char *dir, int index)
+add_spot(struct scrub *s, int index)
 {
+	const struct conf_volume *cv = s->cv;
+	struct spot		*sp = &s->spot[s->n];
+	bool			 here;
+
 	if (s->n == PLACES_MAX)
 		return;
-	s->dir[s->n] = dir;
-	copy_label(s->cv, index, s->label[s->n]);
+	memset(sp, 0, sizeof(*sp));
+	sp->index = index;
+	copy_label(cv, index, sp->label);
+	here = index < 0 ||
+	    strcmp(cv->copies[index].node, s->conf->self) == 0;
+	if (here)
+		sp->dir = index < 0 ? cv->path : cv->copies[index].path;
 	s->n++;
+}
+
+/* Those on other nodes are opened; one that cannot be has not been checked. */
+static void
+open_spots(struct scrub *s)
+{
+	size_t	 n = 0;
+	int	 rc;
+
+	for (size_t i = 0; i < s->n; i++) {
+		rc = s->spot[i].dir != NULL ? 0 : copy_open(s->log, s->conf,
+		    s->cv, (size_t)s->spot[i].index, vol_meta(s->v),
+		    &s->spot[i].copy);
+		if (rc == 0) {
+			s->spot[n++] = s->spot[i];
+			continue;
+		}
+		report(s, 0, i, "cannot be checked: %s", cm_strerror(rc));
+		s->left++;
+	}
+	s->n = n;
+}
+
+static void
+close_spots(struct scrub *s)
+{
+	for (size_t i = 0; i < s->n; i++)
+		copy_close(s->spot[i].copy);
+	s->n = 0;
 }
 
 /* With repair: first what the home lost at its segments' ends. */
 static int
-settle_copies(struct scrub *s)
+settle_copy(struct scrub *s, size_t at)
 {
-	struct copy	*c;
+	struct reconcile r = { .v = s->v, .progress = &s->progress,
+			    .pace = &s->pace };
+	struct spot	*sp = &s->spot[at];
+	struct copy	*c = sp->copy;
 	int		 rc;
 
-	for (size_t i = 1; i < s->n; i++) {
-		struct reconcile r = { .v = s->v };
-
-		if (!file_exists(s->dir[i]))
-			continue;
-		if ((rc = copy_open_dir(s->log, s->dir[i], vol_meta(s->v),
-		    &c)) != 0)
-			return rc;
-		rc = reconcile(s->log, s->dir[0], vol_meta(s->v), c, &r);
+	if (sp->dir != NULL && !file_exists(sp->dir))
+		return 0;
+	if (c == NULL && (rc = copy_open_dir(s->log, sp->dir, vol_meta(s->v),
+	    &c)) != 0)
+		return rc;
+	rc = reconcile(s->log, s->spot[0].dir, vol_meta(s->v), c, &r);
+	if (c != sp->copy)
 		copy_close(c);
-		if (rc != 0 && rc != CM_ECORRUPT)
-			return rc;
-		if (r.pulled > 0)
-			report(s, 0, 0, "%llu bytes that it had lost were "
-			    "fetched from %s", (unsigned long long)r.pulled,
-			    s->label[i]);
+	if (r.pulled > 0)
+		report(s, 0, 0, "%llu bytes that it had lost were fetched "
+		    "from %s", (unsigned long long)r.pulled, sp->label);
+	return rc == CM_ECORRUPT ? 0 : rc;
+}
+
+/* With repair: what a copy lacks is sent to it. */
+static int
+complete(struct scrub *s, const bool behind[])
+{
+	int	 rc = 0;
+
+	for (size_t i = 1; i < s->n && rc == 0; i++) {
+		if (!behind[i])
+			continue;
+		rc = rebuild_place(s->log, s->conf, s->cv,
+		    (size_t)s->spot[i].index, s->pace.rate);
+		if (rc == 0)
+			report(s, s->committed.segment, i, "was behind; it "
+			    "has everything now");
 	}
-	return 0;
+	return rc;
+}
+
+static int
+check_segments(struct scrub *s)
+{
+	bool		 behind[PLACES_MAX] = { false };
+	uint32_t	*all = NULL;
+	size_t		 n = 0;
+	int		 rc = 0;
+
+	/* in this order: the home has had whatever a copy has */
+	for (size_t i = s->n; i > 0 && rc == 0; i--)
+		rc = add_segments(s, i - 1, &all, &n);
+	s->committed = vol_committed(s->v);
+	for (size_t i = 1; i < s->n && rc == 0 && s->repair; i++)
+		rc = settle_copy(s, i);
+	if (n > 0)
+		qsort(all, n, sizeof(*all), by_number);
+	for (size_t i = 0; i < n && rc == 0; i++)
+		if (i == 0 || all[i] != all[i - 1])
+			rc = check_segment(s, all[i], behind);
+	free(all);
+	return rc != 0 || !s->repair ? rc : complete(s, behind);
 }
 
 static int
 check_volume(struct scrub *s, const struct conf_volume *cv)
 {
-	bool		 behind[PLACES_MAX] = { false };
-	uint32_t	 last, seg = 0;
-	int		 rc;
+	int	 rc;
 
 	s->cv = cv;
 	s->n = 0;
-	add_place(s, cv->path, -1);
-	for (size_t i = 0; i < cv->ncopies; i++)
-		if (strcmp(cv->copies[i].node, s->conf->self) == 0)
-			add_place(s, cv->copies[i].path, (int)i);
+	for (int i = -1; i < (int)cv->ncopies; i++)
+		add_spot(s, i);
 	if ((rc = vol_open(s->log, s->conf, cv, &s->v)) != 0) {
 		report(s, 0, 0, "cannot be opened: %s", cm_strerror(rc));
 		s->left++;
 		return 0;
 	}
-	/* in this order: the home has had whatever a copy has */
-	if ((rc = copies_last(s, &last)) != 0)
-		goto out;
-	s->committed = vol_committed(s->v);
-	/* a file behind it is being begun */
-	if (last < s->committed.segment)
-		last = s->committed.segment;
-	if (s->repair && (rc = settle_copies(s)) != 0)
-		goto out;
-	while ((rc = next_segment(s, seg, &seg)) == 0 && seg != 0 &&
-	    seg <= last)
-		if ((rc = check_segment(s, seg, behind)) != 0)
-			break;
-	for (size_t i = 1; i < s->n && rc == 0 && s->repair; i++)
-		if (behind[i] && (rc = rebuild_copy(s->log, s->conf, cv,
-		    s->dir[i])) == 0)
-			report(s, s->committed.segment, i, "was behind; "
-			    "it has everything now");
-out:
+	open_spots(s);
+	rc = check_segments(s);
+	close_spots(s);
 	vol_close(s->v);
 	s->v = NULL;
 	return rc;
@@ -416,7 +488,7 @@ out:
 
 static int
 scrub(const struct log *log, const struct conf *conf,
-    const struct conf_volume *only, bool repair, int out)
+    const struct conf_volume *only, bool repair, uint64_t rate, int out)
 {
 	struct scrub	*s;
 	int		 rc = 0, one;
@@ -426,6 +498,7 @@ scrub(const struct log *log, const struct conf *conf,
 	s->log = log;
 	s->conf = conf;
 	s->repair = repair;
+	pace_init(&s->pace, rate);
 	stream_init(&s->out, out, 0, -1);
 	progress_start(&s->progress, "checking", 0, true);
 	for (size_t i = 0; i < conf->nvolumes; i++) {
@@ -448,14 +521,14 @@ scrub(const struct log *log, const struct conf *conf,
 
 int
 rebuild_check(const struct log *log, const struct conf *conf, bool repair,
-    int out)
+    uint64_t rate, int out)
 {
-	return scrub(log, conf, NULL, repair, out);
+	return scrub(log, conf, NULL, repair, rate, out);
 }
 
 int
 rebuild_repair(const struct log *log, const struct conf *conf,
     const struct conf_volume *cv)
 {
-	return scrub(log, conf, cv, true, -1);
+	return scrub(log, conf, cv, true, 0, -1);
 }

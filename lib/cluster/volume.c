@@ -118,14 +118,19 @@ open_lock(struct volume *v)
 	return v->lock_fd == -1 ? log_errno(v->log, "%s", path) : 0;
 }
 
-static int
-check_superseded(struct volume *v)
+bool
+vol_is_superseded(const struct conf_volume *cv)
 {
 	char	 path[FILE_PATH_MAX];
 
-	if (str_fmt(path, sizeof(path), "%s/" SUPERSEDED, v->cv->path) != 0)
-		return log_fail(v->log, CM_ETOOBIG, "%s", v->cv->path);
-	if (!file_exists(path))
+	return str_fmt(path, sizeof(path), "%s/" SUPERSEDED,
+	    cv->path) == 0 && file_exists(path);
+}
+
+static int
+check_superseded(struct volume *v)
+{
+	if (!vol_is_superseded(v->cv))
 		return 0;
 	return log_fail(v->log, CM_EEPOCH, "volume %s: its home was made anew "
 	    "on another machine; this one (%s) takes nothing (cm-rebuild "
@@ -178,7 +183,9 @@ attach(struct volume *v)
 			return rc;
 		forget(v);
 		if ((rc = recover_home(v->log, v->conf, v->cv,
-		    v->lock_fd)) != 0)
+		    v->lock_fd)) == CM_EEPOCH)
+			vol_supersede(v);
+		if (rc != 0)
 			return rc;
 	}
 	return log_fail(v->log, CM_ESTALE, "%s", dir);

@@ -71,6 +71,7 @@ const struct seg_meta *vol_meta(const struct volume *);
  * any more.  Every later vol_open and vol_append gives CM_EEPOCH.
  */
 void	 vol_supersede(struct volume *);
+bool	 vol_is_superseded(const struct conf_volume *);
 
 bool	 vol_end_before(struct vol_end a, struct vol_end b);
 

@@ -13,11 +13,13 @@
 #include "cluster/mirror.h"
 #include "cluster/reconcile.h"
 #include "cluster/segment.h"
+#include "cluster/sum.h"
 #include "cluster/volume.h"
 #include "format/record.h"
 #include "protocol/stored_int.h"
 
 #define TEXT_MAX	(64u << 20)	/* bytes of a list of segments */
+#define SUM_MS		2000		/* no answer may take longer */
 
 static int
 reply(struct call *c, struct buf *b)
@@ -127,6 +129,37 @@ say_end(struct call *c, uint32_t end)
 	return 0;
 }
 
+/* GET volume/V/SEG?sum=S&from=F&to=T&max=M: its records' sum, see sum.h. */
+static int
+say_sum(struct call *c)
+{
+	const char	*s = httpd_query(c->req, "sum");
+	struct seg_meta	 m;
+	struct sum	 sum = { .at = 0 };
+	struct buf	 b;
+	uint64_t	 v, to, max;
+	int		 rc;
+
+	if (strlen(s) != 8 || str_hex(s, 8, &v) != 0)
+		return CM_EPROTO;
+	sum.sum = (uint32_t)v;
+	if (call_number(c, "from", UINT32_MAX, &v) != 0 ||
+	    call_number(c, "to", UINT32_MAX, &to) != 0 ||
+	    call_number(c, "max", UINT32_MAX, &max) != 0 || v >= to)
+		return CM_EPROTO;
+	sum.at = (uint32_t)v;
+	if ((rc = seg_meta_read(c->log, c->dir, &m)) != 0)
+		return rc;
+	buf_init(&b, TEXT_MAX);
+	rc = sum_read(c->log, c->dir, m.salt, c->segment, (uint32_t)to,
+	    (uint32_t)max, SUM_MS, &sum);
+	if (rc == 0 && (rc = sum_write(&b, &sum)) == 0)
+		rc = reply(c, &b);
+	sum_free(&sum);
+	buf_free(&b);
+	return rc;
+}
+
 /* GET volume/V/SEG: its bytes; with "end" how many are on disk. */
 int
 stored_segment(struct call *c)
@@ -135,6 +168,8 @@ stored_segment(struct call *c)
 	uint64_t	 from, len;
 	int		 fd, rc;
 
+	if (httpd_query(c->req, "sum") != NULL)
+		return say_sum(c);
 	if ((rc = seg_open(c->log, c->dir, c->segment, O_RDWR, &fd)) != 0)
 		return rc;
 	if (fstat(fd, &st) == -1) {
@@ -205,7 +240,7 @@ change(struct call *c, struct copy *copy, uint32_t *end)
 	return copy_end(copy, c->segment, end) == 0 ? CM_EOFFSET : CM_EIO;
 }
 
-/* POST volume/V/SEG: append (409 and the end when it is another), patch, cut. */
+/* POST volume/V/SEG: append (409 and the end if it is another), patch, cut. */
 int
 stored_change(struct call *c)
 {

@@ -44,6 +44,7 @@ world_init(struct world *w)
 	for (int i = 0; i < 4; i++)
 		snprintf(w->path[i], sizeof(w->path[i]), "%s/%d", base, i);
 	w->node.name = self;
+	w->node.name = self;
 	w->node.state = base;
 	w->conf.self = self;
 	w->conf.node = w->conf.nodes = &w->node;
@@ -109,9 +110,13 @@ append(struct volume *v, int n, const char *msg, size_t len, struct place *p)
 static void
 fill(struct world *w, struct place *places, int n)
 {
+	struct seg_meta	 m = { .name = "v1", .salt = 1, .epoch = 1 };
 	struct volume	*v;
 	char		 msg[100];
 
+	/* it is there: another node need not be asked whether it may be made */
+	ok(file_mkdirs(&logger, w->path[0], 0700) == 0 &&
+	    seg_meta_write(&logger, w->path[0], &m) == 0, "a folder");
 	ok(vol_open(&logger, &w->conf, &w->volume, &v) == 0, "a volume");
 	for (int i = 0; i < n; i++) {
 		snprintf(msg, sizeof(msg), MSG, i);
