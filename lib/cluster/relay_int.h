@@ -14,7 +14,7 @@ struct relay {
 	const struct log *log;
 	struct confwatch *conf;
 	atomic_bool	 stop;
-	atomic_bool	 away;		/* the catalog's node, when last asked */
+	atomic_bool	 away;		/* the other node, when last asked */
 	_Atomic int64_t	 away_until;	/* it is not asked before */
 	int64_t		 learned_ms;
 	pthread_mutex_t	 mu;		/* what follows */
