@@ -244,7 +244,9 @@ sender_main(void *arg)
 		if (rc == CM_EEPOCH && s->v != NULL)
 			vol_supersede(s->v);
 		sender_close(s);
-		for (int ms = 0; ms < backoff && !s->sh->stop; ms += 50)
+		/* who asks it to look again knows that something is new */
+		for (int ms = 0; ms < backoff && !s->sh->stop && !s->again;
+		    ms += 50)
 			time_sleep_ms(50);
 		if ((backoff *= 2) > BACKOFF_MAX_MS)
 			backoff = BACKOFF_MAX_MS;
