@@ -129,12 +129,12 @@ demo: deps-build $(PROGS)
 
 install: $(PROGS)
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/clustermail
-	for s in 1 5 7; do \
+	for s in 1 5 7 8; do \
 		install -d $(DESTDIR)$(PREFIX)/share/man/man$$s; done
 	install -m 755 $(PROGS) $(DESTDIR)$(PREFIX)/bin
 	install -m 644 share/*.rng $(DESTDIR)$(PREFIX)/share/clustermail
 	install -m 755 share/mkcerts $(DESTDIR)$(PREFIX)/share/clustermail
-	for f in man/*.[157]; do \
+	for f in man/*.[1578]; do \
 		install -m 644 $$f $(DESTDIR)$(PREFIX)/share/man/man$${f##*.}; done
 
 clean:

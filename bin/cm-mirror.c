@@ -13,6 +13,7 @@ usage(void)
 {
 	fputs("usage: cm-mirror [-C file] [-n node] [-k copies] <receipts\n"
 	    "       cm-mirror [-C file] [-n node] -a\n"
+	    "       cm-mirror [-C file] [-n node] -s\n"
 	    "       cm-mirror [-C file] [-n node] [-i seconds] -S volume\n",
 	    stderr);
 	return EX_USAGE;
@@ -36,12 +37,12 @@ main(int argc, char **argv)
 	struct tool	 t;
 	const char	*volume = NULL;
 	uint64_t	 copies = 0, idle = 0;
-	bool		 all = false;
+	bool		 all = false, status = false;
 	int		 ch, rc;
 
 	signal(SIGPIPE, SIG_IGN);
 	tool_init(&t, "cm-mirror");
-	while ((ch = getopt(argc, argv, TOOL_OPTIONS "ai:k:S:")) != -1) {
+	while ((ch = getopt(argc, argv, TOOL_OPTIONS "ai:k:sS:")) != -1) {
 		switch (ch) {
 		case 'a':
 			all = true;
@@ -56,6 +57,9 @@ main(int argc, char **argv)
 			    &copies) != 0 || copies == 0)
 				return usage();
 			break;
+		case 's':
+			status = true;
+			break;
 		case 'S':
 			volume = optarg;
 			break;
@@ -64,7 +68,7 @@ main(int argc, char **argv)
 				return usage();
 		}
 	}
-	if (optind != argc || (all && volume != NULL))
+	if (optind != argc || all + status + (volume != NULL) > 1)
 		return usage();
 	if ((rc = tool_open(&t)) != 0)
 		goto out;
@@ -75,6 +79,8 @@ main(int argc, char **argv)
 	m.copies = copies ? (unsigned)copies : t.conf->copies;
 	if (volume != NULL)
 		rc = serve(&t, volume, (int)idle);
+	else if (status)
+		rc = mirror_status(&m, STDOUT_FILENO);
 	else if (all)
 		rc = mirror_all(&m);
 	else

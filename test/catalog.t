@@ -237,7 +237,8 @@ def dump_and_load():
     run("cm-catalog", "sync")
     m = [x for x in listed() if x[1] in ids(new)]
     same([x[1] for x in m], ids(new), "what was stored since is listed")
-    same([x[0] for x in m], e, "no UID means another message than before")
+    same(set(e) & set(x[0] for x in listed()), set(),
+         "no UID means another message than before")
     same(run("cm-catalog", "check").returncode, 0, "check agrees")
 
     # Through a pipe, which cannot be read twice, and an agent that dies.

@@ -19,7 +19,7 @@ struct http_peer {
 	const char	*name;		/* the name its certificate must have */
 	const char	*address;	/* IP address or host name */
 	unsigned	 port;
-	const char	*tls;		/* our folder: ca.pem node.pem node.key */
+	const char	*tls;		/* our folder; see tls.h */
 };
 
 struct http;		/* one kept connection; for one thread at a time */

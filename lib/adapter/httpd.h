@@ -25,7 +25,7 @@ struct httpd {
 	unsigned	 connections;	/* at once, in all */
 	unsigned	 per_address;	/* at once, from one address */
 	int		 timeout_s;	/* a connection without progress */
-	int		 idle_s;	/* wait mode: without connections, end */
+	int		 idle_s;	/* wait mode: ends without any */
 	/*
 	 * A connection's own memory: made at its first request, NULL is fine.
 	 */

@@ -16,7 +16,6 @@
 					   the client gets to see the answer */
 
 struct server;
-struct upgrade;
 
 struct httpd_request {
 	struct conn		*conn;
@@ -30,7 +29,7 @@ struct httpd_request {
 	struct MHD_Response	*response;	/* not yet queued */
 	unsigned		 status;
 	bool			 answered;
-	struct upgrade		*upgrade;	/* not yet begun */
+	int			 local;		/* of a tunnel not yet begun */
 };
 
 /* One client; begins and ends in the thread of the library's daemon. */

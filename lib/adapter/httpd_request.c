@@ -1,9 +1,6 @@
-#include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <signal.h>
 #include <stdarg.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -12,17 +9,6 @@
 #include "adapter/tunnel.h"
 
 #define SAY_MAX	2048
-
-/* A connection that becomes a tunnel. */
-struct upgrade {
-	const struct log		*log;
-	int				 local;	/* ours until it is over */
-	int				 line;
-	MHD_socket			 sock;	/* the library's */
-	struct MHD_UpgradeResponseHandle *urh;
-	char				*early;
-	size_t				 early_len;
-};
 
 struct conn *
 httpd_conn(struct MHD_Connection *mhd)
@@ -198,113 +184,57 @@ httpd_file(struct httpd_request *r, int fd, uint64_t offset, uint64_t len,
 		header(r, MHD_HTTP_HEADER_CONTENT_RANGE, range);
 }
 
-static void
-upgrade_free(struct upgrade *u)
+static ssize_t
+session_recv(void *arg, char *p, size_t len)
 {
-	if (u == NULL)
-		return;
-	if (u->local != -1)
-		close(u->local);
-	free(u->early);
-	free(u);
+	return tls_recv(arg, p, len);
 }
 
 static ssize_t
-sock_result(ssize_t n)
+session_send(void *arg, const char *p, size_t len)
 {
-	if (n == -1 && (errno == EAGAIN || errno == EINTR))
-		return 0;
-	return n;
+	return tls_send(arg, p, len);
 }
 
-static ssize_t
-sock_recv(void *arg, char *p, size_t len)
-{
-	const struct upgrade	*u = arg;
-	ssize_t			 n;
-
-	n = recv(u->sock, p, len, MSG_DONTWAIT);
-	return n == 0 ? -1 : sock_result(n);
-}
-
-static ssize_t
-sock_send(void *arg, const char *p, size_t len)
-{
-	const struct upgrade	*u = arg;
-
-	return sock_result(send(u->sock, p, len, MSG_DONTWAIT | MSG_NOSIGNAL));
-}
-
-static void *
-upgrade_main(void *arg)
-{
-	struct upgrade		*u = arg;
-	struct tunnel_far	 far = {
-		.fd = u->sock, .line = u->line, .arg = u,
-		.recv = sock_recv, .send = sock_send,
-		.early = u->early, .early_len = u->early_len,
-	};
-
-	if (tunnel_run(&far, u->local) == CM_ENOMEM)
-		log_fail(u->log, CM_ENOMEM, "tunnel");
-	close(u->local);
-	u->local = -1;
-	/* From here on the library may take the connection apart. */
-	MHD_upgrade_action(u->urh, MHD_UPGRADE_ACTION_CLOSE);
-	upgrade_free(u);
-	return NULL;
-}
-
-/* A thread that no signal for the program reaches. */
-static int
-start_thread(void *(*fn)(void *), void *arg)
-{
-	pthread_t	 thread;
-	sigset_t	 all, old;
-	int		 rc;
-
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	if ((rc = pthread_create(&thread, NULL, fn, arg)) == 0)
-		pthread_detach(thread);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	return rc == 0 ? 0 : CM_EAGAIN;
-}
-
-/* The 101 is sent. */
+/*
+ * The 101 is sent.  The library would now have its own pump between the
+ * session and a socket pair (sock), but with buffers of four bytes (0.9.75:
+ * the header has taken all the connection's memory) and without telling
+ * anyone that the client is gone.  So the tunnel is run right here, in the
+ * connection's thread, and when that returns there is nothing left to pump.
+ */
 static void
 upgraded(void *arg, struct MHD_Connection *mhd, void *ctx, const char *early,
     size_t early_len, MHD_socket sock, struct MHD_UpgradeResponseHandle *urh)
 {
-	struct upgrade		*u = arg;
-	struct httpd_request	*r = ctx;
-	int			 one = 1;
-	bool			 good = true;
+	struct conn			*c = arg;
+	struct httpd_request		*r = ctx;
+	const union MHD_ConnectionInfo	*info;
+	int				 one = 1, local = r->local;
+	struct tunnel_far		 far = {
+		.fd = c->fd, .line = c->fd,
+		.recv = session_recv, .send = session_send,
+		.early = early, .early_len = early_len,
+	};
 
-	(void)mhd;
-	r->upgrade = NULL;
-	u->sock = sock;
-	u->urh = urh;
+	(void)sock;
+	r->local = -1;
 	/* The library has just switched it off. */
-	(void)setsockopt(u->line, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-	if (early_len > 0) {
-		if ((u->early = malloc(early_len)) != NULL)
-			memcpy(u->early, early, early_len);
-		u->early_len = early_len;
-		good = u->early != NULL;
-	}
-	if (good && start_thread(upgrade_main, u) == 0)
-		return;
-	log_fail(u->log, CM_EAGAIN, "tunnel");
+	(void)setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	info = MHD_get_connection_info(mhd,
+	    MHD_CONNECTION_INFO_GNUTLS_SESSION);
+	far.arg = info != NULL ? info->tls_session : NULL;
+	c->busy = false;	/* a stop need not wait for it */
+	if (far.arg == NULL || tunnel_run(&far, local) == CM_ENOMEM)
+		log_fail(&c->server->log, CM_ENOMEM, "tunnel");
+	close(local);
 	MHD_upgrade_action(urh, MHD_UPGRADE_ACTION_CLOSE);
-	upgrade_free(u);
 }
 
 void
 httpd_upgrade(struct httpd_request *r, int fd)
 {
 	const char	*wants = httpd_header(r, MHD_HTTP_HEADER_UPGRADE);
-	struct upgrade	*u;
 
 	if (wants == NULL || strcmp(wants, TUNNEL_NAME) != 0) {
 		close(fd);
@@ -312,20 +242,13 @@ httpd_upgrade(struct httpd_request *r, int fd)
 		header(r, MHD_HTTP_HEADER_UPGRADE, TUNNEL_NAME);
 		return;
 	}
-	if ((u = calloc(1, sizeof(*u))) == NULL) {
+	if (!keep(r, 101, MHD_create_response_for_upgrade(upgraded,
+	    r->conn))) {
 		close(fd);
-		keep(r, 101, NULL);
-		return;
-	}
-	u->log = &r->conn->server->log;
-	u->local = fd;
-	u->line = r->conn->fd;
-	if (!keep(r, 101, MHD_create_response_for_upgrade(upgraded, u))) {
-		upgrade_free(u);
 		return;
 	}
 	header(r, MHD_HTTP_HEADER_UPGRADE, TUNNEL_NAME);
-	r->upgrade = u;
+	r->local = fd;
 }
 
 /* Gives the kept answer to the library; there is always one at last. */
@@ -434,6 +357,7 @@ httpd_answer(void *arg, struct MHD_Connection *mhd, const char *url,
 	if (*ctx == NULL) {
 		memset(r, 0, sizeof(*r));
 		r->conn = c;
+		r->local = -1;
 		r->mhd = mhd;
 		r->method = method;
 		r->path = url;
@@ -467,9 +391,10 @@ httpd_over(void *arg, struct MHD_Connection *mhd, void **ctx,
 	buf_free(&r->body);
 	if (r->response != NULL)
 		MHD_destroy_response(r->response);
-	upgrade_free(r->upgrade);
+	if (r->local != -1)
+		close(r->local);
 	r->response = NULL;
-	r->upgrade = NULL;
+	r->local = -1;
 	r->conn->bad_path = false;
 	r->conn->busy = false;
 	*ctx = NULL;

@@ -1,16 +1,20 @@
 #include "adapter/tls.h"
 
+#include <poll.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include <gnutls/gnutls.h>
 #include <gnutls/x509.h>
 
 #include "base/str.h"
+#include "base/time.h"
 
 #define ADDRESS_SIZE	80
+#define LINGER_MS	2000
 #define NAMES_MAX	16	/* of one certificate that are looked at */
 
 struct tls_peer {
@@ -24,6 +28,25 @@ struct tls_peer {
 };
 
 /*
+ * Reads on until the other side hangs up.  A socket closed while it still
+ * sends would be reset, and the alert might be lost; since TLS 1.3 the client
+ * takes the handshake to be over and is sending its request.
+ */
+static void
+linger(int fd)
+{
+	struct pollfd	 p = { .fd = fd, .events = POLLIN };
+	int64_t		 until = time_mono_ms() + LINGER_MS, left;
+	char		 b[4096];
+
+	(void)shutdown(fd, SHUT_WR);
+	while ((left = until - time_mono_ms()) > 0 &&
+	    poll(&p, 1, (int)left) > 0)
+		if (recv(fd, b, sizeof(b), MSG_DONTWAIT) <= 0)
+			break;
+}
+
+/*
  * The other side is told why, so that it need not take us for dead; GnuTLS
  * sends no alert by itself when a verify function says no.
  */
@@ -35,6 +58,7 @@ refuse(gnutls_session_t session, struct tls_peer *p,
 	log_warn(p->log, "%s: refused: %s%s%s", p->address, why,
 	    what[0] ? ": " : "", what);
 	(void)gnutls_alert_send(session, GNUTLS_AL_FATAL, alert);
+	linger(gnutls_transport_get_int(session));
 	return GNUTLS_E_CERTIFICATE_ERROR;
 }
 
@@ -176,4 +200,25 @@ void
 tls_peer_free(struct tls_peer *p)
 {
 	free(p);
+}
+
+static ssize_t
+record_result(ssize_t n)
+{
+	return n < 0 && !gnutls_error_is_fatal((int)n) ? 0 : n;
+}
+
+ssize_t
+tls_recv(void *session, char *p, size_t len)
+{
+	ssize_t	 n;
+
+	n = gnutls_record_recv(session, p, len);
+	return n == 0 ? -1 : record_result(n);
+}
+
+ssize_t
+tls_send(void *session, const char *p, size_t len)
+{
+	return record_result(gnutls_record_send(session, p, len));
 }

@@ -10,6 +10,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 #include "base/buf.h"
 #include "base/log.h"
@@ -28,8 +29,9 @@ struct tls_peer;
  * handshake: the client must show a certificate that the session's CA signed,
  * that is valid now and good for a client, and whose name allow() takes;
  * otherwise the handshake fails and no byte of a request is read.  A refusal
- * goes to the log with address, the client's.  log and arg must live as long
- * as the session; address is copied.  It takes the session's pointer for
+ * goes to the log with address, the client's; the client gets an alert, and
+ * up to two seconds to read it (its thread waits).  log and arg must live as
+ * long as the session; address is copied.  It takes the session's pointer for
  * resumption (gnutls_db_set_ptr), since the owner may use the other one: such
  * a session must have no database.  tls_peer_free the result after the
  * session's end.
@@ -42,5 +44,12 @@ const char *tls_peer_name(const struct tls_peer *);
 /* Was it refused for what it showed (and logged)? */
 bool	 tls_peer_refused(const struct tls_peer *);
 void	 tls_peer_free(struct tls_peer *);
+
+/*
+ * Bytes through a session whose socket does not block.  0: not now; call
+ * tls_send again with the same bytes then.  Negative: it has ended or broken.
+ */
+ssize_t	 tls_recv(void *session, char *, size_t);
+ssize_t	 tls_send(void *session, const char *, size_t);
 
 #endif

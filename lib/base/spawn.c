@@ -78,3 +78,23 @@ spawn_detached(const struct log *log, const char *path, char *const argv[],
 		return log_fail(log, CM_EAGAIN, "%s: start", path);
 	return 0;
 }
+
+int
+spawn_call(const struct log *log, int (*fn)(void *), void *arg)
+{
+	pid_t	 pid;
+	int	 status;
+
+	if ((pid = fork()) == -1)
+		return log_errno(log, "fork");
+	if (pid == 0)
+		_exit(-fn(arg));
+	while (waitpid(pid, &status, 0) == -1)
+		if (errno != EINTR)
+			return log_errno(log, "waitpid");
+	if (WIFEXITED(status))
+		return -WEXITSTATUS(status);
+	/* killed for want of memory, for instance, says nothing of the input */
+	return WTERMSIG(status) == SIGSEGV || WTERMSIG(status) == SIGBUS ||
+	    WTERMSIG(status) == SIGABRT ? CM_ECORRUPT : CM_EAGAIN;
+}

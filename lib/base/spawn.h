@@ -19,5 +19,11 @@ int	spawn_tool(const char *name, char *out, size_t n) CM_MUST;
  */
 int	spawn_detached(const struct log *, const char *path,
 	    char *const argv[], const char *log_path) CM_MUST;
+/*
+ * Calls fn in a child of its own and gives the code it returns: for what may
+ * not survive its input.  A child that crashes is CM_ECORRUPT, one that
+ * somebody killed CM_EAGAIN.  For processes without threads.
+ */
+int	spawn_call(const struct log *, int (*fn)(void *), void *arg) CM_MUST;
 
 #endif

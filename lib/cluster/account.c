@@ -123,6 +123,9 @@ account_add(struct catdb *d, struct kv_txn *x, const char *name,
 	a.id = (uint32_t)next;
 	a.created = now_ms;
 	a.verifier = verifier;
+	if ((rc = kv_del(d->deleted, x, text(name))) != 0 &&
+	    rc != CM_ENOINPUT)
+		return rc;
 	if ((rc = account_folder_make(d, x, &a, text("INBOX"), now_ms,
 	    &f)) != 0 ||
 	    (rc = account_put(d, x, name, &a)) != 0 ||
@@ -147,6 +150,8 @@ account_del(struct catdb *d, struct kv_txn *x, const char *name)
 		rc = kv_del(d->names, x, key_u32(key, a.id));
 	if (rc == 0)
 		rc = kv_del(d->accounts, x, text(name));
+	if (rc == 0)
+		rc = kv_put(d->deleted, x, text(name), text("1"));
 	buf_free(&raw);
 	return rc;
 }

@@ -12,6 +12,7 @@
 #include "base/lock.h"
 #include "base/time.h"
 #include "cluster/agent_int.h"
+#include "cluster/relay.h"
 #include "cluster/service.h"
 
 #define POLL_MS		200
@@ -221,7 +222,8 @@ agent_init(struct agent *a)
 	pthread_condattr_destroy(&ca);
 	a->started_ms = a->idle_since = time_mono_ms();
 	state = atomic_load(&a->conf)->node->state;
-	if (str_fmt(a->dir, sizeof(a->dir), "%s/catalog", state) != 0 ||
+	if (str_copy(a->state_dir, sizeof(a->state_dir), state) != 0 ||
+	    str_fmt(a->dir, sizeof(a->dir), "%s/catalog", state) != 0 ||
 	    str_fmt(a->run, sizeof(a->run), "%s/run", state) != 0)
 		return CM_ETOOBIG;
 	return 0;
@@ -325,6 +327,10 @@ agent_serve(const struct log *log, const char *file, const char *node,
 	if ((rc = conf_load(log, file, node, &conf)) != 0)
 		goto out;
 	a->conf = conf;
+	if (!conf_has_catalog(conf)) {
+		rc = relay_serve(log, file, node, idle_s);
+		goto out;
+	}
 	if ((rc = agent_init(a)) != 0 ||
 	    (rc = service_init(&s, log, conf, NULL, NULL, "catalog",
 	    "cm-catalog")) != 0)

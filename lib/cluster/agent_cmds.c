@@ -15,6 +15,7 @@
 
 #define IDLE_MS		600000	/* a connection without a request */
 #define FLUSH		65536
+#define VOLUME_AWAY	"a volume cannot be read: cm-rebuild volume first"
 
 struct session {
 	struct agent	*a;
@@ -36,13 +37,6 @@ say(struct session *c, int code, const char *text)
 }
 
 static int
-spool_file(struct session *c, int *fd)
-{
-	*fd = open(c->a->run, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-	return *fd == -1 ? log_errno(c->a->log, "%s", c->a->run) : 0;
-}
-
-static int
 cmd_ping(struct session *c)
 {
 	buf_addf(&c->s.out, "=%ld\n", (long)getpid());
@@ -61,6 +55,26 @@ cmd_stop(struct session *c)
 	return 0;
 }
 
+static int
+any_row(void *arg, struct span k, struct span v)
+{
+	(void)k;
+	(void)v;
+	*(bool *)arg = true;
+	return 1;
+}
+
+/* Not one mailbox: the state folder may not be mounted. */
+static bool
+is_empty(struct session *c)
+{
+	struct span	 all = { "", 0 };
+	bool		 any = false;
+
+	return kv_walk(c->a->db.accounts, NULL, all, 0, any_row, &any) >= 0 &&
+	    !any;
+}
+
 /* rcpt ADDRESS: the mailboxes it means. */
 static int
 cmd_rcpt(struct session *c)
@@ -75,6 +89,9 @@ cmd_rcpt(struct session *c)
 	if ((rc == CM_ENOUSER || rc == CM_ENOHOST) &&
 	    c->a->state != CATDB_OK)
 		rc = CM_EAGAIN;
+	else if ((rc == CM_ENOUSER || rc == CM_ENOHOST) && is_empty(c))
+		rc = say(c, CM_EAGAIN, "there is no mailbox at all yet "
+		    "(cm-user add)");
 	rest = (struct span){ out.p, out.len };
 	while (rc == 0 && str_field(&rest, '\n', &l))
 		if (l.len > 0)
@@ -114,6 +131,62 @@ record_entries(struct session *c, const struct ulid *id, struct buf *out)
 	return rc == 0 ? out->err : rc;
 }
 
+/* Until the writer has done something, or a moment. */
+static void
+wait_for_writer(struct agent *a)
+{
+	struct timespec	 ts;
+
+	pthread_mutex_lock(&a->mu);
+	a->want = true;
+	pthread_cond_signal(&a->work);
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	ts.tv_nsec += 20000000;
+	if (ts.tv_nsec >= 1000000000) {
+		ts.tv_sec++;
+		ts.tv_nsec -= 1000000000;
+	}
+	if (!a->stop)
+		pthread_cond_timedwait(&a->done, &a->mu, &ts);
+	pthread_mutex_unlock(&a->mu);
+}
+
+static uint64_t
+turns(struct agent *a)
+{
+	uint64_t	 n;
+
+	pthread_mutex_lock(&a->mu);
+	n = a->turns;
+	pthread_mutex_unlock(&a->mu);
+	return n;
+}
+
+/*
+ * One look for a record.  CM_ENOINPUT: it may still come.  A cursor that is
+ * behind its place counts only when the writer had looked, in a whole turn,
+ * whether the volume is still the one that the cursor is of.
+ */
+static int
+look_for(struct session *c, const struct ulid *id, const struct place *p,
+    bool looked, struct buf *out)
+{
+	uint32_t	 cursor;
+	int		 rc;
+
+	if ((rc = record_entries(c, id, out)) != CM_ENOINPUT)
+		return rc;
+	if ((rc = catdb_cursor(&c->a->db, NULL, p->volume, p->segment,
+	    &cursor)) != 0)
+		return rc;
+	if (cursor < p->offset + p->length || !looked)
+		return CM_ENOINPUT;
+	/* indexed between the two looks? */
+	rc = record_entries(c, id, out);
+	return rc != CM_ENOINPUT ? rc : say(c, CM_EAGAIN, "this place was "
+	    "indexed before, with another record or damaged");
+}
+
 /* wait ID PLACE: until it is indexed; gives its entries. */
 static int
 cmd_wait(struct session *c)
@@ -121,51 +194,25 @@ cmd_wait(struct session *c)
 	struct agent	*a = c->a;
 	struct ulid	 id;
 	struct place	 p;
-	struct timespec	 ts;
 	struct buf	 out;
-	uint32_t	 cursor;
-	int64_t		 end = c->wait_until_ms;
+	uint64_t	 begun = turns(a);
 	int		 rc;
 
 	if (ulid_parse(c->arg[1], strlen(c->arg[1]), &id) != 0 ||
 	    place_parse(c->arg[2], strlen(c->arg[2]), &p) != 0)
 		return say(c, CM_EDATA, "not a receipt");
 	buf_init(&out, RECEIPT_MAX);
-	for (;;) {
-		if ((rc = record_entries(c, &id, &out)) != CM_ENOINPUT)
-			break;
-		if ((rc = catdb_cursor(&a->db, NULL, p.volume, p.segment,
-		    &cursor)) != 0)
-			break;
-		if (cursor >= p.offset + p.length) {
-			/* indexed between the two looks? */
-			rc = record_entries(c, &id, &out);
-			if (rc == CM_ENOINPUT)
-				rc = say(c, CM_EAGAIN, "this place was indexed"
-				    " before, with another record or damaged");
-			break;
-		}
-		if (time_mono_ms() > end) {
+	/* the second turn to end has begun after this request */
+	while ((rc = look_for(c, &id, &p, turns(a) >= begun + 2, &out)) ==
+	    CM_ENOINPUT) {
+		if (a->stop || time_mono_ms() > c->wait_until_ms) {
 			rc = say(c, CM_ETIMEOUT, "not indexed yet");
 			break;
 		}
 		/* the answers before this one need not wait */
 		if ((rc = stream_flush(&c->s, 1)) != 0)
 			break;
-		pthread_mutex_lock(&a->mu);
-		a->want = true;
-		pthread_cond_signal(&a->work);
-		clock_gettime(CLOCK_MONOTONIC, &ts);
-		ts.tv_nsec += 20000000;
-		if (ts.tv_nsec >= 1000000000) {
-			ts.tv_sec++;
-			ts.tv_nsec -= 1000000000;
-		}
-		if (!a->stop)
-			pthread_cond_timedwait(&a->done, &a->mu, &ts);
-		else
-			end = 0;
-		pthread_mutex_unlock(&a->mu);
+		wait_for_writer(a);
 	}
 	if (rc == 0) {
 		buf_addc(&out, '\n');
@@ -591,7 +638,7 @@ cmd_dump(struct session *c)
 {
 	int	 fd, rc;
 
-	if ((rc = spool_file(c, &fd)) != 0)
+	if ((rc = agent_spool(c->a, &fd)) != 0)
 		return rc;
 	if (c->nargs > 1) {
 		pthread_mutex_lock(&c->a->writing);
@@ -636,126 +683,34 @@ receive_file(struct session *c, int fd)
 	return rc;
 }
 
-static bool
-same_bytes(int a, int b)
+/* cursors VOLUME SALT EPOCH: how far its segments are indexed. */
+static int
+cmd_cursors(struct session *c)
 {
-	char	 x[8192], y[8192];
-	ssize_t	 n, m;
-	off_t	 at = 0;
-
-	for (;; at += n) {
-		n = pread(a, x, sizeof(x), at);
-		m = pread(b, y, sizeof(y), at);
-		if (n < 0 || n != m || memcmp(x, y, (size_t)n) != 0)
-			return false;
-		if (n == 0)
-			return true;
-	}
+	return agent_cursors(c->a, c->arg + 1, &c->s.out);
 }
 
-/* Would the load change nothing? */
+/* index VOLUME SALT EPOCH SEGMENT FROM TO, and a body of entries. */
 static int
-is_same(struct session *c, int fd, bool *same)
+cmd_index(struct session *c)
 {
-	int	 now, rc;
+	int	 fd, rc;
 
-	*same = false;
-	if ((rc = spool_file(c, &now)) != 0)
+	/* the body is read whatever comes of it: it is no request */
+	if ((rc = agent_spool(c->a, &fd)) != 0) {
+		c->over = true;
 		return rc;
-	if ((rc = catdump_write(&c->a->db, now)) == 0)
-		*same = same_bytes(fd, now);
-	close(now);
+	}
+	if ((rc = receive_file(c, fd)) != 0)
+		c->over = true;
+	else if (c->a->state != CATDB_OK && c->a->state != CATDB_BUILDING)
+		rc = CM_EAGAIN;
+	else
+		rc = agent_push(c->a, c->arg + 1, fd);
+	close(fd);
 	return rc;
 }
 
-static int
-skip_uids(struct agent *a)
-{
-	struct kv_txn	*x;
-	int		 rc;
-
-	if ((rc = kv_begin(a->db.env, &x)) != 0)
-		return rc;
-	if ((rc = catindex_skip_uids(&a->db, x, a->src, a->nvols)) != 0) {
-		kv_abort(x);
-		return rc;
-	}
-	return kv_commit(x);
-}
-
-/* fd -1: everything is built from the volumes. */
-static int
-replace(struct session *c, int fd, bool building)
-{
-	struct agent		*a = c->a;
-	enum catdb_state	 final;
-	struct kv_txn		*x;
-	int			 rc;
-
-	final = building ? CATDB_BUILDING : CATDB_OK;
-	if (fd != -1) {
-		rc = catdump_load(&a->db, fd, "dump", final);
-		if (rc == 0)
-			rc = skip_uids(a);
-	} else if ((rc = kv_begin(a->db.env, &x)) == 0) {
-		if ((rc = catdb_clear(&a->db, x)) == 0)
-			rc = catdb_set_state(&a->db, x, final);
-		if (rc == 0)
-			rc = kv_commit(x);
-		else
-			kv_abort(x);
-	}
-	for (size_t i = 0; i < a->nvols; i++) {
-		a->src[i].low = 0;
-		a->vols[i].done = (struct vol_end){ 0, 0 };
-	}
-	if (catdb_state(&a->db, NULL, &final) != 0)
-		final = CATDB_LOADING;
-	a->state = final;
-	return rc;
-}
-
-static int
-is_empty_row(void *arg, struct span k, struct span v)
-{
-	(void)k;
-	(void)v;
-	*(bool *)arg = false;
-	return 1;
-}
-
-/* No mailbox is in it. */
-static bool
-is_empty(struct agent *a)
-{
-	bool	 empty = true;
-
-	return kv_walk(a->db.accounts, NULL, (struct span){ "", 0 }, 0,
-	    is_empty_row, &empty) >= 0 && empty;
-}
-
-/* Puts a dump (or, fd -1, nothing) in the catalog's place. */
-static int
-load(struct session *c, int fd, bool force, bool building)
-{
-	struct agent	*a = c->a;
-	bool		 same = false;
-	int		 rc = 0;
-
-	pthread_mutex_lock(&a->writing);
-	pthread_rwlock_wrlock(&a->gate);
-	if (!force && a->state == CATDB_OK && !is_empty(a)) {
-		rc = is_same(c, fd, &same);
-		if (rc == 0 && !same)
-			rc = say(c, CM_EEXIST, "the catalog holds other things"
-			    " than this dump (-f replaces them)");
-	}
-	if (rc == 0 && !same)
-		rc = replace(c, fd, building);
-	pthread_rwlock_unlock(&a->gate);
-	pthread_mutex_unlock(&a->writing);
-	return rc;
-}
 
 /* load [force]: the dump's lines follow the request. */
 static int
@@ -763,38 +718,52 @@ cmd_load(struct session *c)
 {
 	int	 fd, rc;
 
-	if ((rc = spool_file(c, &fd)) != 0)
+	if ((rc = agent_spool(c->a, &fd)) != 0)
 		return rc;
-	if ((rc = receive_file(c, fd)) == 0 &&
-	    (rc = catdump_check(c->a->log, fd, "dump")) != 0)
+	if ((rc = receive_file(c, fd)) == 0)
+		rc = agent_load(c->a, fd, c->nargs > 1);
+	close(fd);
+	if (rc == CM_EDATA)
 		say(c, rc, "this is no whole dump of a catalog; see the "
 		    "agent's log for the line");
-	if (rc == 0)
-		rc = load(c, fd, c->nargs > 1, false);
-	close(fd);
+	else if (rc == CM_EEXIST)
+		say(c, rc, "the catalog holds other things than this dump "
+		    "(-f replaces them)");
+	else if (rc == CM_EAGAIN)
+		say(c, rc, VOLUME_AWAY);
 	return rc;
 }
 
-/* rebuild [dump]: from the volumes, after a dump whose lines follow. */
+/*
+ * rebuild [dump|volumes]: from what is there; after a dump, whose lines
+ * follow; from the volumes alone.  Says first where it takes it from.
+ */
 static int
 cmd_rebuild(struct session *c)
 {
-	int	 fd = -1, rc = 0;
+	static const char *const names[] = { "self", "dump", "volumes",
+	    "loading", "building" };
+	enum agent_from	 from = FROM_SELF;
+	int		 fd = -1, rc = 0;
 
-	if (c->nargs > 1) {
-		if ((rc = spool_file(c, &fd)) == 0 &&
-		    (rc = receive_file(c, fd)) == 0 &&
-		    (rc = catdump_check(c->a->log, fd, "dump")) != 0)
-			say(c, rc, "this is no whole dump of a catalog");
-	}
+	if (c->nargs > 1)
+		from = strcmp(c->arg[1], "dump") == 0 ? FROM_DUMP :
+		    FROM_VOLUMES;
+	if (from == FROM_DUMP && (rc = agent_spool(c->a, &fd)) == 0)
+		rc = receive_file(c, fd);
 	if (rc == 0)
-		rc = load(c, fd, true, true);
+		rc = agent_rebuild(c->a, &from, fd);
 	if (fd != -1)
 		close(fd);
-	if (rc == 0 && (rc = agent_sync(c->a)) != 0)
-		say(c, rc, "a volume cannot be read: cm-rebuild volume "
-		    "first");
-	return rc;
+	if (rc == CM_EDATA)
+		return say(c, rc, "this is no whole dump of a catalog");
+	if (rc == 0) {
+		buf_addf(&c->s.out, "=from\t%s\n", names[from]);
+		if ((rc = stream_flush(&c->s, 1)) != 0)
+			return rc;
+		rc = agent_sync(c->a);
+	}
+	return rc == CM_EAGAIN ? say(c, rc, VOLUME_AWAY) : rc;
 }
 
 static int
@@ -903,9 +872,11 @@ static const struct command {
 	int		(*fn)(struct session *);
 } commands[] = {
 	{ "alias", 3, 3, 0, cmd_alias },
+	{ "cursors", 4, 4, READS, cmd_cursors },
 	{ "dump", 1, 2, 0, cmd_dump },
 	{ "expunge", 4, 4, 0, cmd_expunge },
 	{ "flag", 6, 6, 0, cmd_flag },
+	{ "index", 7, 7, ANY_STATE, cmd_index },
 	{ "list", 2, 4, READS, cmd_list },
 	{ "load", 1, 2, ANY_STATE, cmd_load },
 	{ "ping", 1, 1, ANY_STATE, cmd_ping },

@@ -25,7 +25,8 @@ struct change {
 	change_fn	 fn;
 	void		*arg;
 	int		 rc;
-	bool		 done;
+	bool		 failed;	/* by itself; left out of the batch */
+	bool		 done;		/* its session may go on */
 };
 
 struct agent_volume {
@@ -48,6 +49,7 @@ struct agent {
 	struct conf	*_Atomic conf;	/* the writer replaces it */
 	struct conf	*old[AGENT_CONFS_MAX];	/* sessions may use them yet */
 	size_t		 nold;
+	char		 state_dir[4096];
 	char		 dir[4096];	/* of the catalog */
 	char		 run[4096];
 	struct catdb	 db;
@@ -67,7 +69,9 @@ struct agent {
 	struct change	*first, *last;
 	bool		 want;		/* somebody waits for the index */
 	atomic_bool	 stop;
+	uint64_t	 turns;		/* of the writer */
 	uint64_t	 sync_asked, sync_done;
+	uint64_t	 sync_short;	/* the last that left a volume out */
 	unsigned	 clients;
 	struct agent_guest guests[AGENT_CLIENTS_MAX];	/* agent NULL: free */
 	int64_t		 idle_since;
@@ -92,6 +96,40 @@ int	 agent_change(struct agent *, change_fn, void *arg);
 /* Everything that is on disk now is indexed when it returns. */
 int	 agent_sync(struct agent *);
 void	 agent_ask(struct agent *);	/* index now */
+
+/* The next two: writing is held.  Are all volumes open?  CM_EAGAIN. */
+int	 agent_look(struct agent *);
+/* The tables are others now: everything is looked at again. */
+void	 agent_forget(struct agent *);
+
+/* agent_load.c */
+/* An unnamed file in the node's state folder. */
+int	 agent_spool(struct agent *, int *fd);
+/*
+ * Puts a dump in the catalog's place.  CM_EEXIST when that would change a
+ * catalog, without force; CM_EAGAIN when a volume is away; CM_EDATA.
+ */
+int	 agent_load(struct agent *, int fd, bool force);
+/*
+ * Makes the catalog anew and lets it be completed from the volumes, from
+ * where: a dump (fd), the volumes alone, or what is there: a good catalog, a
+ * load that was cut off, or a build that goes on.  *from then says which.  A
+ * good one is kept in catalog-before-rebuild.dump.  Nothing changes between
+ * its dump and its loading.
+ */
+enum agent_from {
+	FROM_SELF, FROM_DUMP, FROM_VOLUMES, FROM_LOADING, FROM_BUILDING
+};
+int	 agent_rebuild(struct agent *, enum agent_from *from, int fd);
+
+/*
+ * agent_index.c: what another node's agent sends of a volume at home there.
+ * arg: volume, salt, epoch; then segment, from, to.  Those of agent_push are
+ * the words of the request, fd its body; see catindex_push.  CM_EPERM for a
+ * volume that is at home here, or not in cluster.xml.
+ */
+int	 agent_push(struct agent *, char *const arg[6], int fd);
+int	 agent_cursors(struct agent *, char *const arg[3], struct buf *out);
 
 /* agent_cmds.c: one connection, until its end. */
 void	 agent_session(struct agent_guest *);

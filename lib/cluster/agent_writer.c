@@ -59,7 +59,7 @@ agent_sync(struct agent *a)
 	pthread_cond_signal(&a->work);
 	while (a->sync_done < mine && !a->stop)
 		pthread_cond_wait(&a->done, &a->mu);
-	if (a->sync_done < mine || !a->all_open)
+	if (a->sync_done < mine || a->sync_short >= mine)
 		rc = CM_EAGAIN;
 	pthread_mutex_unlock(&a->mu);
 	return rc;
@@ -140,6 +140,26 @@ look_at_conf(struct agent *a)
 	log_info(a->log, "%s was read again", new->file);
 }
 
+static void
+note_home(struct agent_volume *av, struct catindex_source *s,
+    const struct seg_meta *m)
+{
+	if (s->salt == m->salt && s->epoch == m->epoch)
+		return;
+	s->salt = m->salt;
+	s->epoch = m->epoch;
+	s->known = false;
+	av->done = (struct vol_end){ 0, 0 };
+}
+
+static void
+set_all_open(struct agent *a, bool all)
+{
+	pthread_mutex_lock(&a->mu);
+	a->all_open = all;
+	pthread_mutex_unlock(&a->mu);
+}
+
 /* Opens what is not open, and notes how far each log is on disk. */
 static bool
 look_at_volumes(struct agent *a)
@@ -166,15 +186,38 @@ look_at_volumes(struct agent *a)
 			continue;
 		}
 		av->retry_ms = 0;
-		s->salt = vol_meta(av->v)->salt;
+		note_home(av, s, vol_meta(av->v));
 		s->synced = vol_synced(av->v);
 		if (vol_end_before(av->done, s->synced))
 			news = true;
 	}
-	pthread_mutex_lock(&a->mu);
-	a->all_open = all;
-	pthread_mutex_unlock(&a->mu);
+	set_all_open(a, all);
 	return news;
+}
+
+int
+agent_look(struct agent *a)
+{
+	int	 rc;
+
+	if (a->vols == NULL && (rc = list_volumes(a)) != 0)
+		return rc;
+	look_at_conf(a);
+	for (size_t i = 0; i < a->nvols; i++)
+		a->vols[i].retry_ms = 0;
+	look_at_volumes(a);
+	return a->all_open ? 0 : CM_EAGAIN;
+}
+
+void
+agent_forget(struct agent *a)
+{
+	for (size_t i = 0; i < a->nvols; i++) {
+		a->src[i].low = 0;
+		a->src[i].known = false;
+		a->vols[i].done = (struct vol_end){ 0, 0 };
+	}
+	a->purging = a->gaps = true;
 }
 
 /* The changes of a batch, in their order.  A failure that may have left
@@ -184,8 +227,12 @@ apply(struct agent *a, struct kv_txn *x, struct change *list,
     struct change **culprit)
 {
 	for (struct change *c = list; c != NULL; c = c->next) {
-		if (c->done)
+		if (c->failed)
 			continue;
+		if (a->state != CATDB_OK && a->state != CATDB_BUILDING) {
+			c->rc = CM_EAGAIN;	/* it would be loaded over */
+			continue;
+		}
 		c->rc = c->fn(&a->db, x, c->arg);
 		switch (c->rc) {
 		case CM_OK:
@@ -200,6 +247,14 @@ apply(struct agent *a, struct kv_txn *x, struct change *list,
 		}
 	}
 	return 0;
+}
+
+/* All that the source had was indexed. */
+static void
+pass_over(struct agent_volume *v, struct catindex_source *s)
+{
+	v->done = s->synced;
+	s->again = false;
 }
 
 static int
@@ -224,6 +279,7 @@ do_batch(struct agent *a, struct change *list, bool *more)
 			/* go on with the others */
 			a->vols[res.bad].retry_ms = time_mono_ms() + RETRY_MS;
 			a->src[res.bad].synced = (struct vol_end){ 0, 0 };
+			set_all_open(a, false);
 			log_fail(a->log, rc, "volume %s: indexing",
 			    a->src[res.bad].volume);
 			rc = CM_EAGAIN;
@@ -235,10 +291,12 @@ do_batch(struct agent *a, struct change *list, bool *more)
 		kv_abort(x);
 	}
 	if (rc != 0) {
-		for (size_t i = 0; i < a->nvols; i++)
+		for (size_t i = 0; i < a->nvols; i++) {
 			a->src[i].low = 0;
+			a->src[i].known = false;
+		}
 		if (culprit != NULL && rc != CM_EAGAIN)
-			culprit->done = true;	/* it alone has failed */
+			culprit->failed = true;
 		return culprit != NULL ? CM_EAGAIN : rc;
 	}
 	a->purging = purging;
@@ -246,7 +304,7 @@ do_batch(struct agent *a, struct change *list, bool *more)
 	*more = res.more || purging;
 	if (!res.more)
 		for (size_t i = 0; i < a->nvols; i++)
-			a->vols[i].done = a->src[i].synced;
+			pass_over(&a->vols[i], &a->src[i]);
 	if (res.orphans > 0)
 		log_warn(a->log, "%u recipients had no mailbox any more",
 		    res.orphans);
@@ -282,12 +340,16 @@ settle(struct agent *a, struct change *list, uint64_t synced, int rc)
 	pthread_mutex_lock(&a->mu);
 	for (struct change *c = list; c != NULL; c = next) {
 		next = c->next;
-		if (rc != 0 && !c->done)
+		if (rc != 0 && !c->failed)
 			c->rc = rc;
 		c->done = true;
 	}
-	if (synced > a->sync_done)
+	a->turns++;
+	if (synced > a->sync_done) {
 		a->sync_done = synced;
+		if (!a->all_open)
+			a->sync_short = synced;
+	}
 	pthread_cond_broadcast(&a->done);
 	pthread_mutex_unlock(&a->mu);
 }
@@ -377,9 +439,11 @@ agent_writer(void *arg)
 	uint64_t	 sync;
 	bool		 more = false;
 
+	pthread_mutex_lock(&a->writing);
 	a->purging = a->gaps = true;
-	if (list_volumes(a) != 0)
+	if (a->vols == NULL && list_volumes(a) != 0)
 		a->stop = true;
+	pthread_mutex_unlock(&a->writing);
 	for (;;) {
 		list = next_work(a, more, &sync);
 		if (a->stop && list == NULL)

@@ -19,6 +19,7 @@ struct table {
 	{ "folders", &(d)->folders }, { "messages", &(d)->messages },	\
 	{ "records", &(d)->records }, { "cursors", &(d)->cursors },	\
 	{ "gaps", &(d)->gaps }, { "purge", &(d)->purge },		\
+	{ "deleted", &(d)->deleted },					\
 }
 
 int
@@ -149,4 +150,76 @@ catdb_set_cursor(struct catdb *d, struct kv_txn *x, const char *volume,
 
 	return kv_put(d->cursors, x, key_cursor(key, volume, segment),
 	    key_u32(val, end));
+}
+
+static int
+home_key(const char *volume, char key[ROW_KEY_MAX])
+{
+	return str_fmt(key, ROW_KEY_MAX, "volume/%s", volume);
+}
+
+int
+catdb_home(struct catdb *d, struct kv_txn *x, const char *volume,
+    char out[CATDB_HOME_SIZE])
+{
+	char		 key[ROW_KEY_MAX];
+	struct buf	 b;
+	int		 rc;
+
+	out[0] = '\0';
+	if ((rc = home_key(volume, key)) != 0)
+		return rc;
+	buf_init(&b, 1024);
+	rc = kv_get(d->meta, x, text(key), &b);
+	if (rc == CM_ENOINPUT)
+		rc = 0;
+	else if (rc == 0)
+		rc = str_ncopy(out, CATDB_HOME_SIZE, b.p, b.len);
+	buf_free(&b);
+	return rc;
+}
+
+int
+catdb_set_home(struct catdb *d, struct kv_txn *x, const char *volume,
+    const char *home)
+{
+	char	 key[ROW_KEY_MAX];
+	int	 rc;
+
+	if ((rc = home_key(volume, key)) != 0)
+		return rc;
+	return kv_put(d->meta, x, text(key), text(home));
+}
+
+struct drop {
+	struct kv	*kv;
+	struct kv_txn	*txn;
+	size_t		 n;
+};
+
+static int
+drop_row(void *arg, struct span key, struct span value)
+{
+	struct drop	*d = arg;
+
+	(void)value;
+	d->n++;
+	return kv_del(d->kv, d->txn, key);
+}
+
+int
+catdb_drop_cursors(struct catdb *d, struct kv_txn *x, const char *volume,
+    size_t *n)
+{
+	struct kv	*from[2] = { d->cursors, d->gaps };
+	struct drop	 drop = { .txn = x };
+	struct span	 all = { volume, strlen(volume) + 1 };
+	int		 rc = 0;
+
+	for (int i = 0; i < 2 && rc == 0; i++) {
+		drop.kv = from[i];
+		rc = kv_walk(from[i], x, all, all.len, drop_row, &drop);
+	}
+	*n = drop.n;
+	return rc;
 }

@@ -28,6 +28,8 @@ struct catdb {
 	struct kv	*cursors;	/* volume, segment -> indexed up to */
 	struct kv	*gaps;		/* volume, segment, offset -> length */
 	struct kv	*purge;		/* ids of accounts that are going */
+	struct kv	*deleted;	/* mailboxes that were, and are not to
+					 * be made for late mail */
 };
 
 int	 catdb_open(const struct log *, const char *dir, struct catdb *)
@@ -51,5 +53,18 @@ int	 catdb_cursor(struct catdb *, struct kv_txn *, const char *volume,
 	    uint32_t segment, uint32_t *end) CM_MUST;
 int	 catdb_set_cursor(struct catdb *, struct kv_txn *, const char *volume,
 	    uint32_t segment, uint32_t end) CM_MUST;
+
+/*
+ * Which home the cursors and gaps of a volume were taken from: its salt and
+ * epoch as text; "" when none was noted.
+ */
+#define CATDB_HOME_SIZE	24
+int	 catdb_home(struct catdb *, struct kv_txn *, const char *volume,
+	    char out[CATDB_HOME_SIZE]) CM_MUST;
+int	 catdb_set_home(struct catdb *, struct kv_txn *, const char *volume,
+	    const char *home) CM_MUST;
+/* Drops the cursors and gaps of a volume; *n: how many there were. */
+int	 catdb_drop_cursors(struct catdb *, struct kv_txn *,
+	    const char *volume, size_t *n) CM_MUST;
 
 #endif

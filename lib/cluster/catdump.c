@@ -13,6 +13,7 @@
 #define MAGIC		"clustermail-catalog 1"
 #define FLUSH		(1u << 20)
 #define LOAD_STEP	5000		/* lines of one transaction */
+#define REF_SIZE	12		/* bytes of a packed reference */
 
 struct dump {
 	struct catdb	*db;
@@ -186,6 +187,17 @@ dump_account(void *arg, struct span k, struct span v)
 }
 
 static int
+dump_deleted(void *arg, struct span k, struct span v)
+{
+	struct dump	*d = arg;
+
+	(void)v;
+	buf_adds(&d->out, "deleted");
+	field(d, k);
+	return end_line(d);
+}
+
+static int
 dump_alias(void *arg, struct span k, struct span v)
 {
 	struct dump	*d = arg;
@@ -263,6 +275,7 @@ catdump_write(struct catdb *db, int fd)
 		{ db->meta, dump_meta }, { db->accounts, dump_account },
 		{ db->aliases, dump_alias }, { db->records, dump_record },
 		{ db->cursors, dump_cursor }, { db->gaps, dump_gap },
+		{ db->deleted, dump_deleted },
 	};
 	int		 rc;
 
@@ -425,6 +438,17 @@ load_message(struct load *l)
 }
 
 static int
+load_deleted(struct load *l)
+{
+	struct span	 k;
+
+	if (want_text(l, 1, &k) != 0)
+		return CM_EDATA;
+	return l->db == NULL ? 0 : kv_put(l->db->deleted, l->txn, k,
+	    (struct span){ "1", 1 });
+}
+
+static int
 load_alias(struct load *l)
 {
 	struct span	 k, v;
@@ -461,11 +485,51 @@ parse_refs(struct span s, struct buf *out, uint32_t *n)
 	return out->err;
 }
 
+/* Is there such a mailbox?  Accounts come before records. */
+static int
+has_account(struct load *l, uint32_t id, bool *has)
+{
+	char	 key[4];
+	int	 rc = 0;
+
+	*has = id == l->account;
+	if (*has)
+		return 0;
+	rc = kv_get(l->db->names, l->txn, key_u32(key, id), &l->row);
+	if (rc == 0) {
+		*has = true;
+		l->account = id;	/* the next one is often the same */
+	}
+	return rc == CM_ENOINPUT ? 0 : rc;
+}
+
+/* A mailbox that was being deleted is not in the dump. */
+static int
+drop_refs(struct load *l, struct buf *refs, uint32_t *n)
+{
+	struct row_ref	 ref;
+	uint32_t	 kept = 0;
+	bool		 has;
+	int		 rc;
+
+	for (uint32_t i = 0; i < *n; i++) {
+		row_ref_get((struct span){ refs->p, refs->len }, i, &ref);
+		if ((rc = has_account(l, ref.account, &has)) != 0)
+			return rc;
+		if (has)
+			key_message(refs->p + (size_t)kept++ * REF_SIZE, &ref);
+	}
+	*n = kept;
+	refs->len = (size_t)kept * REF_SIZE;
+	return 0;
+}
+
 static int
 load_record(struct load *l)
 {
 	struct row_record	 r = { .nrefs = 0 };
 	struct ulid		 id;
+	int			 rc;
 
 	if (ulid_parse(l->f[1].p, l->f[1].len, &id) != 0 ||
 	    place_parse(l->f[2].p, l->f[2].len, &r.place) != 0 ||
@@ -475,10 +539,12 @@ load_record(struct load *l)
 	    want_text(l, 6, &r.envelope) != 0 ||
 	    want_text(l, 7, &r.body) != 0)
 		return CM_EDATA;
-	r.refs = (struct span){ l->text[5].len ? l->text[5].p : "",
-	    l->text[5].len };
 	if (l->db == NULL)
 		return 0;
+	if ((rc = drop_refs(l, &l->text[5], &r.nrefs)) != 0)
+		return rc;
+	r.refs = (struct span){ l->text[5].len ? l->text[5].p : "",
+	    l->text[5].len };
 	row_record_put(&l->row, &r);
 	return put(l, l->db->records,
 	    (struct span){ (const char *)id.b, sizeof(id.b) });
@@ -529,6 +595,7 @@ static const struct {
 	{ "folder", 9, load_folder },
 	{ "message", 8, load_message },
 	{ "alias", 3, load_alias },
+	{ "deleted", 2, load_deleted },
 	{ "record", 8, load_record },
 	{ "cursor", 2, load_cursor },
 	{ "gap", 2, load_gap },
@@ -617,15 +684,16 @@ catdump_check(const struct log *log, int fd, const char *name)
 
 /* One transaction that sets the state. */
 static int
-change_state(struct catdb *db, bool clear, enum catdb_state state)
+change_state(struct catdb *db, enum catdb_state state, catdump_fn fn,
+    void *arg)
 {
 	struct kv_txn	*x;
 	int		 rc;
 
 	if ((rc = kv_begin(db->env, &x)) != 0)
 		return rc;
-	if (clear)
-		rc = catdb_clear(db, x);
+	if (fn != NULL)
+		rc = fn(db, x, arg);
 	if (rc == 0)
 		rc = catdb_set_state(db, x, state);
 	if (rc != 0) {
@@ -635,15 +703,22 @@ change_state(struct catdb *db, bool clear, enum catdb_state state)
 	return kv_commit(x);
 }
 
+static int
+clear(struct catdb *db, struct kv_txn *x, void *arg)
+{
+	(void)arg;
+	return catdb_clear(db, x);
+}
+
 int
 catdump_load(struct catdb *db, int fd, const char *name,
-    enum catdb_state final)
+    enum catdb_state final, catdump_fn last, void *arg)
 {
 	struct load	 l;
 	int		 rc;
 
 	if ((rc = catdump_check(db->log, fd, name)) != 0 ||
-	    (rc = change_state(db, true, CATDB_LOADING)) != 0)
+	    (rc = change_state(db, CATDB_LOADING, clear, NULL)) != 0)
 		return rc;
 	load_init(&l, db);
 	if ((rc = kv_begin(db->env, &l.txn)) == 0) {
@@ -654,5 +729,5 @@ catdump_load(struct catdb *db, int fd, const char *name,
 			kv_abort(l.txn);
 	}
 	load_free(&l);
-	return rc == 0 ? change_state(db, false, final) : rc;
+	return rc == 0 ? change_state(db, final, last, arg) : rc;
 }

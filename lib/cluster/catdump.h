@@ -17,11 +17,15 @@ int	 catdump_write(struct catdb *, int fd) CM_MUST;
  * names the line that is wrong.
  */
 int	 catdump_check(const struct log *, int fd, const char *name) CM_MUST;
+typedef int	(*catdump_fn)(struct catdb *, struct kv_txn *, void *);
 /*
  * Replaces the catalog by the dump, in steps; the state is CATDB_LOADING
- * until the last one, then final.  fd is read from its start.
+ * until the last one, then final.  fd is read from its start.  last (or NULL)
+ * is called in the transaction that sets final, when all is there.
+ * References of records to mailboxes that are not in the dump are left out:
+ * it may have been made while a mailbox was being deleted.
  */
 int	 catdump_load(struct catdb *, int fd, const char *name,
-	    enum catdb_state final) CM_MUST;
+	    enum catdb_state final, catdump_fn last, void *arg) CM_MUST;
 
 #endif

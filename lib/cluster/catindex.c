@@ -39,11 +39,12 @@ struct batch {
 	struct kv_txn	*txn;
 	const char	*volume;
 	uint32_t	 segment;
-	uint32_t	 end;		/* how far the records were taken */
+	uint32_t	 from, end;	/* how far the records were taken */
 	uint32_t	 limit;
 	uint64_t	 bytes;
 	uint64_t	 serial;	/* counts records */
-	bool		 make;
+	bool		 building;
+	bool		 again;
 	bool		 in_gap;
 	bool		 gap_left;	/* still not readable */
 	struct catindex_result *res;
@@ -97,13 +98,30 @@ batch_free(struct batch *b)
 	free(b->targets);
 }
 
+static bool
+is_deleted(struct batch *b, const char *mailbox)
+{
+	struct buf	 v;
+	int		 rc;
+
+	buf_init(&v, 1024);
+	rc = kv_get(b->db->deleted, b->txn,
+	    (struct span){ mailbox, strlen(mailbox) }, &v);
+	buf_free(&v);
+	return rc == 0;
+}
+
 static int
 load_account(struct batch *b, struct account *a)
 {
 	int	 rc;
 
 	rc = account_get(b->db, b->txn, a->name, &a->raw, &a->row);
-	if (rc == CM_ENOUSER && b->make) {
+	/*
+	 * Mail was taken for it, so it was there: this catalog was built anew,
+	 * or loaded from an older dump.
+	 */
+	if (rc == CM_ENOUSER && !is_deleted(b, a->name)) {
 		rc = account_add(b->db, b->txn, a->name,
 		    (struct span){ "", 0 }, time_now_ms());
 		if (rc == 0)
@@ -297,15 +315,33 @@ put_message(struct batch *b, const struct target *t,
 	    span_of(&b->row));
 }
 
+/* Was it indexed before?  Then nobody is made for its sake. */
+static int
+is_known(struct batch *b, const struct ulid *id, bool *known)
+{
+	int	 rc;
+
+	*known = false;
+	if (!b->building && !b->again && !b->in_gap)
+		return 0;	/* put_record tells */
+	rc = kv_get(b->db->records, b->txn,
+	    (struct span){ (const char *)id->b, 16 }, &b->row);
+	*known = rc == 0;
+	return rc == CM_ENOINPUT ? 0 : rc;
+}
+
 static int
 index_record(struct batch *b, const struct seg_item *it)
 {
 	struct record_env	 e;
 	struct place		 place;
+	bool			 known;
 	int			 rc;
 
 	if (record_env_parse(it->env, it->head.env_len, &e) != 0)
 		return CM_ECORRUPT;
+	if ((rc = is_known(b, &e.id, &known)) != 0 || known)
+		return rc;
 	if (str_copy(place.volume, sizeof(place.volume), b->volume) != 0)
 		return CM_ESOFT;
 	place.segment = b->segment;
@@ -335,6 +371,21 @@ put_gap(struct batch *b, uint32_t offset, uint32_t length)
 	    key_gap(key, b->volume, b->segment, offset), key_u32(val, length));
 }
 
+/*
+ * A segment that ends within a record, or with bytes that are none.  The rest
+ * may come from a copy, so the cursor stays here: it would never be read
+ * whole from behind it.
+ */
+static int
+leave_tail(struct batch *b, const struct seg_item *it)
+{
+	if (it->offset > b->from)	/* said once */
+		log_warn(b->db->log, "volume %s: segment %08u: the last %u "
+		    "bytes, at %u, cannot be read (cm-rebuild check -r)",
+		    b->volume, b->segment, it->length, it->offset);
+	return 0;
+}
+
 /* Returns 1 when the batch is full. */
 static int
 on_item(void *arg, const struct seg_item *it)
@@ -342,6 +393,8 @@ on_item(void *arg, const struct seg_item *it)
 	struct batch	*b = arg;
 	int		 rc = CM_ECORRUPT;
 
+	if (it->what == SEG_TAIL && !b->in_gap)
+		return leave_tail(b, it);
 	if (it->what == SEG_RECORD || it->what == SEG_UNREAD)
 		rc = index_record(b, it);
 	if (rc == CM_ECORRUPT) {
@@ -366,7 +419,8 @@ scan(struct batch *b, const struct catindex_source *s, uint32_t segment,
 
 	b->volume = s->volume;
 	b->segment = segment;
-	b->end = from;
+	b->from = b->end = from;
+	b->again = s->again;
 	/* a gap is trusted only when the message's bytes are right too */
 	sc.messages = b->in_gap;
 	rc = seg_open(b->db->log, s->dir, segment, O_RDONLY, &sc.fd);
@@ -415,6 +469,20 @@ index_segment(struct batch *b, const struct catindex_source *s,
 	return full;
 }
 
+/* What is noted of a volume's home, and what is there. */
+static int
+homes(struct catdb *db, struct kv_txn *txn,
+    const struct catindex_source *s, char was[CATDB_HOME_SIZE],
+    char now[CATDB_HOME_SIZE])
+{
+	int	 rc;
+
+	if ((rc = str_fmt(now, CATDB_HOME_SIZE, "%08x %u", s->salt,
+	    s->epoch)) != 0)
+		return rc;
+	return catdb_home(db, txn, s->volume, was);
+}
+
 static int
 index_source(struct batch *b, struct catindex_source *s)
 {
@@ -435,6 +503,33 @@ index_source(struct batch *b, struct catindex_source *s)
 	}
 	free(list);
 	return rc;
+}
+
+/* A volume that was lost and made again begins with other records. */
+static int
+know_home(struct batch *b, struct catindex_source *s)
+{
+	char	 was[CATDB_HOME_SIZE], now[CATDB_HOME_SIZE];
+	size_t	 n;
+	int	 rc;
+
+	if (s->known || s->synced.segment == 0)
+		return 0;
+	if ((rc = homes(b->db, b->txn, s, was, now)) != 0)
+		return rc;
+	s->known = true;
+	if (strcmp(was, now) == 0)
+		return 0;
+	if ((rc = catdb_drop_cursors(b->db, b->txn, s->volume, &n)) != 0)
+		return rc;
+	s->low = 0;
+	s->again = n > 0;
+	if (n > 0)
+		log_warn(b->db->log, "volume %s: this is not the home it was "
+		    "(salt and epoch %s, now %s): all of it is indexed again; "
+		    "cm-catalog check names what was lost", s->volume,
+		    was[0] != '\0' ? was : "not known", now);
+	return catdb_set_home(b->db, b->txn, s->volume, now);
 }
 
 #define GAPS_STEP 100		/* read from the table at a time */
@@ -532,7 +627,7 @@ write_back(struct batch *b)
 
 int
 catindex_batch(struct catdb *db, struct kv_txn *txn,
-    struct catindex_source *src, size_t n, uint32_t limit, bool make,
+    struct catindex_source *src, size_t n, uint32_t limit, bool building,
     bool retry_gaps, struct catindex_result *res)
 {
 	struct batch	*b;
@@ -544,9 +639,12 @@ catindex_batch(struct catdb *db, struct kv_txn *txn,
 	b->db = db;
 	b->txn = txn;
 	b->limit = limit;
-	b->make = make;
+	b->building = building;
 	b->res = res;
+	res->bad = n;
 	rc = batch_init(b);
+	for (size_t i = 0; rc == 0 && i < n; i++)
+		rc = know_home(b, &src[i]);
 	if (rc == 0 && retry_gaps)
 		rc = index_gaps(b, src, n);
 	for (size_t i = 0; rc == 0 && full == 0 && i < n; i++) {
@@ -563,47 +661,164 @@ catindex_batch(struct catdb *db, struct kv_txn *txn,
 	return rc;
 }
 
+/* One line of another node's entries. */
+static int
+push_line(struct batch *b, struct span l, struct buf *env)
+{
+	struct seg_item	 it = { .what = SEG_UNREAD };
+	struct span	 kind, f[2];
+	uint64_t	 v[2];
+	int		 rc;
+
+	if (!str_field(&l, '\t', &kind))
+		return CM_EPROTO;
+	for (int i = 0; i < 2; i++)
+		if (!str_field(&l, '\t', &f[i]) ||
+		    str_u64(f[i].p, f[i].len, UINT32_MAX, &v[i]) != 0)
+			return CM_EPROTO;
+	it.offset = (uint32_t)v[0];
+	it.length = (uint32_t)v[1];
+	if (v[0] + v[1] > b->end || it.offset < b->from)
+		return CM_EPROTO;
+	b->from = it.offset + it.length;
+	if (span_is(kind, "G"))
+		return put_gap(b, it.offset, it.length);
+	buf_reset(env);
+	if (!span_is(kind, "R") || l.p == NULL ||
+	    str_unpct(env, l.p, l.len) != 0 || env->len == 0)
+		return CM_EPROTO;
+	it.env = env->p;
+	it.head.env_len = (uint32_t)env->len;
+	rc = index_record(b, &it);
+	return rc == CM_ECORRUPT ? put_gap(b, it.offset, it.length) : rc;
+}
+
+static int
+push_lines(struct batch *b, const struct catindex_entries *e)
+{
+	struct span	 rest = { e->text, e->len }, l;
+	struct buf	 env;
+	uint32_t	 cursor;
+	int		 rc;
+
+	if ((rc = catdb_cursor(b->db, b->txn, e->volume, e->segment,
+	    &cursor)) != 0)
+		return rc;
+	if (cursor != e->from)
+		return CM_EEXIST;
+	buf_init(&env, RECORD_ENV_MAX + 1);
+	while (rc == 0 && rest.len > 0 && str_field(&rest, '\n', &l))
+		if (l.len > 0)
+			rc = push_line(b, l, &env);
+	buf_free(&env);
+	/* a stretch that its lines do not fill must not be passed over */
+	if (rc == 0 && b->from != e->to)
+		rc = CM_EPROTO;
+	if (rc == 0)
+		rc = catdb_set_cursor(b->db, b->txn, e->volume, e->segment,
+		    e->to);
+	return rc == 0 ? write_back(b) : rc;
+}
+
+int
+catindex_push(struct catdb *db, struct kv_txn *txn,
+    const struct catindex_entries *e, struct catindex_result *res)
+{
+	struct catindex_source	 s = { .volume = e->volume, .salt = e->salt,
+				    .epoch = e->epoch, .synced = { 1, 0 } };
+	struct batch		*b;
+	int			 rc;
+
+	memset(res, 0, sizeof(*res));
+	if ((b = calloc(1, sizeof(*b))) == NULL)
+		return CM_ENOMEM;
+	b->db = db;
+	b->txn = txn;
+	b->res = res;
+	b->again = true;
+	b->volume = e->volume;
+	b->segment = e->segment;
+	b->from = e->from;
+	b->end = e->to;
+	if ((rc = batch_init(b)) == 0 && (rc = know_home(b, &s)) == 0)
+		rc = push_lines(b, e);
+	batch_free(b);
+	free(b);
+	return rc;
+}
+
+/* Records that may have got UIDs since a dump was made. */
 struct waiting {
-	uint64_t	 records;
+	struct catdb	*db;
+	struct kv_txn	*txn;
+	uint64_t	 n;
 };
+
+#define RECORD_MIN	100		/* bytes; they are longer */
+#define LOST_MAX	(1u << 20)	/* with a home; none to count */
 
 static int
 count_item(void *arg, const struct seg_item *it)
 {
 	struct waiting	*w = arg;
 
-	if (it->what != SEG_TAIL && it->what != SEG_HOLE)
-		w->records++;
+	/* what cannot be read now could be read then */
+	if (it->what == SEG_TAIL || it->what == SEG_HOLE)
+		w->n += it->length / RECORD_MIN;
+	w->n++;
 	return 0;
 }
 
 static int
-count_waiting(struct catdb *db, struct kv_txn *txn,
-    const struct catindex_source *s, struct waiting *w)
+count_gap(void *arg, struct span key, struct span value)
 {
-	struct seg_scan	 sc = { .salt = s->salt, .fn = count_item, .arg = w };
-	uint32_t	*list, cur, limit;
-	size_t		 n;
+	struct waiting	*w = arg;
+
+	(void)key;
+	if (value.len != 4)
+		return CM_ECORRUPT;
+	w->n += get_u32(value.p) / RECORD_MIN + 1;
+	return 0;
+}
+
+static int
+count_segment(struct waiting *w, const struct catindex_source *s,
+    uint32_t segment, bool all)
+{
+	struct seg_scan	 sc = { .salt = s->salt, .segment = segment,
+			    .fn = count_item, .arg = w };
 	int		 rc;
 
-	if ((rc = seg_list(db->log, s->dir, &list, &n)) != 0)
+	if ((rc = segment_limit(w->db->log, s, segment, &sc.to)) != 0 ||
+	    (!all && (rc = catdb_cursor(w->db, w->txn, s->volume, segment,
+	    &sc.from)) != 0))
 		return rc;
-	for (size_t i = 0; i < n && rc == 0; i++) {
-		if ((rc = segment_limit(db->log, s, list[i], &limit)) != 0 ||
-		    (rc = catdb_cursor(db, txn, s->volume, list[i],
-		    &cur)) != 0)
-			break;
-		if (cur >= limit)
-			continue;
-		sc.segment = list[i];
-		sc.from = cur;
-		sc.to = limit;
-		rc = seg_open(db->log, s->dir, list[i], O_RDONLY, &sc.fd);
-		if (rc != 0)
-			break;
-		rc = seg_scan(db->log, &sc);
-		close(sc.fd);
-	}
+	if (sc.from >= sc.to)
+		return 0;
+	rc = seg_open(w->db->log, s->dir, segment, O_RDONLY, &sc.fd);
+	if (rc != 0)
+		return rc;
+	rc = seg_scan(w->db->log, &sc);
+	close(sc.fd);
+	return rc;
+}
+
+static int
+count_waiting(struct waiting *w, const struct catindex_source *s)
+{
+	char		 was[CATDB_HOME_SIZE], now[CATDB_HOME_SIZE];
+	uint32_t	*list;
+	size_t		 n;
+	bool		 all;
+	int		 rc;
+
+	if ((rc = homes(w->db, w->txn, s, was, now)) != 0 ||
+	    (rc = seg_list(w->db->log, s->dir, &list, &n)) != 0)
+		return rc;
+	if ((all = strcmp(was, now) != 0) && was[0] != '\0')
+		w->n += LOST_MAX;
+	for (size_t i = 0; i < n && rc == 0; i++)
+		rc = count_segment(w, s, list[i], all);
 	free(list);
 	return rc;
 }
@@ -638,20 +853,17 @@ int
 catindex_skip_uids(struct catdb *db, struct kv_txn *txn,
     struct catindex_source *src, size_t n)
 {
+	struct waiting	 w = { db, txn, 0 };
 	struct raise	 r = { db, txn, 0 };
-	struct waiting	 w;
-	size_t		 volumes = 0;
+	struct span	 all = { "", 0 };
 	int		 rc;
 
-	for (size_t i = 0; i < n; i++) {
-		memset(&w, 0, sizeof(w));
-		if ((rc = count_waiting(db, txn, &src[i], &w)) != 0)
+	for (size_t i = 0; i < n; i++)
+		if ((rc = count_waiting(&w, &src[i])) != 0)
 			return rc;
-		r.by += w.records;
-		volumes += w.records > 0;
-	}
-	if (volumes < 2)
+	if ((rc = kv_walk(db->gaps, txn, all, 0, count_gap, &w)) != 0)
+		return rc;
+	if ((r.by = w.n) == 0)
 		return 0;
-	return kv_walk(db->folders, txn, (struct span){ "", 0 }, 0, raise_uid,
-	    &r);
+	return kv_walk(db->folders, txn, all, 0, raise_uid, &r);
 }

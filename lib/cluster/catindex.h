@@ -9,33 +9,65 @@
 struct catindex_source {
 	const char	*volume;	/* name */
 	const char	*dir;
-	uint32_t	 salt;
+	uint32_t	 salt, epoch;	/* of the home */
 	struct vol_end	 synced;	/* what lies behind has to wait */
 	uint32_t	 low;		/* segments below are done */
+	bool		 known;		/* the cursors are of this home */
+	bool		 again;		/* what is indexed may be again */
 };
 
 struct catindex_result {
 	uint32_t	 records;	/* indexed in this batch */
 	uint32_t	 orphans;	/* mailboxes that no longer exist */
 	bool		 more;		/* there is more to index at once */
-	size_t		 bad;		/* on failure: the source's number */
+	size_t		 bad;		/* on failure: the source; n: none */
 };
 
 /*
  * Indexes at most limit records (and 32 MiB of envelopes) in the transaction,
  * cursors included.  Bytes that cannot be read as records become gaps: what is
- * behind them is indexed, and they are tried again with retry_gaps.  With
- * make, mailboxes that are missing are made; else their mail is left out.
+ * behind them is indexed, and they are tried again with retry_gaps.  A
+ * segment's end that is no record is left for later, since the rest of it may
+ * come.  A mailbox that is missing is made, since mail was taken for it,
+ * unless it was deleted: then that mail is left out.  building: records may
+ * have been indexed before.
+ *
+ * Cursors that were taken from another home of that name (its salt or epoch
+ * differs) are dropped, with a line: all of the volume is indexed again, and
+ * what is known by its id stays as it is.
  */
 int	 catindex_batch(struct catdb *, struct kv_txn *,
-	    struct catindex_source *, size_t n, uint32_t limit, bool make,
+	    struct catindex_source *, size_t n, uint32_t limit, bool building,
 	    bool retry_gaps, struct catindex_result *) CM_MUST;
 
 /*
- * Before records are indexed again behind a loaded dump: when more than one
- * volume has some, the order in which UIDs were given out then is not known.
- * So that none comes to mean another message, every folder's next UID is
- * raised by the number of records that wait.
+ * Entries that another node's agent sends of a volume at home there: the
+ * stretch [from, to) of a segment as lines
+ *	R <tab> OFFSET <tab> LENGTH <tab> ENVELOPE PART (percent-encoded)
+ *	G <tab> OFFSET <tab> LENGTH		a gap
+ */
+struct catindex_entries {
+	const char	*volume;
+	uint32_t	 salt, epoch;	/* of the home */
+	uint32_t	 segment, from, to;
+	const char	*text;
+	size_t		 len;
+};
+
+/*
+ * Indexes them in the transaction, with the cursor.  CM_EEXIST, and nothing
+ * is done, unless the cursor stands at from.  CM_EPROTO when the text is not
+ * of that form: abort.
+ */
+int	 catindex_push(struct catdb *, struct kv_txn *,
+	    const struct catindex_entries *, struct catindex_result *) CM_MUST;
+
+/*
+ * Before records are indexed again behind a loaded dump.  In which order they
+ * got UIDs then is not known: there may be several volumes, damage that was
+ * repaired, bytes that a copy gave back.  So that no UID comes to mean another
+ * message, every folder's next UID is raised by the number of records that
+ * wait, or more.  Every source must be open.
  */
 int	 catindex_skip_uids(struct catdb *, struct kv_txn *,
 	    struct catindex_source *, size_t n) CM_MUST;

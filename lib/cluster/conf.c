@@ -183,7 +183,8 @@ embedded(const struct log *log, const char *node, struct conf *c)
 	v->home = strdup(node);
 	v->path = strdup(path);
 	if (c->self == NULL || c->catalog == NULL || n->name == NULL ||
-	    n->state == NULL || n->tls == NULL || v->name == NULL || v->home == NULL ||
+	    n->state == NULL || n->tls == NULL || v->name == NULL ||
+	    v->home == NULL ||
 	    v->path == NULL)
 		return log_fail(log, CM_ENOMEM, "%s", dir);
 	return 0;

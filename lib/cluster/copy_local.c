@@ -95,7 +95,8 @@ local_end(struct copy *copy, uint32_t segment, uint32_t *end)
 	if ((rc = use(c, segment, 0)) != 0)
 		return rc == CM_ENOINPUT ? 0 : rc;
 	if (fdatasync(c->fd) == -1 || fstat(c->fd, &st) == -1)
-		return log_errno(c->copy.log, "%s: segment %08u", c->dir, segment);
+		return log_errno(c->copy.log, "%s: segment %08u", c->dir,
+		    segment);
 	if (st.st_size > UINT32_MAX)
 		return log_fail(c->copy.log, CM_ECORRUPT, "%s: segment %08u is "
 		    "over 4 GiB", c->dir, segment);
@@ -104,8 +105,8 @@ local_end(struct copy *copy, uint32_t segment, uint32_t *end)
 }
 
 static int
-local_append(struct copy *copy, uint32_t segment, uint32_t offset, const void *p,
-    size_t n)
+local_append(struct copy *copy, uint32_t segment, uint32_t offset,
+    const void *p, size_t n)
 {
 	struct local	*c = local(copy);
 	struct stat	 st;
@@ -187,8 +188,8 @@ begin_change(struct local *c, int *lock)
 		return rc;
 	if ((rc = seg_meta_read(c->copy.log, c->dir, &have)) == 0 &&
 	    have.epoch > c->epoch)
-		rc = log_fail(c->copy.log, CM_EEPOCH, "%s has epoch %u, the home "
-		    "only %u", c->dir, have.epoch, c->epoch);
+		rc = log_fail(c->copy.log, CM_EEPOCH, "%s has epoch %u, the "
+		    "home only %u", c->dir, have.epoch, c->epoch);
 	if (rc != 0)
 		vol_unfreeze(c->dir, *lock, false);
 	return rc;

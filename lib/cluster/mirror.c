@@ -7,8 +7,10 @@
 #include <unistd.h>
 
 #include "adapter/stream.h"
+#include "base/file.h"
 #include "base/time.h"
 #include "cluster/copy.h"
+#include "cluster/forward.h"
 #include "cluster/service.h"
 #include "cluster/volume.h"
 #include "format/receipt.h"
@@ -243,6 +245,32 @@ fill_in(struct filter *f)
 	return 0;
 }
 
+/* Before a record is refused: another node may have enough copies. */
+static int
+forward_short(struct filter *f)
+{
+	const struct mirror	*m = f->m;
+	struct buf		 labels;
+	int			 rc = 0;
+
+	if (m->conf->on_short != CONF_REFUSE)
+		return 0;
+	buf_init(&labels, 65536);
+	for (size_t i = 0; rc == 0 && i < f->n; i++) {
+		struct item *it = &f->item[i];
+
+		if (it->enough || it->absent || forward_record(m->log,
+		    m->conf, m->copies, &it->r.place, &labels) != 0)
+			continue;
+		free(it->copies);
+		it->enough = true;
+		if ((it->copies = strdup(labels.p)) == NULL)
+			rc = log_fail(m->log, CM_ENOMEM, "mirror");
+	}
+	buf_free(&labels);
+	return rc;
+}
+
 static int
 write_items(struct filter *f, int out)
 {
@@ -303,8 +331,7 @@ do_chunk(struct filter *f, int out)
 		if (any && ask(f, &f->lines[i]) == CM_ENOMEM)
 			return CM_ENOMEM;
 	}
-	rc = fill_in(f);
-	if (rc == 0)
+	if ((rc = fill_in(f)) == 0 && (rc = forward_short(f)) == 0)
 		rc = write_items(f, out);
 	items_free(f);
 	return rc;
@@ -483,6 +510,30 @@ mirror_lags(const struct mirror *m, struct mirror_lag **out, size_t *n)
 		*out = NULL;
 	}
 	return rc;
+}
+
+int
+mirror_status(const struct mirror *m, int out)
+{
+	struct mirror_lag	*lag;
+	struct buf		 b;
+	size_t			 n;
+	int			 rc;
+
+	if ((rc = mirror_lags(m, &lag, &n)) != 0)
+		return rc;
+	buf_init(&b, 64u << 20);
+	for (size_t i = 0; i < n; i++)
+		buf_addf(&b, "%s\t%s\t%llu\t%lld.%03lld\t%s\n",
+		    lag[i].volume, lag[i].label,
+		    (unsigned long long)lag[i].bytes,
+		    (long long)lag[i].ms / 1000, (long long)lag[i].ms % 1000,
+		    lag[i].up ? "up" : "down");
+	free(lag);
+	if ((rc = b.err) == 0 && b.len > 0)
+		rc = file_write(out, b.p, b.len);
+	buf_free(&b);
+	return rc == 0 ? 0 : log_fail(m->log, rc, "output");
 }
 
 int

@@ -61,6 +61,11 @@ struct mirror_lag {
 int	 mirror_lags(const struct mirror *, struct mirror_lag **, size_t *n)
 	    CM_MUST;
 /*
+ * The lags as lines "volume TAB copy TAB bytes TAB seconds TAB up|down" to a
+ * file descriptor.
+ */
+int	 mirror_status(const struct mirror *, int out) CM_MUST;
+/*
  * Has the shipper of a volume at home here (started when need be) look at what
  * its copies have: one of them was changed by another.
  */

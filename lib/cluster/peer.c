@@ -19,6 +19,30 @@ struct peer {
 	uint64_t	 rate;
 };
 
+static void
+to_http(const struct conf *conf, const struct conf_node *n,
+    struct http_peer *hp)
+{
+	hp->name = n->name;
+	hp->address = n->address != NULL ? n->address : n->name;
+	hp->port = n->port;
+	hp->tls = conf->node->tls;
+}
+
+int
+peer_tunnel(const struct log *log, const struct conf *conf, const char *node,
+    const char *path, int *fd)
+{
+	const struct conf_node	*n = conf_node(conf, node, strlen(node));
+	struct http_peer	 hp;
+
+	*fd = -1;
+	if (n == NULL)
+		return log_fail(log, CM_ECONF, "there is no node %s", node);
+	to_http(conf, n, &hp);
+	return http_tunnel(log, &hp, path, PEER_MS, fd);
+}
+
 int
 peer_open(const struct log *log, const struct conf *conf, const char *node,
     struct peer **out)
@@ -36,11 +60,7 @@ peer_open(const struct log *log, const struct conf *conf, const char *node,
 		rc = log_fail(log, CM_ECONF, "there is no node %s", node);
 		goto out;
 	}
-	hp.name = p->node->name;
-	hp.address = p->node->address != NULL ? p->node->address :
-	    p->node->name;
-	hp.port = p->node->port;
-	hp.tls = conf->node->tls;
+	to_http(conf, p->node, &hp);
 	rc = http_open(log, &hp, &p->http);
 out:
 	if (rc != 0)

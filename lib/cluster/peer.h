@@ -38,6 +38,10 @@ int	 peer_post(struct peer *, const void *, size_t, struct buf *out,
 	    const char *path, ...) __attribute__((format(printf, 5, 6)))
 	    CM_MUST;
 
+/* A two-way stream to what the path stands for; see http_tunnel. */
+int	 peer_tunnel(const struct log *, const struct conf *,
+	    const char *node, const char *path, int *fd) CM_MUST;
+
 /* A volume at a node: index of the mirroring table, or -1 for the home. */
 struct peer_volume {
 	struct seg_meta	 meta;		/* epoch 0: nothing is there yet */

@@ -8,17 +8,21 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/lock.h"
 #include "base/pace.h"
 #include "base/progress.h"
+#include "base/spawn.h"
 #include "base/str.h"
 #include "base/time.h"
+#include "cluster/catdb.h"
 #include "cluster/control.h"
 #include "cluster/copy.h"
 #include "cluster/peer.h"
 #include "cluster/reconcile.h"
 #include "cluster/volume.h"
 
-#define CHUNK	(1u << 20)
+#define MS_2020	1577836800000	/* 2020-01-01 UTC */
+#define STORE_ROOM (40u << 20)	/* over a file of the store's log */
 
 static bool
 is_local(const struct conf *conf, const struct conf_volume *cv, size_t i)
@@ -32,6 +36,7 @@ struct said {
 	bool		 any;
 	bool		 away;		/* one could not be asked */
 	uint64_t	 bytes;		/* in the fullest copy */
+	uint32_t	 last;		/* segment of copies on other nodes */
 };
 
 static int
@@ -72,8 +77,11 @@ ask_copies(const struct log *log, const struct conf *conf,
 			continue;
 		}
 		bytes = 0;
-		for (size_t k = 0; k < pv.nseg; k++)
+		for (size_t k = 0; k < pv.nseg; k++) {
 			bytes += pv.seg[k].end;
+			if (pv.seg[k].end > 0 && pv.seg[k].segment > s->last)
+				s->last = pv.seg[k].segment;
+		}
 		if (bytes > s->bytes)
 			s->bytes = bytes;
 		if (pv.meta.epoch > 0 && strcmp(pv.meta.name, cv->name) != 0)
@@ -149,6 +157,67 @@ fill_home(const struct log *log, const struct conf *conf,
 			last = rc;
 	}
 	return any ? 0 : last;
+}
+
+/* The highest segment in the folder that has bytes; 0 for none. */
+static int
+last_used(const struct log *log, const char *dir, uint32_t *last)
+{
+	uint32_t	*list, size;
+	size_t		 n;
+	int		 rc;
+
+	*last = 0;
+	if ((rc = seg_list(log, dir, &list, &n)) != 0)
+		return rc == CM_ENOINPUT ? 0 : rc;
+	for (; n > 0 && *last == 0 && rc == 0; n--)
+		if ((rc = seg_size(log, dir, list[n - 1], &size)) == 0 &&
+		    size > 0)
+			*last = list[n - 1];
+	free(list);
+	return rc;
+}
+
+/*
+ * The lost home may have been ahead of what came back, and the catalog may
+ * list its places: a home that is made anew begins far behind them.  A copy
+ * that comes back later can then still give what it has.  Each epoch skips
+ * more than the one before, since that one's segments may be lost without a
+ * trace; and since the epochs may be too, it is as many as minutes went by
+ * since 2020.  Recovery goes on behind the empty segment that is put there.
+ * far: the highest segment of copies on other nodes.
+ */
+static int
+skip_ahead(const struct log *log, const struct conf *conf,
+    const struct conf_volume *cv, uint32_t epoch, uint32_t far)
+{
+	int64_t		 minutes = (time_now_ms() - MS_2020) / 60000;
+	uint32_t	 last, one;
+	uint64_t	 next;
+	int		 fd, rc;
+
+	if ((rc = last_used(log, cv->path, &last)) != 0)
+		return rc;
+	for (size_t i = 0; i < cv->ncopies && rc == 0; i++)
+		if (is_local(conf, cv, i) && (rc = last_used(log,
+		    cv->copies[i].path, &one)) == 0 && one > last)
+			last = one;
+	if (rc != 0)
+		return rc;
+	if (far > last)
+		last = far;
+	next = last + (uint64_t)REBUILD_SKIP * (epoch - 1);
+	/* a clock that is far ahead would take the numbers of centuries */
+	if (minutes < PLACE_SEGMENT_MAX / 2 && minutes > (int64_t)next)
+		next = (uint64_t)minutes;
+	if (next >= PLACE_SEGMENT_MAX)
+		return log_fail(log, CM_ESPACE, "volume %s: no segment number "
+		    "is left", cv->name);
+	if ((rc = seg_open(log, cv->path, (uint32_t)next, O_RDWR | O_CREAT,
+	    &fd)) != 0)
+		return rc;
+	close(fd);
+	return file_sync_dir(log, cv->path);
 }
 
 /* PATH.superseded-EPOCH, with a number when that is there. */
@@ -266,6 +335,8 @@ fill_frozen(const struct log *log, const struct conf *conf,
 		*made = true;
 	if (rc == 0)
 		rc = fill_home(log, conf, cv, &m, r);
+	if (rc == 0 && *made)
+		rc = skip_ahead(log, conf, cv, m.epoch, s->last);
 	/* last: only a whole home has the file that makes it one */
 	if (rc == 0 && *made)
 		rc = seg_meta_write(log, cv->path, &m);
@@ -322,64 +393,6 @@ rebuild_volume(const struct log *log, const struct conf *conf,
 	return rc;
 }
 
-static int
-keep_line(void *arg, struct span line)
-{
-	struct buf	*b = arg;
-
-	buf_add(b, line.p, line.len);
-	buf_addc(b, '\n');
-	return b->err;
-}
-
-struct to_file {
-	struct buf	 b;
-	int		 fd;
-};
-
-static int
-line_to_file(void *arg, struct span line)
-{
-	struct to_file	*f = arg;
-	int		 rc;
-
-	if ((rc = keep_line(&f->b, line)) != 0 || f->b.len < CHUNK)
-		return rc;
-	rc = file_write(f->fd, f->b.p, f->b.len);
-	buf_reset(&f->b);
-	return rc;
-}
-
-/* The present catalog goes to a file that stays, for whoever regrets it. */
-static int
-dump_present(const struct log *log, const struct conf *conf,
-    struct catalog *cat, char path[FILE_PATH_MAX])
-{
-	const char	*words[] = { "dump", "now", NULL };
-	struct to_file	 f = { .fd = -1 };
-	char		 tmp[FILE_PATH_MAX];
-	int		 rc;
-
-	if (str_fmt(path, FILE_PATH_MAX, "%s/catalog-before-rebuild.dump",
-	    conf->node->state) != 0 ||
-	    str_fmt(tmp, sizeof(tmp), "%s.tmp", path) != 0)
-		return log_fail(log, CM_ETOOBIG, "%s", conf->node->state);
-	buf_init(&f.b, 64u << 20);
-	f.fd = open(tmp, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	if (f.fd == -1)
-		return log_errno(log, "%s", tmp);
-	rc = catalog_call(cat, words, -1, -1, line_to_file, &f);
-	if (rc == 0 && (rc = file_write(f.fd, f.b.p, f.b.len)) != 0)
-		log_fail(log, rc, "%s", tmp);
-	if (rc == 0 && (fsync(f.fd) == -1 || rename(tmp, path) == -1))
-		rc = log_errno(log, "%s", tmp);
-	if (rc != 0)
-		unlink(tmp);
-	close(f.fd);
-	buf_free(&f.b);
-	return rc;
-}
-
 /* A store that cannot be opened makes way; it is kept. */
 static int
 set_aside(const struct log *log, const struct conf *conf)
@@ -396,33 +409,119 @@ set_aside(const struct log *log, const struct conf *conf)
 	return 0;
 }
 
+/*
+ * The store says "corrupt" also when its recovery cannot write: can this
+ * process write as much as a recovery may?
+ */
 static int
-state_line(void *arg, struct span line)
+can_write(const struct log *log, const struct conf *conf)
 {
-	struct span	 f;
+	const char	*dir = conf->node->state;
+	char		*p;
+	int		 fd, rc;
 
-	if (str_field(&line, '\t', &f) && span_is(f, "state"))
-		*(bool *)arg = span_is(line, "ok");
-	return 0;
+	if ((p = calloc(1, STORE_ROOM)) == NULL)
+		return log_fail(log, CM_ENOMEM, "%s", dir);
+	rc = (fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600)) == -1 ?
+	    log_errno(log, "%s", dir) : 0;
+	if (rc == 0 && (rc = file_write(fd, p, STORE_ROOM)) != 0)
+		log_fail(log, rc, "%s: %u bytes for the catalog", dir,
+		    STORE_ROOM);
+	if (fd != -1)
+		close(fd);
+	free(p);
+	return rc;
 }
 
-/* Is there an agent with a good catalog?  Sets a broken one aside. */
+struct store {
+	const struct log *log;
+	char		 dir[FILE_PATH_MAX];
+};
+
 static int
-look(const struct log *log, const struct conf *conf, struct catalog *cat,
-    bool *good)
+try_store(void *arg)
+{
+	const struct store	*s = arg;
+	struct catdb		 db;
+	int			 rc;
+
+	if ((rc = catdb_open(s->log, s->dir, &db)) == 0)
+		catdb_close(&db);
+	return rc;
+}
+
+/* No agent starts.  Why?  Only a store that is corrupt makes way. */
+static int
+look_at_store(const struct log *log, const struct conf *conf)
+{
+	struct store	 s = { .log = log };
+	char		 path[FILE_PATH_MAX];
+	int		 lock, rc;
+
+	if ((rc = can_write(log, conf)) != 0)
+		return rc;
+	if (str_fmt(path, sizeof(path), "%s/run/catalog.lock",
+	    conf->node->state) != 0 ||
+	    str_fmt(s.dir, sizeof(s.dir), "%s/catalog",
+	    conf->node->state) != 0)
+		return log_fail(log, CM_ETOOBIG, "%s", conf->node->state);
+	if ((lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600)) == -1)
+		return log_errno(log, "%s", path);
+	if ((rc = lock_file(lock, LOCK_EX, VOL_WAIT_MS)) != 0) {
+		log_fail(log, rc, "%s", path);
+		goto out;
+	}
+	rc = spawn_call(log, try_store, &s);
+	if (rc == CM_ECORRUPT)
+		rc = set_aside(log, conf);
+	else
+		rc = log_fail(log, rc != 0 ? rc : CM_EAWAY, "the catalog can "
+		    "be used, but its agent does not start; see %s/run/"
+		    "catalog.log", conf->node->state);
+out:
+	close(lock);
+	return rc;
+}
+
+/* Is there an agent?  When its store is broken, it is set aside. */
+static int
+look(const struct log *log, const struct conf *conf, struct catalog *cat)
 {
 	const char	*words[] = { "stat", NULL };
-	int		 rc;
+	int		 rc, stop = 0;
 
-	*good = false;
-	rc = catalog_call(cat, words, -1, CATALOG_CALL_MS, state_line, good);
-	if (rc == 0)
+	rc = catalog_call(cat, words, -1, CATALOG_CALL_MS, NULL, NULL);
+	if (rc == CM_ECORRUPT) {
+		/* a disk that was full for a while ends like this too */
+		if ((rc = can_write(log, conf)) != 0 ||
+		    (rc = catalog_stop(cat)) != 0)
+			return rc;
+		rc = catalog_call(cat, words, -1, CATALOG_CALL_MS, NULL, NULL);
+		if (rc == CM_ECORRUPT && (stop = catalog_stop(cat)) == 0)
+			return set_aside(log, conf);
+	}
+	if (stop != 0)
+		return stop;
+	return rc == CM_EAWAY ? look_at_store(log, conf) : rc;
+}
+
+static int
+from_line(void *arg, struct span line)
+{
+	const struct log *log = arg;
+	struct span	 f;
+
+	if (!str_field(&line, '\t', &f) || !span_is(f, "from"))
 		return 0;
-	if (rc != CM_EAWAY && rc != CM_ECORRUPT && rc != CM_EIO)
-		return rc;
-	if (catalog_stop(cat) != 0)
-		return rc;
-	return set_aside(log, conf);
+	if (span_is(line, "volumes"))
+		log_warn(log, "without a dump: passwords, aliases and flags "
+		    "are not known, deleted messages come back, and folders "
+		    "get a new UIDVALIDITY");
+	else if (span_is(line, "loading"))
+		log_info(log, "the load that was cut off goes on");
+	else if (span_is(line, "building"))
+		log_info(log, "the rebuild that was begun goes on");
+	return 0;
 }
 
 int
@@ -430,28 +529,19 @@ rebuild_catalog(const struct log *log, const struct conf *conf,
     struct catalog *cat, const char *dump, bool scratch)
 {
 	const char	*words[] = { "rebuild", NULL, NULL };
-	char		 path[FILE_PATH_MAX];
-	bool		 good;
+	struct log	 copy = *log;
 	int		 fd = -1, rc;
 
-	if ((rc = look(log, conf, cat, &good)) != 0)
+	if ((rc = look(log, conf, cat)) != 0)
 		return rc;
-	if (good) {
-		if ((rc = dump_present(log, conf, cat, path)) != 0)
-			return rc;
-		if (dump == NULL && !scratch)
-			dump = path;
-	}
 	if (dump != NULL) {
 		if ((fd = open(dump, O_RDONLY | O_CLOEXEC)) == -1)
 			return log_errno(log, "%s", dump);
 		words[1] = "dump";
-	} else {
-		log_warn(log, "without a dump: passwords, aliases and flags "
-		    "are not known, deleted messages come back, and folders "
-		    "get a new UIDVALIDITY");
+	} else if (scratch) {
+		words[1] = "volumes";
 	}
-	rc = catalog_call(cat, words, fd, -1, NULL, NULL);
+	rc = catalog_call(cat, words, fd, -1, from_line, &copy);
 	if (fd != -1)
 		close(fd);
 	return rc;

@@ -26,11 +26,14 @@ int	 rebuild_place(const struct log *, const struct conf *,
 	    const struct conf_volume *, size_t index, uint64_t rate) CM_MUST;
 /*
  * Makes the volume's home whole from its copies, wherever they are: missing
- * segments, lost ends, or all of it.  A home made anew gets a higher epoch.
- * One that is older than its copies is first set aside as
- * PATH.superseded-EPOCH.  CM_EAWAY when it has to be made anew and a copy
- * cannot be asked; CM_ENOINPUT when there is none.
+ * segments, lost ends, or all of it.  A home made anew gets a higher epoch, and
+ * goes on at least REBUILD_SKIP segments behind what its copies have: nobody
+ * may begin a segment that the lost home had begun.  One that is older than
+ * its copies is first set aside as PATH.superseded-EPOCH.  CM_EAWAY when it
+ * has to be made anew and a copy cannot be asked; CM_ENOINPUT when there is
+ * none.
  */
+#define REBUILD_SKIP	1000
 int	 rebuild_volume(const struct log *, const struct conf *,
 	    const struct conf_volume *, uint64_t rate) CM_MUST;
 /*
@@ -41,9 +44,10 @@ int	 rebuild_volume(const struct log *, const struct conf *,
 int	 rebuild_node(const struct log *, const struct conf *, uint64_t rate)
 	    CM_MUST;
 /*
- * The catalog from the volumes, behind a dump when one is given; a catalog
- * that works is dumped first, and that dump is used.  scratch: from the
- * volumes alone, whatever there is.
+ * The catalog anew: what is there (a good one, or a rebuild or load that was
+ * cut off), or the dump when one is given, and behind it the volumes.
+ * scratch: from the volumes alone, whatever there is.  Only a store that is
+ * corrupt is set aside; another failure is returned, and nothing is changed.
  */
 int	 rebuild_catalog(const struct log *, const struct conf *,
 	    struct catalog *, const char *dump, bool scratch) CM_MUST;

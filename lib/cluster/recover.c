@@ -301,16 +301,6 @@ copies_last(const struct log *log, const struct conf *conf,
 	return last;
 }
 
-/* What a copy on another node has is not known here. */
-static bool
-has_remote(const struct conf *conf, const struct conf_volume *cv)
-{
-	for (size_t i = 0; i < cv->ncopies; i++)
-		if (!is_local(conf, &cv->copies[i]))
-			return true;
-	return false;
-}
-
 static int
 begin_segment(const struct log *log, const char *dir, uint32_t segment)
 {
@@ -327,24 +317,21 @@ begin_segment(const struct log *log, const char *dir, uint32_t segment)
 
 /*
  * Cuts the last segment that has bytes: behind it there may be one that was
- * made when its maker died.  *used: bytes of the very last, before.
+ * made when its maker died.
  */
 static int
 seal(const struct log *log, const struct conf_volume *cv,
-    const struct seg_meta *m, const uint32_t *list, size_t n, uint32_t *used)
+    const struct seg_meta *m, const uint32_t *list, size_t n)
 {
 	uint32_t	 size = 0, at = 0;
 	int		 rc;
 
-	*used = 0;
 	for (size_t i = n; i > 0 && size == 0; i--) {
 		if ((rc = seg_size(log, cv->path, list[i - 1], &size)) != 0 ||
 		    (rc = recover_end(log, cv->path, list[i - 1], m->salt,
 		    size, &at)) != 0 || (rc = recover_cut(log, cv->path,
 		    list[i - 1], size, at)) != 0)
 			return rc;
-		if (i == n)
-			*used = size;
 	}
 	return 0;
 }
@@ -354,7 +341,7 @@ recover(const struct log *log, const struct conf *conf,
     const struct conf_volume *cv)
 {
 	struct seg_meta	 m;
-	uint32_t	*list, last, used = 0, next;
+	uint32_t	*list, last, next;
 	size_t		 n;
 	int		 rc;
 
@@ -364,18 +351,20 @@ recover(const struct log *log, const struct conf *conf,
 	if ((rc = seg_list(log, cv->path, &list, &n)) != 0)
 		return rc;
 	last = n > 0 ? list[n - 1] : 0;
-	rc = seal(log, cv, &m, list, n, &used);
+	rc = seal(log, cv, &m, list, n);
 	free(list);
 	if (rc != 0)
 		return rc;
-	/* an open segment that nobody ever had anything of is used again */
+	/*
+	 * Never a number that was begun before: the file may be empty because
+	 * all of it was lost, and the catalog may know its places.
+	 */
 	next = copies_last(log, conf, cv);
-	if (next >= last)
-		next++;
-	else if (used > 0 || has_remote(conf, cv))
-		next = last + 1;
-	else
+	if (next < last)
 		next = last;
+	if (next++ >= PLACE_SEGMENT_MAX)
+		return log_fail(log, CM_ESPACE, "volume %s: no segment number "
+		    "is left", cv->name);
 	log_info(log, "volume %s: scanned after a crash, goes on in segment "
 	    "%08u", cv->name, next);
 	return begin_segment(log, cv->path, next);

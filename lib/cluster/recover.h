@@ -17,9 +17,10 @@ int	 recover_make(const struct log *, const struct conf *,
 /*
  * Scans the open segment, cuts what is no whole record from its end (the
  * bytes are kept in cut-SEGMENT-OFFSET), seals it, begins a new one with a
- * number that no local copy has, and puts a new control file in place.  Does
- * nothing when another process did it meanwhile.  Takes the file lock.
- * CM_EEPOCH when a copy, here or on a node that answers, is of a newer home.
+ * number that neither the home nor a local copy ever had, and puts a new
+ * control file in place.  Does nothing when another process did it meanwhile.
+ * Takes the file lock.  CM_EEPOCH when a copy, here or on a node that answers,
+ * is of a newer home.
  */
 int	 recover_home(const struct log *, const struct conf *,
 	    const struct conf_volume *, int lock_fd) CM_MUST;

@@ -16,6 +16,7 @@
 #define META_MAGIC	"clustermail-volume 1"
 #define SCAN_BUFFER	(1024 * 1024)
 #define SECTOR		4096u
+#define BAD_MAX		256		/* sectors of one scan */
 
 void
 seg_name(char out[SEG_NAME_SIZE], uint32_t segment)
@@ -190,24 +191,31 @@ struct window {
 	uint32_t		 at;	/* offset of p[0] */
 	uint32_t		 len;
 	size_t			 cap;
+	unsigned		 bad;	/* sectors that could not be read */
 };
 
-/* What the disk does not give reads as zeros: damaged by its checksum. */
+/*
+ * Bad sectors read as zeros: damaged by their checksum.  Too many of them are
+ * a disk that is gone, and no damage to be passed over.
+ */
 static int
-read_around(int fd, char *p, uint32_t n, uint32_t at)
+read_around(struct window *w, uint32_t n, uint32_t at)
 {
 	uint32_t	 len;
-	int		 rc;
+	ssize_t		 r;
 
 	for (uint32_t done = 0; done < n; done += len) {
 		len = SECTOR - (at + done) % SECTOR;
 		if (len > n - done)
 			len = n - done;
-		rc = file_pread(fd, p + done, len, at + done);
-		if (rc == CM_EIO)
-			memset(p + done, 0, len);
-		else if (rc != 0)
-			return rc;
+		r = pread(w->s->fd, w->p + done, len, at + done);
+		if (r == (ssize_t)len)
+			continue;
+		if (r >= 0)
+			return CM_EEND;
+		if (errno != EIO || ++w->bad > BAD_MAX)
+			return CM_EIO;
+		memset(w->p + done, 0, len);
 	}
 	return 0;
 }
@@ -235,7 +243,7 @@ window_get(struct window *w, uint32_t at, uint32_t n, const char **p,
 		}
 		w->len = 0;
 		if ((rc = file_pread(w->s->fd, w->p, want, at)) == CM_EIO)
-			rc = read_around(w->s->fd, w->p, want, at);
+			rc = read_around(w, want, at);
 		if (rc != 0)
 			return rc;
 		w->at = at;

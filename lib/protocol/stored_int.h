@@ -13,7 +13,8 @@ struct stored {
 	const char	*file;
 	const char	*node;
 	struct confwatch *conf;
-	_Atomic uint64_t requests, refused, appended, sent;	/* sent: bytes */
+	_Atomic uint64_t requests, refused;
+	_Atomic uint64_t appended, sent;	/* bytes */
 	_Atomic uint32_t sessions;
 	int64_t		 started_ms;
 };

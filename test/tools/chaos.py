@@ -400,11 +400,13 @@ def digest_of(path, start=0, size=-1):
 
 
 def check_segments(cluster):
-    """Home and copies are the same, byte for byte."""
+    """Home and copies are the same, byte for byte.  An empty segment of the
+    home, which was begun and left, has nothing to be sent."""
     count = 0
     for volume, folders in sorted(cluster.folders.items()):
         have = {node: {os.path.basename(p): digest_of(p)
-                       for p in glob.glob(path + "/*.seg")}
+                       for p in glob.glob(path + "/*.seg")
+                       if os.path.getsize(p) > 0}
                 for node, path in folders}
         home = folders[0][0]
         count += len(have[home])

@@ -1,0 +1,23 @@
+/*
+ * A record that has too few copies here is stored on another node, whose
+ * volume's copies are alive.  It keeps its id, so that it is listed once
+ * however many volumes have it.  Level 3.
+ */
+#ifndef CM_FORWARD_H
+#define CM_FORWARD_H
+
+#include "base/buf.h"
+#include "base/log.h"
+#include "cluster/conf.h"
+#include "format/place.h"
+
+/*
+ * Reads the record at a place of this node and asks the other nodes in turn,
+ * beginning with a random one, until one has it on that many nodes.  place is
+ * then the new one, and labels (reset) names those that have it, with commas.
+ * CM_ESHORT when none has.
+ */
+int	 forward_record(const struct log *, const struct conf *,
+	    unsigned copies, struct place *place, struct buf *labels) CM_MUST;
+
+#endif
