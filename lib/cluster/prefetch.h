@@ -8,7 +8,7 @@
 
 #include "base/err.h"
 
-/* Reads exactly n bytes at at; what it uses is used by nobody else meanwhile. */
+/* Reads exactly n bytes at at; nobody else uses what it does meanwhile. */
 typedef int	(*prefetch_fn)(void *arg, uint32_t at, void *p, uint32_t n);
 
 struct prefetch {
