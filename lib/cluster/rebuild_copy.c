@@ -10,6 +10,7 @@
 #include "base/str.h"
 #include "cluster/copy.h"
 #include "cluster/peer.h"
+#include "cluster/prefetch.h"
 #include "cluster/rebuild.h"
 #include "cluster/reconcile.h"
 #include "cluster/volume.h"
@@ -25,6 +26,7 @@ struct job {
 	int		 fd;		/* a segment of it, or -1 */
 	uint32_t	 fd_segment;
 	struct copy	*home;		/* the home on another node */
+	uint32_t	 segment;	/* being appended to the copy */
 	struct peer_volume ends;	/* how far its segments went */
 	struct copy	*c;
 	bool		 remote;	/* one of the two is on another node */
@@ -183,31 +185,74 @@ not_written(struct job *j, int rc, uint32_t segment, uint32_t at)
 	    "written at %u does not come back", segment, at);
 }
 
+static int
+append(struct job *j, uint32_t segment, uint32_t at, const char *p,
+    uint32_t len, bool again)
+{
+	int	 rc;
+
+	rc = copy_append(j->c, segment, at, p, len);
+	if (rc == CM_EOFFSET)
+		return CM_EAGAIN;	/* the shipper was faster */
+	if (rc != 0)
+		return rc;
+	if (again && ((rc = copy_read(j->c, segment, at, j->b, len)) != 0 ||
+	    memcmp(p, j->b, len) != 0))
+		return not_written(j, rc, segment, at);
+	progress_add(&j->progress, len);
+	pace_add(&j->pace, len);
+	return 0;
+}
+
+static int
+read_home(void *arg, uint32_t at, void *p, uint32_t n)
+{
+	struct job	*j = arg;
+
+	return home_read(j, j->segment, at, p, n);
+}
+
+static uint32_t
+batch(const struct job *j, uint32_t at, uint32_t size)
+{
+	return pace_chunk(&j->pace, size - at < BATCH ? size - at : BATCH);
+}
+
+/* again: reads what was written. */
+static int
+append_all(struct job *j, uint32_t segment, uint32_t from, uint32_t size,
+    bool again)
+{
+	struct prefetch	 f;
+	char		*p;
+	uint32_t	 len;
+	int		 rc;
+
+	j->segment = segment;
+	if ((rc = prefetch_init(&f, read_home, j, BATCH)) != 0)
+		log_fail(j->log, rc, "rebuild");
+	for (uint32_t at = from; rc == 0 && at < size; at += len) {
+		len = batch(j, at, size);
+		if ((rc = prefetch_get(&f, at, len, batch(j, at + len, size),
+		    &p)) != 0)
+			log_fail(j->log, rc, "segment %08u: read", segment);
+		else
+			rc = append(j, segment, at, p, len, again);
+	}
+	prefetch_free(&f);
+	return rc;
+}
+
 /* Appends what the copy lacks, and looks whether it is there. */
 static int
 extend(struct job *j, uint32_t segment, uint32_t from, uint32_t size)
 {
 	bool		 there = j->remote && j->v != NULL;	/* the copy */
-	uint32_t	 len, ok;
+	uint32_t	 ok;
 	int		 rc;
 
-	for (uint32_t at = from; at < size; at += len) {
-		len = pace_chunk(&j->pace, size - at < BATCH ? size - at :
-		    BATCH);
-		if ((rc = home_read(j, segment, at, j->a, len)) != 0)
-			return log_fail(j->log, rc, "segment %08u: read",
-			    segment);
-		rc = copy_append(j->c, segment, at, j->a, len);
-		if (rc == CM_EOFFSET)
-			return CM_EAGAIN;	/* the shipper was faster */
-		if (rc != 0)
-			return rc;
-		if (!there && ((rc = copy_read(j->c, segment, at, j->b,
-		    len)) != 0 || memcmp(j->a, j->b, len) != 0))
-			return not_written(j, rc, segment, at);
-		progress_add(&j->progress, len);
-		pace_add(&j->pace, len);
-	}
+	if ((rc = append_all(j, segment, from, size, !there)) != 0)
+		return rc;
 	/* the other node reads it again itself */
 	if (there && from < size && ((rc = same_by_sum(j, segment, size,
 	    &ok)) != 0 || ok == 0))

@@ -8,6 +8,7 @@
 
 #include "base/file.h"
 #include "base/str.h"
+#include "cluster/prefetch.h"
 #include "cluster/recover.h"
 #include "format/record.h"
 
@@ -52,32 +53,54 @@ note_fetched(void *arg, const struct seg_item *it)
 	return 0;
 }
 
+struct source {
+	struct copy	*c;
+	uint32_t	 segment;
+};
+
+static int
+read_source(void *arg, uint32_t at, void *p, uint32_t n)
+{
+	struct source	*s = arg;
+
+	return copy_read(s->c, s->segment, at, p, n);
+}
+
+/* How much of [from, to) to move at once. */
+static uint32_t
+piece(const struct reconcile *r, uint32_t from, uint32_t to)
+{
+	uint32_t n = to - from < FETCH ? to - from : FETCH;
+
+	return r->pace != NULL ? pace_chunk(r->pace, n) : n;
+}
+
 /* Moves [from, to) of the copy's segment into fd, at the same offsets. */
 static int
 fetch(struct copy *c, uint32_t segment, uint32_t from, uint32_t to, int fd,
-    struct reconcile *r)
+    const struct reconcile *r)
 {
+	struct source	 s = { c, segment };
+	struct prefetch	 f;
 	char		*p;
 	uint32_t	 n;
-	int		 rc = 0;
+	int		 rc;
 
-	if ((p = malloc(FETCH)) == NULL)
-		return CM_ENOMEM;
+	rc = prefetch_init(&f, read_source, &s, FETCH);
 	while (rc == 0 && from < to) {
-		n = to - from < FETCH ? to - from : FETCH;
-		if (r != NULL && r->pace != NULL)
-			n = pace_chunk(r->pace, n);
-		if ((rc = copy_read(c, segment, from, p, n)) == 0)
+		n = piece(r, from, to);
+		if ((rc = prefetch_get(&f, from, n, piece(r, from + n, to),
+		    &p)) == 0)
 			rc = file_pwrite(fd, p, n, from);
 		/* the disk works while the next bytes come */
 		(void)sync_file_range(fd, from, n, SYNC_FILE_RANGE_WRITE);
-		if (r != NULL && r->progress != NULL)
+		if (r->progress != NULL)
 			progress_add(r->progress, n);
-		if (r != NULL && r->pace != NULL)
+		if (r->pace != NULL)
 			pace_add(r->pace, n);
 		from += n;
 	}
-	free(p);
+	prefetch_free(&f);
 	return rc;
 }
 
@@ -273,6 +296,7 @@ static int
 has_rivals(const struct log *log, const char *home, const struct seg_meta *m,
     struct copy *c, uint32_t segment, uint32_t he, uint32_t ce, bool *any)
 {
+	const struct reconcile none = { .v = NULL };
 	struct rivals	 r = { .home = -1, .copy = -1, .he = he };
 	struct seg_scan	 s = { .salt = m->salt, .segment = segment,
 			    .to = ce, .messages = true, .fn = note_rival,
@@ -284,7 +308,7 @@ has_rivals(const struct log *log, const char *home, const struct seg_meta *m,
 	if ((r.copy = open(home, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600)) == -1)
 		rc = log_errno(log, "%s", home);
 	s.fd = r.copy;
-	if (rc == 0 && (rc = fetch(c, segment, 0, ce, r.copy, NULL)) == 0)
+	if (rc == 0 && (rc = fetch(c, segment, 0, ce, r.copy, &none)) == 0)
 		rc = seg_scan(log, &s);
 	if (r.copy != -1)
 		close(r.copy);

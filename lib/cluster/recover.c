@@ -142,7 +142,7 @@ is_newest_anywhere(const struct log *log, const struct conf *conf,
 
 	for (size_t i = 0; i < cv->ncopies && rc == 0; i++) {
 		if (is_local(conf, &cv->copies[i]) ||
-		    peer_open(log, conf, cv->copies[i].node, &p) != 0)
+		    peer_open(NULL, conf, cv->copies[i].node, &p) != 0)
 			continue;
 		if (peer_volume(p, cv->name, (int)i, &pv) == 0) {
 			rc = is_newer(log, cv, i, m, &pv.meta);

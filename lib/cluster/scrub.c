@@ -445,20 +445,27 @@ static int
 check_segments(struct scrub *s)
 {
 	bool		 behind[PLACES_MAX] = { false };
-	uint32_t	*all = NULL;
+	uint32_t	*all = NULL, last = 0;
 	size_t		 n = 0;
 	int		 rc = 0;
 
 	/* in this order: the home has had whatever a copy has */
-	for (size_t i = s->n; i > 0 && rc == 0; i--)
-		rc = add_segments(s, i - 1, &all, &n);
+	for (size_t i = 1; i < s->n && rc == 0; i++)
+		rc = add_segments(s, i, &all, &n);
+	for (size_t i = 0; i < n; i++)
+		last = all[i] > last ? all[i] : last;
 	s->committed = vol_committed(s->v);
+	if (last < s->committed.segment)
+		last = s->committed.segment;
+	if (rc == 0)
+		rc = add_segments(s, 0, &all, &n);
 	for (size_t i = 1; i < s->n && rc == 0 && s->repair; i++)
 		rc = settle_copy(s, i);
 	if (n > 0)
 		qsort(all, n, sizeof(*all), by_number);
 	for (size_t i = 0; i < n && rc == 0; i++)
-		if (i == 0 || all[i] != all[i - 1])
+		/* a file of the home behind the last is being begun */
+		if (all[i] <= last && (i == 0 || all[i] != all[i - 1]))
 			rc = check_segment(s, all[i], behind);
 	free(all);
 	return rc != 0 || !s->repair ? rc : complete(s, behind);
