@@ -160,6 +160,20 @@ set_all_open(struct agent *a, bool all)
 	pthread_mutex_unlock(&a->mu);
 }
 
+/* A volume that was never made: nothing is in it.  One that the catalog knows
+ * was lost. */
+static bool
+is_unmade(struct agent *a, const struct catindex_source *s)
+{
+	const struct conf	 *conf = a->conf;
+	const struct conf_volume *cv = conf_volume(conf, s->volume,
+				    strlen(s->volume));
+	char			  was[CATDB_HOME_SIZE];
+
+	return cv != NULL && !vol_is_made(conf, cv) &&
+	    catdb_home(&a->db, NULL, s->volume, was) == 0 && was[0] == '\0';
+}
+
 /* Opens what is not open, and notes how far each log is on disk. */
 static bool
 look_at_volumes(struct agent *a)
@@ -173,6 +187,10 @@ look_at_volumes(struct agent *a)
 
 		if (now < av->retry_ms) {
 			all = false;
+			continue;
+		}
+		if (av->v == NULL && is_unmade(a, s)) {
+			s->synced = (struct vol_end){ 0, 0 };
 			continue;
 		}
 		if (av->v != NULL ? vol_refresh(av->v) != 0 :

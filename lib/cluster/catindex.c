@@ -490,6 +490,8 @@ index_source(struct batch *b, struct catindex_source *s)
 	size_t		 n;
 	int		 rc = 0;
 
+	if (s->synced.segment == 0)
+		return 0;	/* it is not open */
 	/* the usual case: only the open segment has anything new */
 	if (s->low == s->synced.segment && s->low != 0)
 		return index_segment(b, s, s->low);
@@ -812,6 +814,8 @@ count_waiting(struct waiting *w, const struct catindex_source *s)
 	bool		 all;
 	int		 rc;
 
+	if (s->synced.segment == 0)
+		return 0;	/* never made */
 	if ((rc = homes(w->db, w->txn, s, was, now)) != 0 ||
 	    (rc = seg_list(w->db->log, s->dir, &list, &n)) != 0)
 		return rc;

@@ -280,6 +280,8 @@ pass(struct pusher *p)
 		struct relay_volume *rv = &p->vols[i];
 		unsigned	     was = rv->v ? vol_generation(rv->v) : 0;
 
+		if (rv->v == NULL && !vol_is_made(p->conf, rv->cv))
+			continue;
 		rc = rv->v != NULL ? vol_refresh(rv->v) :
 		    vol_open(p->r->log, p->conf, rv->cv, &rv->v);
 		if (rc == 0 && vol_generation(rv->v) != was)

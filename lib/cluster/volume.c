@@ -191,6 +191,22 @@ attach(struct volume *v)
 	return log_fail(v->log, CM_ESTALE, "%s", dir);
 }
 
+bool
+vol_is_made(const struct conf *conf, const struct conf_volume *cv)
+{
+	char	 path[FILE_PATH_MAX];
+
+	if (str_fmt(path, sizeof(path), "%s/volume", cv->path) != 0 ||
+	    file_exists(path))
+		return true;
+	for (size_t i = 0; i < cv->ncopies; i++)
+		if (strcmp(cv->copies[i].node, conf->self) == 0 &&
+		    str_fmt(path, sizeof(path), "%s/volume",
+		    cv->copies[i].path) == 0 && file_exists(path))
+			return true;
+	return false;
+}
+
 int
 vol_open(const struct log *log, const struct conf *conf,
     const struct conf_volume *cv, struct volume **out)

@@ -23,6 +23,13 @@ struct vol_end {
 	uint32_t	 offset;
 };
 
+/*
+ * Is there a home, or a copy of it on this node?  vol_open would make one where
+ * there is none, and has to ask other nodes before: for who only reads there
+ * is nothing to be waited for.
+ */
+bool	 vol_is_made(const struct conf *, const struct conf_volume *);
+
 struct volume;		/* not for several threads at once, but for _end */
 
 /*
