@@ -19,12 +19,15 @@ struct http_peer {
 	const char	*name;		/* the name its certificate must have */
 	const char	*address;	/* IP address or host name */
 	unsigned	 port;
-	const char	*tls;		/* our folder; see tls.h */
+	const char	*tls;		/* folder: ca.pem node.pem node.key */
 };
 
 struct http;		/* one kept connection; for one thread at a time */
 
-/* Connects at the first request.  The strings are copied. */
+/*
+ * Connects at the first request.  The strings are copied.  CM_ENOINPUT and the
+ * like, with a line, when a file of the TLS folder cannot be read; CM_EUSAGE.
+ */
 int	 http_open(const struct log *, const struct http_peer *,
 	    struct http **) CM_MUST;
 void	 http_close(struct http *);
@@ -38,7 +41,8 @@ struct http_request {
 	const char	*body;		/* NULL: none */
 	size_t		 body_len;
 	const char	*range;		/* "0-99" or NULL */
-	int		 timeout_ms;	/* without progress, and to connect */
+	int		 timeout_ms;	/* without progress, and to connect;
+					   0: 30 seconds */
 	uint64_t	 rate;		/* bytes per second at most; 0: any */
 	http_fn		 fn;		/* of answers 2xx; NULL: dropped */
 	void		*arg;
@@ -50,7 +54,10 @@ struct http_request {
  * 2xx the first 1024 bytes of the body are in error, a text without LF.
  * CM_EAWAY: the node cannot be reached, or went away before the answer's end
  * (what the request did is not known then); CM_ETIMEOUT; CM_EPERM: one of the
- * two certificates is refused; fn's value.  No line is logged for CM_EAWAY and
+ * two certificates is refused; CM_EUSAGE for another method or a path that
+ * must be encoded; fn's value.  A kept connection that broke meanwhile is made
+ * anew; a request that broke with it is sent again only when it is a GET, or
+ * when nothing of it had been sent.  No line is logged for CM_EAWAY and
  * CM_ETIMEOUT.
  */
 int	 http_call(struct http *, const struct http_request *, int *status,
@@ -61,8 +68,11 @@ const char *http_text(const struct http *);
 /*
  * A connection that becomes a plain two-way stream (HTTP Upgrade): sends
  * "GET path" with Upgrade: clustermail.  After 0 the descriptor is one end of
- * a socket pair whose other end a thread of the module pumps through TLS, until
- * either side closes.  CM_EAWAY, CM_ETIMEOUT, CM_EPERM; CM_EPROTO when
+ * a socket pair whose other end a thread of the module pumps through TLS.
+ * shutdown(SHUT_WR) reaches the other side as an end; close it when both sides
+ * are done, or to give up.  What is still on its way when the process exits is
+ * lost: read the other's end first.  An end is not told from a broken line.
+ *  CM_EAWAY, CM_ETIMEOUT, CM_EPERM; CM_EPROTO when
  * the node does not upgrade.
  */
 int	 http_tunnel(const struct log *, const struct http_peer *,

@@ -25,30 +25,39 @@ struct httpd {
 	unsigned	 connections;	/* at once, in all */
 	unsigned	 per_address;	/* at once, from one address */
 	int		 timeout_s;	/* a connection without progress */
-	int		 idle_s;	/* wait mode: ends without any */
+	int		 idle_s;	/* wait mode: end without connections;
+					   0: never */
 	/*
 	 * A connection's own memory: made at its first request, NULL is fine.
+	 * peer is the node's name.  bye runs in another thread, which serves
+	 * all connections: it must not block.
 	 */
 	void		*(*hello)(void *arg, const char *peer);
 	void		 (*bye)(void *arg, void *conn);
 	/*
 	 * begin: the header is there.  Returns the number of bytes of a body it
 	 * takes (0: none), or a negative CM_E... when it has answered already.
-	 * A longer body is refused with 413.  end: the whole body is there.
-	 * Both may block.  end must answer.
+	 * A longer body, chunked or not, is refused with 413.  end: the whole
+	 * body is there.  Both may block.  end must answer.
 	 */
 	int64_t		 (*begin)(void *arg, void *conn,
 			    struct httpd_request *);
 	void		 (*end)(void *arg, void *conn, struct httpd_request *,
 			    const char *body, size_t len);
 	void		*arg;
-	bool		*stop;		/* may be set by a signal handler */
+	bool		*stop;		/* may be set by a signal handler; seen
+					   within half a second */
 };
 
 /*
  * fd: a listening socket (wait mode: serves until idle or *stop, and leaves
  * the socket listening for inetd) or a connected one (nowait: serves it until
- * it closes).  Does not close fd.
+ * it closes).  Does not close fd.  After *stop, requests under way are
+ * answered, for timeout_s at most; tunnels are cut.  Who is refused is logged,
+ * some lines every ten seconds at most.
+ *
+ * At the limit of connections the rest waits in the socket's queue; over
+ * per_address (0: no limit) they are closed.  A header may have about 60 KiB.
  */
 int	 httpd_run(const struct httpd *, int fd) CM_MUST;
 
@@ -72,7 +81,8 @@ void	 httpd_file(struct httpd_request *, int fd, uint64_t offset,
 	    uint64_t len, bool part);
 /*
  * 101: from now on what the client sends comes out of fd, and what is written
- * to fd goes to it, until one side closes.  Takes fd (a socket) over.
+ * to fd goes to it; each direction may end by itself (shutdown).  Takes fd (a
+ * socket) over.  426 when the client did not ask for it.
  */
 void	 httpd_upgrade(struct httpd_request *, int fd);
 

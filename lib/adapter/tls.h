@@ -30,11 +30,12 @@ struct tls_peer;
  * that is valid now and good for a client, and whose name allow() takes;
  * otherwise the handshake fails and no byte of a request is read.  A refusal
  * goes to the log with address, the client's; the client gets an alert, and
- * up to two seconds to read it (its thread waits).  log and arg must live as
- * long as the session; address is copied.  It takes the session's pointer for
- * resumption (gnutls_db_set_ptr), since the owner may use the other one: such
- * a session must have no database.  tls_peer_free the result after the
- * session's end.
+ * up to two seconds to read it, in which the handshake's thread waits.
+ *
+ * log and arg must live as long as the session; address is copied.  It takes
+ * the session's pointer for resumption (gnutls_db_set_ptr), since the owner
+ * may use the other one: such a session must have no database.  tls_peer_free
+ * the result after the session's end.  CM_ENOMEM.
  */
 int	 tls_demand_peer(const struct log *, void *session,
 	    const char *address, tls_allow_fn, void *arg, struct tls_peer **)

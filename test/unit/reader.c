@@ -300,15 +300,20 @@ test_growing(struct world *w)
 	struct reader		*r;
 	struct volume		*v;
 	struct place		 p[3];
+	struct seg_meta		 m = { "v1", 0x1234abcd, 1 };
 	const size_t		 big = 3 << 20;
 	char			*msg = malloc(big);
 
 	run("rm -rf %s/*", base);
+	/* made: nobody on n2 is asked whether it may be */
+	if (msg == NULL || file_mkdirs(&logger, w->path[0], 0700) != 0 ||
+	    seg_meta_write(&logger, w->path[0], &m) != 0)
+		abort();
 	memset(msg, 'x', big);
 	w->volume.segment = CONF_SEGMENT_MAX;
 	if (vol_open(&logger, &w->conf, &w->volume, &v) != 0 ||
 	    reader_open(&logger, &w->conf, &r) != 0)
-		return;
+		abort();
 	append(v, 1, msg, 100, &p[0]);
 	is_int(reader_get(r, &p[0], NULL, &rec), 0, "a first record");
 	append(v, 2, msg, big, &p[1]);
