@@ -24,6 +24,7 @@
 #define LOG_SPAN_MS	10000
 #define LOG_LINES	20	/* in such a span */
 #define SPARE		16	/* over our own limit of connections */
+#define LATE_MS		1000	/* behind the library's own timeout */
 #define DRAIN_READS	64	/* of 4 KiB */
 #define KEEP_IDLE_S	30	/* a silent client is asked whether it lives */
 #define KEEP_EVERY_S	10
@@ -372,18 +373,19 @@ take(struct server *s, int fd)
 }
 
 /*
- * A client that has not shown in time who it is, is cut.  The library does the
- * same, as it happens, for it counts no progress within a handshake.
+ * A client that has not shown in time who it is, or has not sent the whole
+ * header of its next request, is cut.  The library does the same with one that
+ * is silent, but each byte that drips starts its clock again.
  */
 static void
 cut_late(struct server *s)
 {
+	int64_t	 limit = (int64_t)s->conf->timeout_s * 1000 + LATE_MS;
 	int64_t	 now = time_mono_ms();
 
 	pthread_mutex_lock(&s->lock);
 	for (struct conn *c = s->conns; c != NULL; c = c->next) {
-		if (c->cut || tls_peer_name(c->peer)[0] != '\0' ||
-		    now - c->since <= (int64_t)s->conf->timeout_s * 1000)
+		if (c->cut || c->busy || c->tunnel || now - c->since <= limit)
 			continue;
 		c->cut = true;
 		shutdown(c->fd, SHUT_RDWR);
@@ -495,7 +497,7 @@ httpd_run(const struct httpd *h, int fd)
 	int		 rc;
 
 	if (h->allow == NULL || h->begin == NULL || h->end == NULL ||
-	    h->connections == 0 || h->timeout_s <= 0)
+	    h->connections == 0 || h->bodies == 0 || h->timeout_s <= 0)
 		return log_fail(h->log, CM_EUSAGE, "httpd");
 	pthread_mutex_init(&s.lock, NULL);
 	pthread_mutex_init(&s.log_lock, NULL);

@@ -24,7 +24,9 @@ struct httpd {
 	tls_allow_fn	 allow;		/* which client nodes */
 	unsigned	 connections;	/* at once, in all */
 	unsigned	 per_address;	/* at once, from one address */
-	int		 timeout_s;	/* a connection without progress */
+	uint64_t	 bodies;	/* bytes of all bodies at once; 503 */
+	int		 timeout_s;	/* a connection without progress, and
+					   one without a whole header */
 	int		 idle_s;	/* wait mode: end without connections;
 					   0: never */
 	/*

@@ -24,6 +24,7 @@ struct httpd_request {
 	const char		*path;
 	uint64_t		 limit;		/* bytes of a body */
 	uint64_t		 seen;
+	uint64_t		 held;		/* of the server's bodies */
 	bool			 too_long;
 	struct buf		 body;
 	struct MHD_Response	*response;	/* not yet queued */
@@ -37,9 +38,10 @@ struct conn {
 	struct server		*server;
 	struct conn		*next, **prev;
 	int			 fd;
-	int64_t			 since;
+	_Atomic int64_t		 since;		/* or the last request's end */
 	bool			 cut;		/* was shut down by us */
 	_Atomic bool		 busy;		/* with a request */
+	_Atomic bool		 tunnel;	/* it is no HTTP any more */
 	bool			 bad_path;	/* of the request */
 	char			 address[HTTPD_ADDRESS];
 	struct tls_peer		*peer;
@@ -57,6 +59,7 @@ struct server {
 	pthread_mutex_t		 lock;		/* of what follows */
 	struct conn		*conns;
 	unsigned		 count;
+	uint64_t		 held;		/* bytes of bodies */
 	unsigned		 pending;	/* given to the daemon */
 	int64_t			 given;		/* when last */
 

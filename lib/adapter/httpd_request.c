@@ -2,11 +2,13 @@
 #include <netinet/tcp.h>
 #include <stdarg.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "adapter/httpd_int.h"
 #include "adapter/tunnel.h"
+#include "base/time.h"
 
 #define SAY_MAX	2048
 
@@ -224,6 +226,7 @@ upgraded(void *arg, struct MHD_Connection *mhd, void *ctx, const char *early,
 	info = MHD_get_connection_info(mhd,
 	    MHD_CONNECTION_INFO_GNUTLS_SESSION);
 	far.arg = info != NULL ? info->tls_session : NULL;
+	c->tunnel = true;
 	c->busy = false;	/* a stop need not wait for it */
 	if (far.arg == NULL || tunnel_run(&far, local) == CM_ENOMEM)
 		log_fail(&c->server->log, CM_ENOMEM, "tunnel");
@@ -283,11 +286,75 @@ announced(const struct httpd_request *r)
 	return n;
 }
 
+/* Bytes of bodies that the server may have in memory: take some more. */
+static bool
+hold(struct httpd_request *r, uint64_t n)
+{
+	struct server	*s = r->conn->server;
+	bool		 good;
+
+	pthread_mutex_lock(&s->lock);
+	if ((good = n <= s->conf->bodies - s->held)) {
+		s->held += n;
+		r->held += n;
+	}
+	pthread_mutex_unlock(&s->lock);
+	return good;
+}
+
+static void
+drop_body(struct httpd_request *r)
+{
+	struct server	*s = r->conn->server;
+
+	buf_free(&r->body);
+	pthread_mutex_lock(&s->lock);
+	s->held -= r->held;
+	pthread_mutex_unlock(&s->lock);
+	r->held = 0;
+}
+
+struct framing {
+	unsigned	 lengths, encodings;
+	bool		 chunked;
+};
+
+static enum MHD_Result
+look_at_header(void *arg, enum MHD_ValueKind kind, const char *name,
+    const char *value)
+{
+	struct framing	*f = arg;
+
+	(void)kind;
+	if (strcasecmp(name, MHD_HTTP_HEADER_CONTENT_LENGTH) == 0)
+		f->lengths++;
+	if (strcasecmp(name, MHD_HTTP_HEADER_TRANSFER_ENCODING) == 0) {
+		f->encodings++;
+		f->chunked = value != NULL &&
+		    strcasecmp(value, "chunked") == 0;
+	}
+	return MHD_YES;
+}
+
+/*
+ * Where the body ends must be said once, and in a way that the library
+ * understands: it would take the first of two lengths (RFC 9112 section 6.3).
+ */
+static bool
+is_framed(const struct httpd_request *r)
+{
+	struct framing	 f = { 0, 0, false };
+
+	MHD_get_connection_values(r->mhd, MHD_HEADER_KIND, look_at_header, &f);
+	return f.lengths + f.encodings <= 1 &&
+	    (f.encodings == 0 || f.chunked);
+}
+
 static void
 too_long(struct httpd_request *r)
 {
 	r->too_long = true;
-	buf_free(&r->body);
+	drop_body(r);
 	if (!r->answered)
 		httpd_say(r, 413, "more than %llu bytes",
 		    (unsigned long long)r->limit);
@@ -305,6 +372,12 @@ begin(struct conn *c, struct httpd_request *r)
 		c->said_hello = true;
 		c->app = h->hello != NULL ?
 		    h->hello(h->arg, tls_peer_name(c->peer)) : NULL;
+	}
+	if (!is_framed(r)) {
+		/* where the next request would begin is not known */
+		httpd_say(r, 400, "the length of the body is not clear");
+		header(r, MHD_HTTP_HEADER_CONNECTION, "close");
+		return send_answer(r);
 	}
 	if (c->bad_path)
 		httpd_say(r, 400, "bad %%XX in the path");
@@ -332,8 +405,10 @@ more(struct httpd_request *r, const char *data, size_t len)
 		return r->seen > HTTPD_DRAIN ? MHD_NO : MHD_YES;
 	if (r->seen > r->limit)
 		too_long(r);
-	else if (buf_add(&r->body, data, len) != 0)
+	else if (!hold(r, len) || buf_add(&r->body, data, len) != 0) {
+		drop_body(r);
 		httpd_say(r, 503, "out of memory");
+	}
 	return MHD_YES;
 }
 
@@ -388,7 +463,7 @@ httpd_over(void *arg, struct MHD_Connection *mhd, void **ctx,
 	(void)code;
 	if (r == NULL)
 		return;
-	buf_free(&r->body);
+	drop_body(r);
 	if (r->response != NULL)
 		MHD_destroy_response(r->response);
 	if (r->local != -1)
@@ -396,6 +471,7 @@ httpd_over(void *arg, struct MHD_Connection *mhd, void **ctx,
 	r->response = NULL;
 	r->local = -1;
 	r->conn->bad_path = false;
+	r->conn->since = time_mono_ms();
 	r->conn->busy = false;
 	*ctx = NULL;
 }

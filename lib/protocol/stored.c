@@ -13,6 +13,7 @@
 #define CONNECTIONS	400
 #define PER_ADDRESS	200
 #define TIMEOUT_S	30
+#define BODIES		(256u << 20)	/* bytes of all of them in memory */
 
 enum what { W_VOLUME, W_SEGMENT, W_SHIP, W_OTHER };
 
@@ -150,7 +151,11 @@ on_begin(void *arg, void *conn, struct httpd_request *req)
 
 	(void)conn;
 	c.conf = confwatch_get(sd->conf);
-	if ((rc = parse(&c, &r)) != 0) {
+	rc = parse(&c, &r);
+	/* before its body is read */
+	if (rc == 0 && r->fn == stored_change)
+		rc = stored_may_change(&c);
+	if (rc != 0) {
 		if (rc == CM_ECONF)
 			log_warn(sd->log, "node %s asks for a place of volume "
 			    "%s that is not on this node", httpd_peer(req),
@@ -259,6 +264,8 @@ stored_run(const struct log *log, const char *file, const char *node, int fd,
 	conf = confwatch_get(sd.conf);
 	sd.file = conf->file;
 	h.tls = conf->node->tls;
+	/* the largest message has room at all times */
+	h.bodies = BODIES + conf->max_size + RECORD_ENV_MAX;
 	rc = httpd_run(&h, fd);
 	confwatch_put(sd.conf, conf);
 	confwatch_close(sd.conf);

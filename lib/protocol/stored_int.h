@@ -41,6 +41,7 @@ int	 call_number(const struct call *, const char *name, uint64_t max,
 int	 stored_volume(struct call *) CM_MUST;	/* GET  volume/V */
 int	 stored_segment(struct call *) CM_MUST;	/* GET  volume/V/SEG */
 int	 stored_change(struct call *) CM_MUST;	/* POST volume/V/SEG */
+int	 stored_may_change(struct call *) CM_MUST;	/* only asks */
 int	 stored_keep(struct call *) CM_MUST;	/* POST volume/V */
 int	 stored_ship(struct call *) CM_MUST;	/* POST ship/V */
 int	 stored_load(struct call *) CM_MUST;	/* GET  load */

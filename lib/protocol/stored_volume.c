@@ -240,6 +240,18 @@ change(struct call *c, struct copy *copy, uint32_t *end)
 	return copy_end(copy, c->segment, end) == 0 ? CM_EOFFSET : CM_EIO;
 }
 
+int
+stored_may_change(struct call *c)
+{
+	if (c->index == -1)
+		return CM_EPERM;
+	if (strcmp(httpd_peer(c->req), c->cv->home) != 0)
+		return log_fail(c->log, CM_EPERM, "node %s writes to a copy "
+		    "of volume %s, whose home is %s", httpd_peer(c->req),
+		    c->cv->name, c->cv->home);
+	return 0;
+}
+
 /* POST volume/V/SEG: append (409 and the end if it is another), patch, cut. */
 int
 stored_change(struct call *c)
@@ -249,13 +261,8 @@ stored_change(struct call *c)
 	uint32_t	 end = 0;
 	int		 rc;
 
-	if (c->index == -1)
-		return CM_EPERM;
-	if (strcmp(httpd_peer(c->req), c->cv->home) != 0)
-		return log_fail(c->log, CM_EPERM, "node %s writes to a copy "
-		    "of volume %s, whose home is %s", httpd_peer(c->req),
-		    c->cv->name, c->cv->home);
-	if ((rc = read_meta(c, &m)) != 0 ||
+	/* cluster.xml may be another one by now */
+	if ((rc = stored_may_change(c)) != 0 || (rc = read_meta(c, &m)) != 0 ||
 	    (rc = copy_open_dir(c->log, c->dir, &m, &copy)) != 0)
 		return rc;
 	rc = change(c, copy, &end);

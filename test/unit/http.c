@@ -210,6 +210,7 @@ struct server {
 	unsigned	 port;
 	int		 timeout_s, idle_s;
 	unsigned	 connections, per_address;
+	uint64_t	 bodies;
 	bool		 nowait;
 	const char	*tls;
 };
@@ -233,6 +234,7 @@ server_main(const struct server *s)
 		.log = &lg, .tls = tls, .allow = allow,
 		.connections = s->connections ? s->connections : 50,
 		.per_address = s->per_address ? s->per_address : 50,
+		.bodies = s->bodies ? s->bodies : 64u << 20,
 		.timeout_s = s->timeout_s ? s->timeout_s : 30,
 		.idle_s = s->idle_s,
 		.hello = hello, .bye = bye, .begin = begin, .end = end,
