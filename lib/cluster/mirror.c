@@ -399,28 +399,50 @@ mirror_filter(const struct mirror *m, int in, int out)
 	return rc;
 }
 
+struct mirror_line {
+	struct filter	 f;
+};
+
 int
-mirror_one(const struct mirror *m, const struct place *place,
+mirror_line_open(const struct mirror *m, struct mirror_line **out)
+{
+	int	 rc;
+
+	if ((*out = calloc(1, sizeof(**out))) == NULL)
+		return log_fail(m->log, CM_ENOMEM, "mirror");
+	(*out)->f.m = m;
+	rc = lines_init(m, &(*out)->f.lines, &(*out)->f.nlines);
+	if (rc != 0) {
+		mirror_line_close(*out);
+		*out = NULL;
+	}
+	return rc;
+}
+
+void
+mirror_line_close(struct mirror_line *l)
+{
+	if (l == NULL)
+		return;
+	items_free(&l->f);
+	lines_free(l->f.lines, l->f.nlines);
+	free(l);
+}
+
+int
+mirror_line_wait(struct mirror_line *l, const struct place *place,
     struct buf *labels)
 {
-	struct filter	*f;
-	struct item	*it;
-	int		 rc;
+	struct filter	*f = &l->f;
+	struct item	*it = &f->item[0];
+	int		 rc = 0;
 
-	if ((f = calloc(1, sizeof(*f))) == NULL)
-		return log_fail(m->log, CM_ENOMEM, "mirror");
-	f->m = m;
-	it = &f->item[0];
 	it->r.place = *place;
-	if ((rc = lines_init(m, &f->lines, &f->nlines)) != 0)
-		goto out;
 	for (size_t i = 0; i < f->nlines; i++)
 		if (strcmp(f->lines[i].cv->name, place->volume) == 0)
 			it->to = &f->lines[i];
-	if (it->to == NULL) {
-		rc = CM_ENOINPUT;
-		goto out;
-	}
+	if (it->to == NULL)
+		return CM_ENOINPUT;
 	f->n = 1;
 	if (it->to->cv->ncopies > 0 && ask(f, it->to) == CM_ENOMEM)
 		rc = CM_ENOMEM;
@@ -428,10 +450,20 @@ mirror_one(const struct mirror *m, const struct place *place,
 		rc = CM_EEPOCH;
 	if (rc == 0 && (rc = buf_adds(labels, it->copies)) == 0 && !it->enough)
 		rc = CM_ESHORT;
-out:
 	items_free(f);
-	lines_free(f->lines, f->nlines);
-	free(f);
+	return rc;
+}
+
+int
+mirror_one(const struct mirror *m, const struct place *place,
+    struct buf *labels)
+{
+	struct mirror_line	*l;
+	int			 rc;
+
+	if ((rc = mirror_line_open(m, &l)) == 0)
+		rc = mirror_line_wait(l, place, labels);
+	mirror_line_close(l);
 	return rc;
 }
 
