@@ -155,12 +155,21 @@ is_open(const struct item *it, const struct line_to *l)
 	return it->to == l && it->copies == NULL && !it->absent;
 }
 
+static void
+add_wait(const struct mirror *m, const struct item *it)
+{
+	const struct place	*p = &it->r.place;
+
+	buf_addf(&it->to->s.out, "wait %u %u %u %d\n", p->segment,
+	    p->offset + p->length, m->copies > 0 ? m->copies - 1 : 0,
+	    m->conf->timeout_ms);
+}
+
 /* Asks a volume's shipper about its items; again when it dies meanwhile. */
 static int
 ask(struct filter *f, struct line_to *l)
 {
 	const struct mirror	*m = f->m;
-	unsigned		 others = m->copies > 0 ? m->copies - 1 : 0;
 	int			 rc = 0;
 
 	for (int i = 0; i < TRIES; i++) {
@@ -170,10 +179,7 @@ ask(struct filter *f, struct line_to *l)
 			struct item *it = &f->item[j];
 
 			if (is_open(it, l))
-				buf_addf(&l->s.out, "wait %u %u %u %d\n",
-				    it->r.place.segment,
-				    it->r.place.offset + it->r.place.length,
-				    others, m->conf->timeout_ms);
+				add_wait(m, it);
 		}
 		rc = stream_flush(&l->s, 1);
 		for (size_t j = 0; rc == 0 && j < f->n; j++)
@@ -400,7 +406,8 @@ mirror_filter(const struct mirror *m, int in, int out)
 }
 
 struct mirror_line {
-	struct filter	 f;
+	struct filter	 f;		/* of one item */
+	bool		 asked;		/* its shipper, which owes an answer */
 };
 
 int
@@ -429,14 +436,26 @@ mirror_line_close(struct mirror_line *l)
 	free(l);
 }
 
-int
-mirror_line_wait(struct mirror_line *l, const struct place *place,
-    struct buf *labels)
+static bool
+is_same_place(const struct place *a, const struct place *b)
+{
+	return strcmp(a->volume, b->volume) == 0 && a->segment == b->segment &&
+	    a->offset == b->offset && a->length == b->length;
+}
+
+/* The item is this one; an answer that is owed for another is not awaited. */
+static int
+line_item(struct mirror_line *l, const struct place *place)
 {
 	struct filter	*f = &l->f;
 	struct item	*it = &f->item[0];
-	int		 rc = 0;
 
+	if (f->n == 1 && is_same_place(&it->r.place, place))
+		return 0;
+	if (l->asked)
+		hang_up(it->to);
+	l->asked = false;
+	items_free(f);
 	it->r.place = *place;
 	for (size_t i = 0; i < f->nlines; i++)
 		if (strcmp(f->lines[i].cv->name, place->volume) == 0)
@@ -444,7 +463,39 @@ mirror_line_wait(struct mirror_line *l, const struct place *place,
 	if (it->to == NULL)
 		return CM_ENOINPUT;
 	f->n = 1;
-	if (it->to->cv->ncopies > 0 && ask(f, it->to) == CM_ENOMEM)
+	return 0;
+}
+
+void
+mirror_line_ask(struct mirror_line *l, const struct place *place)
+{
+	const struct mirror	*m = l->f.m;
+	struct item		*it = &l->f.item[0];
+
+	if (line_item(l, place) != 0 || l->asked || it->to->cv->ncopies == 0 ||
+	    dial(it->to, m->conf->timeout_ms) != 0)
+		return;
+	add_wait(m, it);
+	l->asked = stream_flush(&it->to->s, 1) == 0;
+	if (!l->asked)
+		hang_up(it->to);
+}
+
+int
+mirror_line_wait(struct mirror_line *l, const struct place *place,
+    struct buf *labels)
+{
+	struct filter	*f = &l->f;
+	struct item	*it = &f->item[0];
+	int		 rc;
+
+	if ((rc = line_item(l, place)) != 0)
+		return rc;
+	if (l->asked && take_answer(it) != 0)
+		hang_up(it->to);
+	l->asked = false;
+	if (it->copies == NULL && it->to->cv->ncopies > 0 &&
+	    ask(f, it->to) == CM_ENOMEM)
 		rc = CM_ENOMEM;
 	if (rc == 0 && (rc = fill_in(f)) == 0 && it->absent)
 		rc = CM_EEPOCH;

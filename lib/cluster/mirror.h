@@ -55,6 +55,12 @@ struct mirror_line;
 int	 mirror_line_open(const struct mirror *, struct mirror_line **)
 	    CM_MUST;
 void	 mirror_line_close(struct mirror_line *);
+/*
+ * Best between append and sync: the copies get the record while it is brought
+ * to the home's disk.  mirror_line_wait is for the same place then.  What
+ * fails here is tried again there.
+ */
+void	 mirror_line_ask(struct mirror_line *, const struct place *);
 int	 mirror_line_wait(struct mirror_line *, const struct place *,
 	    struct buf *labels) CM_MUST;
 

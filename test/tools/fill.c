@@ -93,9 +93,12 @@ make_safe(struct worker *w)
 	struct receipt	 r;
 	int		 rc;
 
-	if ((rc = store_commit(w->s)) != 0 || w->j->copies == 0)
-		return rc;
+	if (w->j->copies == 0)
+		return store_commit(w->s);
 	if ((rc = receipt_parse(w->receipts.p, w->receipts.len - 1, &r)) != 0)
+		return rc;
+	mirror_line_ask(w->line, &r.place);
+	if ((rc = store_commit(w->s)) != 0)
 		return rc;
 	buf_reset(&w->labels);
 	return mirror_line_wait(w->line, &r.place, &w->labels);
