@@ -132,8 +132,9 @@ fill(struct stream *s)
 		return CM_ETOOBIG;
 	if ((rc = buf_room(&s->in, CHUNK)) != 0)
 		return rc;
-	for (;;) {
-		if (s->timeout_ms >= 0 && (rc = wait_for(s, POLLIN)) != 0)
+	for (bool first = s->tries;; first = false) {
+		if (s->timeout_ms >= 0 && !first &&
+		    (rc = wait_for(s, POLLIN)) != 0)
 			return rc;
 		r = read(s->fd, s->in.p + s->in.len, CHUNK);
 		if (r >= 0)
@@ -183,14 +184,16 @@ stream_flush(struct stream *s, size_t least)
 {
 	size_t	 done = 0;
 	ssize_t	 w;
+	bool	 first = s->tries;
 	int	 rc = 0;
 
 	if (s->out.err)
 		return s->out.err;
 	if (s->out.len < least || s->out.len == 0)
 		return 0;
-	while (done < s->out.len) {
-		if (s->timeout_ms >= 0 && (rc = wait_for(s, POLLOUT)) != 0)
+	for (; done < s->out.len; first = false) {
+		if (s->timeout_ms >= 0 && !first &&
+		    (rc = wait_for(s, POLLOUT)) != 0)
 			break;
 		w = write(s->fd, s->out.p + done, s->out.len - done);
 		if (w == -1) {

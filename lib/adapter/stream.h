@@ -23,6 +23,7 @@ int	 stream_connect(const struct log *, const char *path, int *fd) CM_MUST;
 struct stream {
 	int		 fd;
 	int		 timeout_ms;	/* for each wait; -1: none */
+	bool		 tries;		/* does not block: first without wait */
 	struct buf	 in;
 	size_t		 at;		/* of in: taken so far */
 	struct buf	 out;

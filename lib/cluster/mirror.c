@@ -155,12 +155,21 @@ is_open(const struct item *it, const struct line_to *l)
 	return it->to == l && it->copies == NULL && !it->absent;
 }
 
+static void
+add_wait(const struct mirror *m, const struct item *it)
+{
+	const struct place	*p = &it->r.place;
+
+	buf_addf(&it->to->s.out, "wait %u %u %u %d\n", p->segment,
+	    p->offset + p->length, m->copies > 0 ? m->copies - 1 : 0,
+	    m->conf->timeout_ms);
+}
+
 /* Asks a volume's shipper about its items; again when it dies meanwhile. */
 static int
 ask(struct filter *f, struct line_to *l)
 {
 	const struct mirror	*m = f->m;
-	unsigned		 others = m->copies > 0 ? m->copies - 1 : 0;
 	int			 rc = 0;
 
 	for (int i = 0; i < TRIES; i++) {
@@ -170,10 +179,7 @@ ask(struct filter *f, struct line_to *l)
 			struct item *it = &f->item[j];
 
 			if (is_open(it, l))
-				buf_addf(&l->s.out, "wait %u %u %u %d\n",
-				    it->r.place.segment,
-				    it->r.place.offset + it->r.place.length,
-				    others, m->conf->timeout_ms);
+				add_wait(m, it);
 		}
 		rc = stream_flush(&l->s, 1);
 		for (size_t j = 0; rc == 0 && j < f->n; j++)
@@ -399,39 +405,116 @@ mirror_filter(const struct mirror *m, int in, int out)
 	return rc;
 }
 
-int
-mirror_one(const struct mirror *m, const struct place *place,
-    struct buf *labels)
-{
-	struct filter	*f;
-	struct item	*it;
-	int		 rc;
+struct mirror_line {
+	struct filter	 f;		/* of one item */
+	bool		 asked;		/* its shipper, which owes an answer */
+};
 
-	if ((f = calloc(1, sizeof(*f))) == NULL)
+int
+mirror_line_open(const struct mirror *m, struct mirror_line **out)
+{
+	int	 rc;
+
+	if ((*out = calloc(1, sizeof(**out))) == NULL)
 		return log_fail(m->log, CM_ENOMEM, "mirror");
-	f->m = m;
-	it = &f->item[0];
+	(*out)->f.m = m;
+	rc = lines_init(m, &(*out)->f.lines, &(*out)->f.nlines);
+	if (rc != 0) {
+		mirror_line_close(*out);
+		*out = NULL;
+	}
+	return rc;
+}
+
+void
+mirror_line_close(struct mirror_line *l)
+{
+	if (l == NULL)
+		return;
+	items_free(&l->f);
+	lines_free(l->f.lines, l->f.nlines);
+	free(l);
+}
+
+static bool
+is_same_place(const struct place *a, const struct place *b)
+{
+	return strcmp(a->volume, b->volume) == 0 && a->segment == b->segment &&
+	    a->offset == b->offset && a->length == b->length;
+}
+
+/* The item is this one; an answer that is owed for another is not awaited. */
+static int
+line_item(struct mirror_line *l, const struct place *place)
+{
+	struct filter	*f = &l->f;
+	struct item	*it = &f->item[0];
+
+	if (f->n == 1 && is_same_place(&it->r.place, place))
+		return 0;
+	if (l->asked)
+		hang_up(it->to);
+	l->asked = false;
+	items_free(f);
 	it->r.place = *place;
-	if ((rc = lines_init(m, &f->lines, &f->nlines)) != 0)
-		goto out;
 	for (size_t i = 0; i < f->nlines; i++)
 		if (strcmp(f->lines[i].cv->name, place->volume) == 0)
 			it->to = &f->lines[i];
-	if (it->to == NULL) {
-		rc = CM_ENOINPUT;
-		goto out;
-	}
+	if (it->to == NULL)
+		return CM_ENOINPUT;
 	f->n = 1;
-	if (it->to->cv->ncopies > 0 && ask(f, it->to) == CM_ENOMEM)
+	return 0;
+}
+
+void
+mirror_line_ask(struct mirror_line *l, const struct place *place)
+{
+	const struct mirror	*m = l->f.m;
+	struct item		*it = &l->f.item[0];
+
+	if (line_item(l, place) != 0 || l->asked || it->to->cv->ncopies == 0 ||
+	    dial(it->to, m->conf->timeout_ms) != 0)
+		return;
+	add_wait(m, it);
+	l->asked = stream_flush(&it->to->s, 1) == 0;
+	if (!l->asked)
+		hang_up(it->to);
+}
+
+int
+mirror_line_wait(struct mirror_line *l, const struct place *place,
+    struct buf *labels)
+{
+	struct filter	*f = &l->f;
+	struct item	*it = &f->item[0];
+	int		 rc;
+
+	if ((rc = line_item(l, place)) != 0)
+		return rc;
+	if (l->asked && take_answer(it) != 0)
+		hang_up(it->to);
+	l->asked = false;
+	if (it->copies == NULL && it->to->cv->ncopies > 0 &&
+	    ask(f, it->to) == CM_ENOMEM)
 		rc = CM_ENOMEM;
 	if (rc == 0 && (rc = fill_in(f)) == 0 && it->absent)
 		rc = CM_EEPOCH;
 	if (rc == 0 && (rc = buf_adds(labels, it->copies)) == 0 && !it->enough)
 		rc = CM_ESHORT;
-out:
 	items_free(f);
-	lines_free(f->lines, f->nlines);
-	free(f);
+	return rc;
+}
+
+int
+mirror_one(const struct mirror *m, const struct place *place,
+    struct buf *labels)
+{
+	struct mirror_line	*l;
+	int			 rc;
+
+	if ((rc = mirror_line_open(m, &l)) == 0)
+		rc = mirror_line_wait(l, place, labels);
+	mirror_line_close(l);
 	return rc;
 }
 

@@ -44,6 +44,26 @@ int	 mirror_filter(const struct mirror *, int in, int out) CM_MUST;
  */
 int	 mirror_one(const struct mirror *, const struct place *,
 	    struct buf *labels) CM_MUST;
+
+/*
+ * The same with kept connections to the shippers, for whoever stores many
+ * records one after the other.  One thread uses it; SIGPIPE is to be ignored.
+ * The struct mirror has to stay.
+ */
+struct mirror_line;
+
+int	 mirror_line_open(const struct mirror *, struct mirror_line **)
+	    CM_MUST;
+void	 mirror_line_close(struct mirror_line *);
+/*
+ * Best between append and sync: the copies get the record while it is brought
+ * to the home's disk.  mirror_line_wait is for the same place then.  What
+ * fails here is tried again there.
+ */
+void	 mirror_line_ask(struct mirror_line *, const struct place *);
+int	 mirror_line_wait(struct mirror_line *, const struct place *,
+	    struct buf *labels) CM_MUST;
+
 /* How far a copy of a volume at home here is behind. */
 struct mirror_lag {
 	char		 volume[CONF_NAME_MAX + 1];

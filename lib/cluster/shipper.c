@@ -72,6 +72,7 @@ struct shipper {
 	struct waiter	*waiters[CLIENTS_MAX];
 	size_t		 nwaiters;
 	int64_t		 last_ms;
+	int64_t		 checked_ms;	/* service_is_current */
 	struct volume	*v;		/* the main thread's handle */
 	unsigned	 generation;
 	struct stat	 file;		/* cluster.xml when it was read */
@@ -413,7 +414,6 @@ take_input(struct shipper *sh, struct waiter *w, int64_t now)
 	struct span	 l;
 	int		 rc;
 
-	look_at_home(sh);
 	do {
 		if ((rc = stream_line(&w->s, &l)) != 0) {
 			w->broken = true;
@@ -422,7 +422,6 @@ take_input(struct shipper *sh, struct waiter *w, int64_t now)
 		take_line(sh, w, l, now);
 		sh->last_ms = now;
 	} while (!w->broken && w->n < WAITS_MAX && stream_has_line(&w->s));
-	poke(sh);
 }
 
 /* Is there another cluster.xml, and a good one? */
@@ -450,7 +449,8 @@ admit(struct shipper *sh, int lfd)
 	struct waiter	*w;
 	int		 fd;
 
-	if ((fd = accept4(lfd, NULL, NULL, SOCK_CLOEXEC)) == -1)
+	if ((fd = accept4(lfd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK)) ==
+	    -1)
 		return;
 	/* who comes has read the new one: so must who serves him */
 	if (conf_changed(sh)) {
@@ -464,6 +464,7 @@ admit(struct shipper *sh, int lfd)
 	}
 	/* a client sends whole lines: a half one waits no longer than this */
 	stream_init(&w->s, fd, LINE_MAX_LEN, 1000);
+	w->s.tries = true;
 	sh->waiters[sh->nwaiters++] = w;
 }
 
@@ -497,6 +498,18 @@ is_idle(struct shipper *sh, int idle_s)
 	return true;
 }
 
+/* Does its folder still know this shipper?  Seldom asked. */
+static bool
+is_current(struct shipper *sh, const struct service *s, int lock)
+{
+	int64_t	 now = time_mono_ms();
+
+	if (now - sh->checked_ms < TICK_MS / 4)
+		return true;
+	sh->checked_ms = now;
+	return service_is_current(s, lock);
+}
+
 static void
 turn(struct shipper *sh, int lfd)
 {
@@ -504,6 +517,7 @@ turn(struct shipper *sh, int lfd)
 	uint64_t	 count;
 	int64_t		 now;
 	size_t		 n = sh->nwaiters;
+	bool		 any = false;
 
 	p[0] = (struct pollfd){ sh->efd, POLLIN, 0 };
 	p[1] = (struct pollfd){ n < CLIENTS_MAX ? lfd : -1, POLLIN, 0 };
@@ -520,8 +534,15 @@ turn(struct shipper *sh, int lfd)
 	    read(sh->efd, &count, sizeof(count)) == -1 && errno != EAGAIN)
 		return;
 	for (size_t i = 0; i < n; i++)
-		if (p[i + 2].revents)
+		if (p[i + 2].revents) {
 			take_input(sh, sh->waiters[i], now);
+			any = true;
+		}
+	if (any) {
+		/* behind the input: what is waited for is in this home */
+		look_at_home(sh);
+		poke(sh);
+	}
 	for (size_t i = 0; i < n; i++)
 		if (!sh->waiters[i]->broken)
 			serve_waits(sh, sh->waiters[i], now);
@@ -583,7 +604,7 @@ ship(struct shipper *sh, const struct service *s, int lock, int lfd,
 	look_at_home(sh);
 	if ((rc = start_senders(sh)) == 0)
 		while (!sh->stop && !is_idle(sh, idle_s) &&
-		    service_is_current(s, lock))
+		    is_current(sh, s, lock))
 			turn(sh, lfd);
 	end_senders(sh);
 	vol_close(sh->v);

@@ -1,13 +1,19 @@
 /*
- * fill PROCESSES COUNT SIZE EACH MAILBOX...: appends COUNT messages of about
- * SIZE bytes, each to two of the mailboxes, from so many processes at once; a
- * process syncs after each EACH of its messages.  Asks no catalog.  Prints
- * messages per second.
+ * fill [-l] [-m copies] PROCESSES COUNT SIZE EACH MAILBOX...: appends COUNT
+ * messages of about SIZE bytes, each to two of the mailboxes, from so many
+ * processes at once; a process syncs after each EACH of its messages.  Asks no
+ * catalog.  Prints messages per second.
+ *   -l  behind that, the median and the 99th percentile of the milliseconds
+ *       from the first append of EACH to their being safe
+ *   -m  safe means: on so many copies, the home counted; it is an error when
+ *       they are not in time
  */
 #include <err.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <sysexits.h>
 #include <unistd.h>
@@ -16,7 +22,9 @@
 #include "base/str.h"
 #include "base/time.h"
 #include "cluster/conf.h"
+#include "cluster/mirror.h"
 #include "cluster/store.h"
+#include "format/receipt.h"
 
 #define SIZE_MOST	(64UL << 20)
 #define PROCESSES_MOST	1024
@@ -25,9 +33,20 @@
 struct job {
 	const struct log *log;
 	const struct conf *conf;
-	uint64_t	 count, size, each;
+	uint64_t	 processes, count, size, each, copies;
+	bool		 latencies;
+	uint32_t	*us;		/* of each message; 0: not measured */
 	char		**boxes;
 	int		 nboxes;
+};
+
+/* What a process has open. */
+struct worker {
+	const struct job *j;
+	struct mirror	 m;
+	struct mirror_line *line;
+	struct store	*s;
+	struct buf	 msg, receipts, labels;
 };
 
 static void
@@ -44,9 +63,9 @@ make_message(struct buf *b, const struct job *j, uint64_t n)
 }
 
 static int
-append(const struct job *j, struct store *s, uint64_t n, struct buf *msg,
-    struct buf *receipts)
+append(struct worker *w, uint64_t n)
 {
+	const struct job *j = w->j;
 	char		 boxes[2048];
 	struct store_msg m = { .sender = "ann@example.net", .folder = "INBOX",
 			    .flags = "", .time_ms = -1 };
@@ -59,88 +78,170 @@ append(const struct job *j, struct store *s, uint64_t n, struct buf *msg,
 	    str_fmt(boxes, sizeof(boxes), "%s\n%s\n", one, two);
 	if (rc != 0)
 		return rc;
-	make_message(msg, j, n);
-	m.p = msg->p;
-	m.len = msg->len;
+	make_message(&w->msg, j, n);
+	m.p = w->msg.p;
+	m.len = w->msg.len;
 	m.mailboxes = (struct span){ boxes, strlen(boxes) };
-	buf_reset(receipts);
-	return msg->err ? msg->err : store_append(s, &m, receipts);
+	buf_reset(&w->receipts);
+	return w->msg.err ? w->msg.err : store_append(w->s, &m, &w->receipts);
+}
+
+/* The last message and all before it. */
+static int
+make_safe(struct worker *w)
+{
+	struct receipt	 r;
+	int		 rc;
+
+	if (w->j->copies == 0)
+		return store_commit(w->s);
+	if ((rc = receipt_parse(w->receipts.p, w->receipts.len - 1, &r)) != 0)
+		return rc;
+	mirror_line_ask(w->line, &r.place);
+	if ((rc = store_commit(w->s)) != 0)
+		return rc;
+	buf_reset(&w->labels);
+	return mirror_line_wait(w->line, &r.place, &w->labels);
+}
+
+static int
+worker_open(struct worker *w, const struct job *j)
+{
+	int	 rc;
+
+	memset(w, 0, sizeof(*w));
+	w->j = j;
+	w->m = (struct mirror){ .log = j->log, .conf = j->conf,
+	    .file = j->conf->file, .copies = (unsigned)j->copies };
+	buf_init(&w->msg, 2 * SIZE_MOST);
+	buf_init(&w->receipts, RECEIPTS_MAX);
+	buf_init(&w->labels, RECEIPTS_MAX);
+	if ((rc = store_open(j->log, j->conf, &w->s)) != 0)
+		return rc;
+	return mirror_line_open(&w->m, &w->line);
 }
 
 /* One process's share. */
 static int
 work(const struct job *j, uint64_t from, uint64_t to)
 {
-	struct store	*s;
-	struct buf	 msg, receipts;
+	struct worker	 w;
+	int64_t		 start = 0;
 	int		 rc;
 
-	buf_init(&msg, 2 * SIZE_MOST);
-	buf_init(&receipts, RECEIPTS_MAX);
-	if ((rc = store_open(j->log, j->conf, &s)) != 0)
-		return rc;
+	rc = worker_open(&w, j);
 	for (uint64_t n = from; rc == 0 && n < to; n++) {
-		rc = append(j, s, n, &msg, &receipts);
-		if (rc == 0 && ((n - from) % j->each == j->each - 1 ||
-		    n + 1 == to))
-			rc = store_commit(s);
+		if ((n - from) % j->each == 0)
+			start = time_mono_us();
+		if ((rc = append(&w, n)) == 0 &&
+		    ((n - from) % j->each == j->each - 1 || n + 1 == to) &&
+		    (rc = make_safe(&w)) == 0)
+			j->us[n] = (uint32_t)(time_mono_us() - start);
 	}
-	store_close(s);
-	buf_free(&msg);
-	buf_free(&receipts);
+	if (rc != 0)
+		log_fail(j->log, rc, "a process");
+	mirror_line_close(w.line);
+	store_close(w.s);
+	buf_free(&w.msg);
+	buf_free(&w.receipts);
+	buf_free(&w.labels);
 	return rc;
 }
 
+static int
+compare(const void *a, const void *b)
+{
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
 static void
-run(const struct job *j, uint64_t processes)
+print_latencies(const struct job *j)
+{
+	uint64_t	 n = 0;
+
+	for (uint64_t i = 0; i < j->count; i++)
+		if (j->us[i] != 0)
+			j->us[n++] = j->us[i];
+	qsort(j->us, n, sizeof(*j->us), compare);
+	printf(" %.2f %.2f", j->us[n / 2] / 1e3, j->us[n * 99 / 100] / 1e3);
+}
+
+static void
+run(const struct job *j)
 {
 	int64_t	 start = time_mono_us();
 	int	 status;
 
-	for (uint64_t i = 0; i < processes; i++)
+	for (uint64_t i = 0; i < j->processes; i++)
 		switch (fork()) {
 		case -1:
 			err(EX_OSERR, "fork");
 		case 0:
-			_exit(cm_exit(work(j, j->count * i / processes,
-			    j->count * (i + 1) / processes)));
+			_exit(cm_exit(work(j, j->count * i / j->processes,
+			    j->count * (i + 1) / j->processes)));
 		}
-	for (uint64_t i = 0; i < processes; i++)
+	for (uint64_t i = 0; i < j->processes; i++)
 		if (wait(&status) == -1 || status != 0)
 			errx(EX_SOFTWARE, "a process failed");
-	printf("%.0f\n", (double)j->count * 1e6 /
+	printf("%.0f", (double)j->count * 1e6 /
 	    (double)(time_mono_us() - start));
+	if (j->latencies)
+		print_latencies(j);
+	putchar('\n');
+}
+
+static bool
+parse(struct job *j, int argc, char **argv)
+{
+	int	 ch;
+
+	while ((ch = getopt(argc, argv, "lm:")) != -1)
+		if (ch == 'l')
+			j->latencies = true;
+		else if (ch != 'm' || str_u64(optarg, strlen(optarg),
+		    CONF_NODES_MAX, &j->copies) != 0 || j->copies == 0)
+			return false;
+	argc -= optind;
+	argv += optind;
+	j->boxes = argv + 4;
+	j->nboxes = argc - 4;
+	return argc > 4 && str_u64(argv[0], strlen(argv[0]), PROCESSES_MOST,
+	    &j->processes) == 0 && j->processes > 0 &&
+	    str_u64(argv[1], strlen(argv[1]), UINT32_MAX, &j->count) == 0 &&
+	    j->count > 0 && str_size(argv[2], &j->size) == 0 &&
+	    j->size <= SIZE_MOST &&
+	    str_u64(argv[3], strlen(argv[3]), UINT32_MAX, &j->each) == 0 &&
+	    j->each > 0;
 }
 
 int
 main(int argc, char **argv)
 {
-	struct job	 j;
+	struct job	 j = { 0 };
 	struct log	 log;
 	struct conf	*conf;
-	uint64_t	 processes;
 	int		 rc;
 
+	signal(SIGPIPE, SIG_IGN);
 	log_stderr(&log, "fill");
-	if (argc < 6 ||
-	    str_u64(argv[1], strlen(argv[1]), PROCESSES_MOST,
-	    &processes) != 0 || processes == 0 ||
-	    str_u64(argv[2], strlen(argv[2]), UINT32_MAX, &j.count) != 0 ||
-	    str_size(argv[3], &j.size) != 0 || j.size > SIZE_MOST ||
-	    str_u64(argv[4], strlen(argv[4]), UINT32_MAX, &j.each) != 0 ||
-	    j.each == 0) {
-		fputs("usage: fill PROCESSES COUNT SIZE EACH MAILBOX...\n",
-		    stderr);
+	if (!parse(&j, argc, argv)) {
+		fputs("usage: fill [-l] [-m copies] PROCESSES COUNT SIZE EACH "
+		    "MAILBOX...\n", stderr);
 		return EX_USAGE;
 	}
 	log.max = CM_LOG_WARN;
-	j.boxes = argv + 5;
-	j.nboxes = argc - 5;
 	if ((rc = conf_load(&log, NULL, NULL, &conf)) != 0)
 		return cm_exit(rc);
 	j.log = &log;
 	j.conf = conf;
-	run(&j, processes);
+	/* shared with the processes */
+	j.us = mmap(NULL, j.count * sizeof(*j.us), PROT_READ | PROT_WRITE,
+	    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (j.us == MAP_FAILED)
+		err(EX_OSERR, "mmap");
+	run(&j);
 	conf_free(conf);
 	return 0;
 }
