@@ -142,15 +142,17 @@ static void
 take_place(struct load *l, struct words *w)
 {
 	struct load_place	*p;
+	struct words		 index;
 
 	w->err = load_grow((void **)&l->place, l->nplaces, sizeof(*p));
 	if (w->err != 0)
 		return;
 	p = &l->place[l->nplaces++];
 	text(w, p->volume, sizeof(p->volume));
+	index = *w;
 	p->index = -1;
-	if (w->rest.len > 1 && w->rest.p[0] == '-')
-		(void)word(w);
+	if (span_is(word(&index), "-1"))
+		*w = index;
 	else
 		p->index = (int)number(w, CONF_COPIES_MAX);
 	p->epoch = (uint32_t)number(w, UINT32_MAX);
