@@ -210,6 +210,17 @@ file_space(const char *path)
 	return (uint64_t)v.f_bavail * v.f_frsize;
 }
 
+uint64_t
+file_disk(const char *path)
+{
+	struct statvfs	 v;
+
+	if (statvfs(path, &v) == -1)
+		return 0;
+	/* without what is kept for root, as df(1) counts it */
+	return (uint64_t)(v.f_blocks - v.f_bfree + v.f_bavail) * v.f_frsize;
+}
+
 bool
 file_exists(const char *path)
 {

@@ -36,6 +36,8 @@ void	 file_sync_parents(const char *dir);
 int	 file_mkdirs(const struct log *, const char *dir, mode_t) CM_MUST;
 /* Bytes free for this user on the file system of path; 0 when unknown. */
 uint64_t file_space(const char *path);
+/* Bytes of that file system that this user has or could have; 0: unknown. */
+uint64_t file_disk(const char *path);
 bool	 file_exists(const char *path);
 
 #endif

@@ -149,6 +149,14 @@ str_ieq(const char *a, size_t alen, const char *b)
 	return i == alen && b[i] == '\0';
 }
 
+void
+str_clean(char *s)
+{
+	for (; *s != '\0'; s++)
+		if (*s < ' ' || *s > '~')
+			*s = '?';
+}
+
 int
 str_pct(struct buf *b, const char *p, size_t len, const char *also)
 {

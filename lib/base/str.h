@@ -40,6 +40,8 @@ bool	 str_ieq(const char *a, size_t alen, const char *b);
 
 /* ASCII lower case, whatever the locale. */
 char	 str_lower(char);
+/* Bytes that are no printable ASCII become '?': somebody else's words. */
+void	 str_clean(char *);
 
 /*
  * Percent-encoding for fields of receipts and lists: everything that is a

@@ -566,6 +566,19 @@ ask_lags(struct line_to *l, struct mirror_lag *lag, size_t *n)
 	return rc;
 }
 
+/*
+ * A home that is gone or an old one has no shipper: who started one would wait
+ * for it in vain.
+ */
+static bool
+can_ship(const struct conf_volume *cv)
+{
+	struct seg_meta	 m;
+
+	return !vol_is_superseded(cv) &&
+	    seg_meta_read(NULL, cv->path, &m) == 0;
+}
+
 int
 mirror_lags(const struct mirror *m, struct mirror_lag **out, size_t *n)
 {
@@ -581,7 +594,8 @@ mirror_lags(const struct mirror *m, struct mirror_lag **out, size_t *n)
 	rc = lines_init(m, &lines, &nlines);
 	for (size_t i = 0; rc == 0 && i < nlines; i++) {
 		if (lines[i].cv->ncopies == 0 ||
-		    !conf_is_home(m->conf, lines[i].cv))
+		    !conf_is_home(m->conf, lines[i].cv) ||
+		    !can_ship(lines[i].cv))
 			continue;
 		if ((one = ask_lags(&lines[i], *out + *n, n)) != 0)
 			log_fail(m->log, one, "shipper of volume %s",

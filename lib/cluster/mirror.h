@@ -76,7 +76,8 @@ struct mirror_lag {
 /*
  * The lags of all copies, as their shippers tell them (which are started when
  * need be); an array to be freed.  One that does not answer has its copies
- * left out, with a line to the log.
+ * left out, with a line to the log; a home that is not there, or an old one,
+ * without.
  */
 int	 mirror_lags(const struct mirror *, struct mirror_lag **, size_t *n)
 	    CM_MUST;

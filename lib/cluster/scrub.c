@@ -11,6 +11,7 @@
 #include "base/progress.h"
 #include "base/time.h"
 #include "cluster/copy.h"
+#include "cluster/load.h"
 #include "cluster/rebuild.h"
 #include "cluster/reconcile.h"
 #include "cluster/volume.h"
@@ -42,6 +43,7 @@ struct scrub {
 	bool		 repair;
 	struct stream	 out;
 	uint64_t	 left;		/* things that are wrong still */
+	struct load_scrub note;		/* what is told of it later */
 	struct volume	*v;
 	struct vol_end	 committed;
 	struct spot	 spot[PLACES_MAX];	/* 0 is the home */
@@ -54,20 +56,26 @@ __attribute__((format(printf, 4, 5)))
 static void
 report(struct scrub *s, uint32_t segment, size_t at, const char *fmt, ...)
 {
-	va_list	 ap;
+	struct buf	*b = &s->out.out;
+	size_t		 start;
+	va_list		 ap;
 
 	if (s->out.fd == -1)
-		buf_reset(&s->out.out);
-	buf_addf(&s->out.out, "%s:%08u on %s: ", s->cv->name, segment,
+		buf_reset(b);
+	start = b->len;
+	buf_addf(b, "%s:%08u on %s: ", s->cv->name, segment,
 	    s->spot[at].label);
 	va_start(ap, fmt);
-	buf_vaddf(&s->out.out, fmt, ap);
+	buf_vaddf(b, fmt, ap);
 	va_end(ap);
+	if (b->err == 0)
+		load_scrub_add(&s->note, (struct span){ b->p + start,
+		    b->len - start });
 	if (s->out.fd == -1) {
-		log_warn(s->log, "%s", s->out.out.len ? s->out.out.p : "");
+		log_warn(s->log, "%s", b->len ? b->p : "");
 		return;
 	}
-	buf_addc(&s->out.out, '\n');
+	buf_addc(b, '\n');
 	if (stream_flush(&s->out, 1) != 0)
 		s->out.out.err = CM_EIO;
 }
@@ -493,10 +501,35 @@ check_volume(struct scrub *s, const struct conf_volume *cv)
 	return rc;
 }
 
+/*
+ * For cm-status: how it ended, and what was found.  A check that could not be
+ * done to its end is a finding too.  That this cannot be written is only told.
+ */
+static void
+note_end(struct scrub *s, int64_t began_ms, int rc)
+{
+	char	 why[LOAD_WORD_MAX];
+
+	if (rc != 0) {
+		s->left++;
+		if (str_fmt(why, sizeof(why), "the check broke off: %s",
+		    cm_strerror(rc)) == 0)
+			load_scrub_add(&s->note, (struct span){ why,
+			    strlen(why) });
+	}
+	s->note.end_ms = time_now_ms();
+	s->note.seconds = (uint64_t)(time_mono_ms() - began_ms) / 1000;
+	s->note.left = s->left;
+	if (load_scrub_note(s->log, s->conf, &s->note) != 0)
+		log_warn(s->log, "cm-status will not know of this check");
+}
+
+/* only: that volume, NULL: all of this node, which is noted. */
 static int
 scrub(const struct log *log, const struct conf *conf,
     const struct conf_volume *only, bool repair, uint64_t rate, int out)
 {
+	int64_t		 began_ms = time_mono_ms();
 	struct scrub	*s;
 	int		 rc = 0, one;
 
@@ -516,6 +549,8 @@ scrub(const struct log *log, const struct conf *conf,
 			rc = one;
 	}
 	progress_end(&s->progress);
+	if (only == NULL)
+		note_end(s, began_ms, rc);
 	if (rc == 0 && s->out.out.err)
 		rc = s->out.out.err;
 	if (rc == 0 && s->left > 0)
