@@ -9,6 +9,7 @@
 #include "cluster/catdb.h"
 #include "cluster/catindex.h"
 #include "cluster/conf.h"
+#include "cluster/mirror.h"
 #include "cluster/volume.h"
 
 #define AGENT_LINE_MAX	(1u << 20)	/* bytes of a request */
@@ -33,6 +34,7 @@ struct agent_volume {
 	struct volume	*v;
 	struct vol_end	 done;		/* indexed up to here */
 	int64_t		 retry_ms;	/* not to be tried before */
+	struct mirror_wake wake;
 };
 
 /* A connection. */

@@ -68,8 +68,10 @@ agent_sync(struct agent *a)
 static void
 close_volumes(struct agent *a)
 {
-	for (size_t i = 0; i < a->nvols; i++)
+	for (size_t i = 0; i < a->nvols; i++) {
 		vol_close(a->vols[i].v);
+		cancels_free(&a->src[i].cancels);
+	}
 	free(a->vols);
 	free(a->src);
 	a->vols = NULL;
@@ -149,6 +151,7 @@ note_home(struct agent_volume *av, struct catindex_source *s,
 	s->salt = m->salt;
 	s->epoch = m->epoch;
 	s->known = false;
+	cancels_free(&s->cancels);
 	av->done = (struct vol_end){ 0, 0 };
 }
 
@@ -190,7 +193,7 @@ look_at_volumes(struct agent *a)
 			continue;
 		}
 		if (av->v == NULL && is_unmade(a, s)) {
-			s->synced = (struct vol_end){ 0, 0 };
+			s->counted = (struct vol_end){ 0, 0 };
 			continue;
 		}
 		if (av->v != NULL ? vol_refresh(av->v) != 0 :
@@ -199,15 +202,16 @@ look_at_volumes(struct agent *a)
 			vol_close(av->v);
 			av->v = NULL;
 			av->retry_ms = now + RETRY_MS;
-			s->synced = (struct vol_end){ 0, 0 };
+			s->counted = (struct vol_end){ 0, 0 };
 			all = false;
 			continue;
 		}
 		av->retry_ms = 0;
 		note_home(av, s, vol_meta(av->v));
-		s->synced = vol_synced(av->v);
-		if (vol_end_before(av->done, s->synced))
+		s->counted = vol_counted(av->v);
+		if (vol_end_before(av->done, s->counted))
 			news = true;
+		mirror_wake(&av->wake, a->log, a->conf, av->v);
 	}
 	set_all_open(a, all);
 	return news;
@@ -271,8 +275,9 @@ apply(struct agent *a, struct kv_txn *x, struct change *list,
 static void
 pass_over(struct agent_volume *v, struct catindex_source *s)
 {
-	v->done = s->synced;
+	v->done = s->counted;
 	s->again = false;
+	cancels_free(&s->cancels);
 }
 
 static int
@@ -296,7 +301,7 @@ do_batch(struct agent *a, struct change *list, bool *more)
 		if (rc != 0 && rc != CM_EAGAIN && res.bad < a->nvols) {
 			/* go on with the others */
 			a->vols[res.bad].retry_ms = time_mono_ms() + RETRY_MS;
-			a->src[res.bad].synced = (struct vol_end){ 0, 0 };
+			a->src[res.bad].counted = (struct vol_end){ 0, 0 };
 			set_all_open(a, false);
 			log_fail(a->log, rc, "volume %s: indexing",
 			    a->src[res.bad].volume);

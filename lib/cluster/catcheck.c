@@ -8,6 +8,7 @@
 
 #include "adapter/stream.h"
 #include "base/progress.h"
+#include "cluster/cancel.h"
 #include "cluster/reader.h"
 #include "cluster/reconcile.h"
 #include "cluster/segment.h"
@@ -38,7 +39,8 @@ struct check {
 	size_t		 n, cap;
 	struct cursor	*cursors;
 	size_t		 ncursors, ccap;
-	struct vol_end	*before;	/* each volume's end before the dump */
+	struct vol_end	*before;	/* what of each volume counted then */
+	struct cancels	 cancels;	/* of the volume being scanned */
 	/* messages are held until the records were read */
 	struct known	*msgs;
 	char		**names;
@@ -325,7 +327,8 @@ on_item(void *arg, const struct seg_item *it)
 	struct record_env	 e;
 	char			 id[ULID_LEN + 1];
 	const char		*vol = volume_name(c, c->volume);
-	struct vol_end		 here = { c->segment, it->offset };
+	struct vol_end		 end = { c->segment,
+				    it->offset + it->length };
 
 	progress_add(&c->progress, it->length);
 	k = c->n ? bsearch(&key, c->known, c->n, sizeof(*k), by_place) : NULL;
@@ -343,8 +346,12 @@ on_item(void *arg, const struct seg_item *it)
 		if (c->n > 0 && bsearch(&e.id, c->ids, c->n, sizeof(*c->ids),
 		    by_bytes) != NULL)
 			return 0;
-		/* stored while the dump was made: no fault */
-		if (!vol_end_before(here, c->before[c->volume]))
+		if (e.cancel.p != NULL ||
+		    cancels_has(&c->cancels, c->segment, it->offset))
+			return 0;
+		/* stored while the dump was made, or still waiting for its
+		 * copies: no fault */
+		if (vol_end_before(c->before[c->volume], end))
 			return 0;
 		wrong(c, "%s:%08u:%u:%u: %s is not in the catalog%s", vol,
 		    c->segment, it->offset, it->length, id,
@@ -442,7 +449,9 @@ scan_volume(struct check *c, uint32_t number)
 	}
 	c->volume = number;
 	end = vol_synced(v);
-	if ((rc = seg_list(c->log, vol_dir(v), &list, &n)) != 0)
+	if ((rc = cancels_cover(c->log, vol_dir(v), vol_meta(v)->salt,
+	    &c->cancels, (struct vol_end){ 1, 0 }, end)) != 0 ||
+	    (rc = seg_list(c->log, vol_dir(v), &list, &n)) != 0)
 		goto out;
 	for (size_t i = 0; i < n && rc == 0; i++)
 		if (list[i] <= end.segment &&
@@ -451,11 +460,12 @@ scan_volume(struct check *c, uint32_t number)
 			rc = scan_segment(c, v, list[i], size);
 out:
 	free(list);
+	cancels_free(&c->cancels);
 	vol_close(v);
 	return rc;
 }
 
-/* What is in a volume by now must be in the dump that follows. */
+/* What counts in a volume by now must be in the dump that follows. */
 static int
 note_ends(struct check *c)
 {
@@ -468,7 +478,7 @@ note_ends(struct check *c)
 		if (!conf_is_home(c->conf, &c->conf->volumes[i]) ||
 		    vol_open(c->log, c->conf, &c->conf->volumes[i], &v) != 0)
 			continue;
-		c->before[i] = vol_synced(v);
+		c->before[i] = vol_counted(v);
 		vol_close(v);
 	}
 	return 0;

@@ -43,6 +43,7 @@ struct batch {
 	uint32_t	 limit;
 	uint64_t	 bytes;
 	uint64_t	 serial;	/* counts records */
+	struct catindex_source *source;	/* NULL: another node read it */
 	bool		 building;
 	bool		 again;
 	bool		 in_gap;
@@ -330,6 +331,24 @@ is_known(struct batch *b, const struct ulid *id, bool *known)
 	return rc == CM_ENOINPUT ? 0 : rc;
 }
 
+/* Was it taken back?  Of a repaired gap that is not yet known. */
+static int
+is_cancelled(struct batch *b, uint32_t offset, bool *yes)
+{
+	struct catindex_source	*s = b->source;
+	struct vol_end		 at = { b->segment, offset };
+	int			 rc;
+
+	*yes = false;
+	if (s == NULL)
+		return 0;
+	if (b->in_gap && (rc = cancels_cover(b->db->log, s->dir, s->salt,
+	    &s->cancels, at, s->counted)) != 0)
+		return rc;
+	*yes = cancels_has(&s->cancels, b->segment, offset);
+	return 0;
+}
+
 static int
 index_record(struct batch *b, const struct seg_item *it)
 {
@@ -340,7 +359,11 @@ index_record(struct batch *b, const struct seg_item *it)
 
 	if (record_env_parse(it->env, it->head.env_len, &e) != 0)
 		return CM_ECORRUPT;
+	if (e.cancel.p != NULL)
+		return 0;
 	if ((rc = is_known(b, &e.id, &known)) != 0 || known)
+		return rc;
+	if ((rc = is_cancelled(b, it->offset, &known)) != 0 || known)
 		return rc;
 	if (str_copy(place.volume, sizeof(place.volume), b->volume) != 0)
 		return CM_ESOFT;
@@ -374,12 +397,13 @@ put_gap(struct batch *b, uint32_t offset, uint32_t length)
 /*
  * A segment that ends within a record, or with bytes that are none.  The rest
  * may come from a copy, so the cursor stays here: it would never be read
- * whole from behind it.
+ * whole from behind it.  What counts may end within a record.
  */
 static int
 leave_tail(struct batch *b, const struct seg_item *it)
 {
-	if (it->offset > b->from)	/* said once */
+	if (it->offset > b->from &&	/* said once */
+	    b->segment != b->source->counted.segment)
 		log_warn(b->db->log, "volume %s: segment %08u: the last %u "
 		    "bytes, at %u, cannot be read (cm-rebuild check -r)",
 		    b->volume, b->segment, it->length, it->offset);
@@ -410,13 +434,14 @@ on_item(void *arg, const struct seg_item *it)
 }
 
 static int
-scan(struct batch *b, const struct catindex_source *s, uint32_t segment,
+scan(struct batch *b, struct catindex_source *s, uint32_t segment,
     uint32_t from, uint32_t to)
 {
 	struct seg_scan	 sc = { .salt = s->salt, .segment = segment,
 			    .from = from, .to = to, .fn = on_item, .arg = b };
 	int		 rc;
 
+	b->source = s;
 	b->volume = s->volume;
 	b->segment = segment;
 	b->from = b->end = from;
@@ -436,12 +461,12 @@ static int
 segment_limit(const struct log *log, const struct catindex_source *s,
     uint32_t segment, uint32_t *limit)
 {
-	if (segment > s->synced.segment) {
+	if (segment > s->counted.segment) {
 		*limit = 0;
 		return 0;
 	}
-	if (segment == s->synced.segment) {
-		*limit = s->synced.offset;
+	if (segment == s->counted.segment) {
+		*limit = s->counted.offset;
 		return 0;
 	}
 	return seg_size(log, s->dir, segment, limit);
@@ -449,8 +474,7 @@ segment_limit(const struct log *log, const struct catindex_source *s,
 
 /* Returns 1 when the batch is full. */
 static int
-index_segment(struct batch *b, const struct catindex_source *s,
-    uint32_t segment)
+index_segment(struct batch *b, struct catindex_source *s, uint32_t segment)
 {
 	uint32_t	 cur, limit;
 	int		 rc, full;
@@ -461,6 +485,9 @@ index_segment(struct batch *b, const struct catindex_source *s,
 		return rc;
 	if (cur >= limit)
 		return 0;
+	if ((rc = cancels_cover(b->db->log, s->dir, s->salt, &s->cancels,
+	    (struct vol_end){ segment, cur }, s->counted)) != 0)
+		return rc;
 	if ((full = scan(b, s, segment, cur, limit)) < 0)
 		return full;
 	if ((rc = catdb_set_cursor(b->db, b->txn, s->volume, segment,
@@ -490,10 +517,10 @@ index_source(struct batch *b, struct catindex_source *s)
 	size_t		 n;
 	int		 rc = 0;
 
-	if (s->synced.segment == 0)
+	if (s->counted.segment == 0)
 		return 0;	/* it is not open */
 	/* the usual case: only the open segment has anything new */
-	if (s->low == s->synced.segment && s->low != 0)
+	if (s->low == s->counted.segment && s->low != 0)
 		return index_segment(b, s, s->low);
 	if ((rc = seg_list(b->db->log, s->dir, &list, &n)) != 0)
 		return rc;
@@ -515,7 +542,7 @@ know_home(struct batch *b, struct catindex_source *s)
 	size_t	 n;
 	int	 rc;
 
-	if (s->known || s->synced.segment == 0)
+	if (s->known || s->counted.segment == 0)
 		return 0;
 	if ((rc = homes(b->db, b->txn, s, was, now)) != 0)
 		return rc;
@@ -565,10 +592,10 @@ gap_row(void *arg, struct span key, struct span value)
 }
 
 static int
-index_gap(struct batch *b, const struct catindex_source *src, size_t n,
+index_gap(struct batch *b, struct catindex_source *src, size_t n,
     const struct gap *p)
 {
-	const struct catindex_source *s = NULL;
+	struct catindex_source *s = NULL;
 	char		 key[ROW_KEY_MAX];
 	int		 rc;
 
@@ -589,7 +616,7 @@ index_gap(struct batch *b, const struct catindex_source *src, size_t n,
 
 /* Tries the gaps again: a repair may have brought the bytes back. */
 static int
-index_gaps(struct batch *b, const struct catindex_source *src, size_t n)
+index_gaps(struct batch *b, struct catindex_source *src, size_t n)
 {
 	struct gaps	 g = { .next_len = 0 };
 	int		 rc;
@@ -685,6 +712,8 @@ push_line(struct batch *b, struct span l, struct buf *env)
 	b->from = it.offset + it.length;
 	if (span_is(kind, "G"))
 		return put_gap(b, it.offset, it.length);
+	if (span_is(kind, "C"))
+		return 0;
 	buf_reset(env);
 	if (!span_is(kind, "R") || l.p == NULL ||
 	    str_unpct(env, l.p, l.len) != 0 || env->len == 0)
@@ -727,7 +756,7 @@ catindex_push(struct catdb *db, struct kv_txn *txn,
     const struct catindex_entries *e, struct catindex_result *res)
 {
 	struct catindex_source	 s = { .volume = e->volume, .salt = e->salt,
-				    .epoch = e->epoch, .synced = { 1, 0 } };
+				    .epoch = e->epoch, .counted = { 1, 0 } };
 	struct batch		*b;
 	int			 rc;
 
@@ -814,7 +843,7 @@ count_waiting(struct waiting *w, const struct catindex_source *s)
 	bool		 all;
 	int		 rc;
 
-	if (s->synced.segment == 0)
+	if (s->counted.segment == 0)
 		return 0;	/* never made */
 	if ((rc = homes(w->db, w->txn, s, was, now)) != 0 ||
 	    (rc = seg_list(w->db->log, s->dir, &list, &n)) != 0)

@@ -2,15 +2,16 @@
 #ifndef CM_CATINDEX_H
 #define CM_CATINDEX_H
 
+#include "cluster/cancel.h"
 #include "cluster/catdb.h"
-#include "cluster/volume.h"
 
 /* One volume to follow. */
 struct catindex_source {
 	const char	*volume;	/* name */
 	const char	*dir;
 	uint32_t	 salt, epoch;	/* of the home */
-	struct vol_end	 synced;	/* what lies behind has to wait */
+	struct vol_end	 counted;	/* what lies behind has to wait */
+	struct cancels	 cancels;	/* to be freed by the caller */
 	uint32_t	 low;		/* segments below are done */
 	bool		 known;		/* the cursors are of this home */
 	bool		 again;		/* what is indexed may be again */
@@ -28,9 +29,9 @@ struct catindex_result {
  * cursors included.  Bytes that cannot be read as records become gaps: what is
  * behind them is indexed, and they are tried again with retry_gaps.  A
  * segment's end that is no record is left for later, since the rest of it may
- * come.  A mailbox that is missing is made, since mail was taken for it,
- * unless it was deleted: then that mail is left out.  building: records may
- * have been indexed before.
+ * come.  What a later record takes back is passed over.  A mailbox that is
+ * missing is made, since mail was taken for it, unless it was deleted: then
+ * that mail is left out.  building: records may have been indexed before.
  *
  * Cursors that were taken from another home of that name (its salt or epoch
  * differs) are dropped, with a line: all of the volume is indexed again, and
@@ -45,6 +46,7 @@ int	 catindex_batch(struct catdb *, struct kv_txn *,
  * stretch [from, to) of a segment as lines
  *	R <tab> OFFSET <tab> LENGTH <tab> ENVELOPE PART (percent-encoded)
  *	G <tab> OFFSET <tab> LENGTH		a gap
+ *	C <tab> OFFSET <tab> LENGTH		a record that was taken back
  */
 struct catindex_entries {
 	const char	*volume;

@@ -326,3 +326,11 @@ conf_is_home(const struct conf *c, const struct conf_volume *v)
 {
 	return strcmp(v->home, c->self) == 0;
 }
+
+unsigned
+conf_copies_wanted(const struct conf *c, const struct conf_volume *v)
+{
+	unsigned n = c->copies > 0 ? c->copies - 1 : 0;
+
+	return n < v->ncopies ? n : (unsigned)v->ncopies;
+}

@@ -102,6 +102,11 @@ const struct conf_node *conf_node(const struct conf *, const char *name,
 	    size_t len);
 /* Does this node keep the catalog? */
 bool	 conf_has_catalog(const struct conf *);
+/*
+ * How many copies, the home not counted, must have a record of this volume
+ * before it counts; no more than there are.
+ */
+unsigned conf_copies_wanted(const struct conf *, const struct conf_volume *);
 /* Does this node append to the volume? */
 bool	 conf_is_home(const struct conf *, const struct conf_volume *);
 

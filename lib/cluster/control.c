@@ -12,7 +12,7 @@
 #include "base/str.h"
 
 #define MAGIC	"cmctl1\n"
-#define VERSION	1
+#define VERSION	2
 
 static int
 boot_id(const struct log *log, char out[CONTROL_BOOT])
@@ -124,10 +124,20 @@ control_make(const struct log *log, const char *dir, uint64_t end)
 	rc = boot_id(log, c->boot);
 	atomic_store(&c->committed, end);
 	atomic_store(&c->synced, end);
+	/*
+	 * Who waited for copies of what is here is gone: it counts, but for
+	 * what the log itself cancels.
+	 */
+	atomic_store(&c->acked, end);
+	atomic_store(&c->hold_from, UINT64_MAX);
+	atomic_store(&c->cancelled, end);
+	c->made = end;
 	if (rc == 0)
 		rc = shlock_init(&c->append);
 	if (rc == 0)
 		rc = shlock_init(&c->sync);
+	if (rc == 0)
+		rc = shlock_init(&c->ack);
 	atomic_store(&c->state, CONTROL_READY);
 	munmap(c, sizeof(*c));
 	if (rc == 0 && rename(tmp, path) == -1)

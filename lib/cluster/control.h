@@ -28,6 +28,12 @@ struct control {
 	_Atomic uint32_t sync_gen;	/* moves on with synced: a futex */
 	struct shlock	 append;
 	struct shlock	 sync;
+	struct shlock	 ack;		/* guards what follows */
+	_Atomic uint64_t acked;		/* before it, enough copies have it */
+	_Atomic uint64_t hold_from;	/* acked does not stop between these: */
+	_Atomic uint64_t hold_to;	/* a record's start, its cancel's end */
+	_Atomic uint64_t cancelled;	/* what ends behind it never was */
+	uint64_t	 made;		/* before it, all counts since then */
 };
 
 /* Maps dir/control.  CM_ESTALE when there is none for this boot. */

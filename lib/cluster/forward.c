@@ -6,6 +6,7 @@
 #include "base/str.h"
 #include "cluster/peer.h"
 #include "cluster/reader.h"
+#include "cluster/volume.h"
 
 /* "PLACE TAB LABELS" */
 static int
@@ -87,6 +88,28 @@ forward_record(const struct log *log, const struct conf *conf,
 	if (rc != 0)
 		rc = CM_ESHORT;
 out:
+	reader_close(r);
+	return rc;
+}
+
+int
+forward_again(const struct log *log, const struct conf *conf,
+    const struct conf_volume *cv, struct place *place)
+{
+	struct reader_record	 rec;
+	struct reader		*r;
+	struct volume		*v = NULL;
+	struct place		 p;
+	int			 rc;
+
+	if ((rc = reader_open(log, conf, &r)) != 0)
+		return rc;
+	if ((rc = reader_get(r, place, NULL, &rec)) == 0 &&
+	    (rc = vol_open(log, conf, cv, &v)) == 0 &&
+	    (rc = vol_append(v, rec.env_text.p, rec.env_text.len, rec.msg.p,
+	    rec.msg.len, &p)) == 0 && (rc = vol_sync(v, &p)) == 0)
+		*place = p;
+	vol_close(v);
 	reader_close(r);
 	return rc;
 }

@@ -19,5 +19,11 @@
  */
 int	 forward_record(const struct log *, const struct conf *,
 	    unsigned copies, struct place *place, struct buf *labels) CM_MUST;
+/*
+ * Stores a record that was taken back (cancel.h) once more, in the same
+ * volume at home here, under its id; synced.  place is then the new one.
+ */
+int	 forward_again(const struct log *, const struct conf *,
+	    const struct conf_volume *, struct place *place) CM_MUST;
 
 #endif

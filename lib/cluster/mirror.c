@@ -9,6 +9,7 @@
 #include "adapter/stream.h"
 #include "base/file.h"
 #include "base/time.h"
+#include "cluster/cancel.h"
 #include "cluster/copy.h"
 #include "cluster/forward.h"
 #include "cluster/service.h"
@@ -19,6 +20,7 @@
 #define SHIPPER_IDLE_S	60
 #define TRIES		3
 #define GRACE_MS	2000	/* for the answer itself */
+#define WAKE_MS		2000
 #define STALL_MS	10000	/* catching up without a step: give up */
 
 /* The way to one volume's shipper. */
@@ -156,30 +158,30 @@ is_open(const struct item *it, const struct line_to *l)
 }
 
 static void
-add_wait(const struct mirror *m, const struct item *it)
+add_wait(const struct mirror *m, const struct item *it, int timeout_ms)
 {
 	const struct place	*p = &it->r.place;
 
 	buf_addf(&it->to->s.out, "wait %u %u %u %d\n", p->segment,
 	    p->offset + p->length, m->copies > 0 ? m->copies - 1 : 0,
-	    m->conf->timeout_ms);
+	    timeout_ms);
 }
 
 /* Asks a volume's shipper about its items; again when it dies meanwhile. */
 static int
-ask(struct filter *f, struct line_to *l)
+ask(struct filter *f, struct line_to *l, int timeout_ms)
 {
 	const struct mirror	*m = f->m;
 	int			 rc = 0;
 
 	for (int i = 0; i < TRIES; i++) {
-		if ((rc = dial(l, m->conf->timeout_ms)) != 0)
+		if ((rc = dial(l, timeout_ms)) != 0)
 			return rc;
 		for (size_t j = 0; j < f->n; j++) {
 			struct item *it = &f->item[j];
 
 			if (is_open(it, l))
-				add_wait(m, it);
+				add_wait(m, it, timeout_ms);
 		}
 		rc = stream_flush(&l->s, 1);
 		for (size_t j = 0; rc == 0 && j < f->n; j++)
@@ -192,6 +194,35 @@ ask(struct filter *f, struct line_to *l)
 			break;
 	}
 	return log_fail(m->log, rc, "shipper of volume %s", l->cv->name);
+}
+
+static int
+is_cancelled(struct filter *f, const struct item *it, bool *yes)
+{
+	*yes = vol_may_be_cancelled(it->to->cv, &it->r.place);
+	return *yes ? cancel_find(f->m->log, it->to->cv, &it->r.place, yes) :
+	    0;
+}
+
+/*
+ * A receipt that was refused before: its record will never be listed.  It is
+ * stored again under its id, so that trying the receipt again is as good as
+ * trying all again.
+ */
+static void
+store_again(struct filter *f, struct item *it)
+{
+	bool	 yes;
+	int	 rc;
+
+	if ((rc = is_cancelled(f, it, &yes)) == 0 && yes)
+		rc = forward_again(f->m->log, f->m->conf, it->to->cv,
+		    &it->r.place);
+	if (rc == 0)
+		return;
+	log_fail(f->m->log, rc, "%s", it->r.id);
+	it->absent = true;
+	f->refused++;
 }
 
 /* Whatever the policy: what its home lacks is not passed on. */
@@ -211,6 +242,9 @@ look_at_home(struct filter *f, struct item *it)
 		it->absent = true;
 		log_fail(f->m->log, CM_ESHORT, "%s is not in %s", it->r.id,
 		    cv->path);
+	} else {
+		store_again(f, it);
+		return;
 	}
 	f->refused += it->absent;
 }
@@ -232,6 +266,21 @@ is_in_old_home(struct filter *f, struct item *it)
 	return true;
 }
 
+/* By another one, who had the same receipt and waited less. */
+static bool
+was_taken_back(struct filter *f, struct item *it)
+{
+	bool	 yes;
+
+	if (it->absent || (is_cancelled(f, it, &yes) == 0 && !yes))
+		return false;
+	log_fail(f->m->log, CM_ESHORT, "%s was taken back meanwhile",
+	    it->r.id);
+	it->absent = true;
+	f->refused++;
+	return true;
+}
+
 /* What nobody could tell of is on the home alone. */
 static int
 fill_in(struct filter *f)
@@ -239,7 +288,7 @@ fill_in(struct filter *f)
 	for (size_t i = 0; i < f->n; i++) {
 		struct item *it = &f->item[i];
 
-		if (is_in_old_home(f, it))
+		if (is_in_old_home(f, it) || was_taken_back(f, it))
 			continue;
 		if (it->copies != NULL || it->absent)
 			continue;
@@ -249,6 +298,60 @@ fill_in(struct filter *f)
 			return log_fail(f->m->log, CM_ENOMEM, "mirror");
 	}
 	return 0;
+}
+
+/*
+ * The copies got it at the last moment.  When one went away again since, the
+ * shipper does not name it any more.
+ */
+static int
+late(struct filter *f, struct item *it)
+{
+	const struct conf_volume *cv = it->to->cv;
+	unsigned	 wanted = conf_copies_wanted(f->m->conf, cv);
+	char		 label[COPY_LABEL_MAX], *copies = it->copies;
+	struct buf	 all;
+
+	it->copies = NULL;
+	if (ask(f, it->to, 0) != 0) {
+		it->copies = copies;
+		copies = NULL;
+	}
+	free(copies);
+	if (it->enough || f->m->copies > wanted + 1)
+		return 0;
+	it->enough = true;
+	if (wanted < cv->ncopies)
+		return 0;
+	buf_init(&all, 1 << 20);
+	for (int i = -1; i < (int)cv->ncopies; i++) {
+		copy_label(cv, i, label);
+		buf_addf(&all, "%s%s", i < 0 ? "" : ",", label);
+	}
+	free(it->copies);
+	it->copies = all.err == 0 ? strdup(all.p) : NULL;
+	buf_free(&all);
+	return it->copies == NULL ? log_fail(f->m->log, CM_ENOMEM, "mirror") :
+	    0;
+}
+
+/* Who is refused will send it again: it must not be listed then. */
+static int
+take_back(struct filter *f, struct item *it)
+{
+	const struct mirror	*m = f->m;
+	int			 rc, rc2 = 0;
+
+	rc = cancel_record(m->log, m->conf, it->to->cv, &it->r.place);
+	/* they have it, but another one may have taken it back before */
+	if (rc == 0 || (rc == CM_EEXIST && was_taken_back(f, it)))
+		return 0;
+	if (rc == CM_EEXIST)
+		rc2 = late(f, it);
+	if (!it->enough)
+		log_fail(m->log, rc, "%s: refused, but may be listed",
+		    it->r.id);
+	return rc2;
 }
 
 /* Before a record is refused: another node may have enough copies. */
@@ -265,9 +368,13 @@ forward_short(struct filter *f)
 	for (size_t i = 0; rc == 0 && i < f->n; i++) {
 		struct item *it = &f->item[i];
 
-		if (it->enough || it->absent || forward_record(m->log,
-		    m->conf, m->copies, &it->r.place, &labels) != 0)
+		if (it->enough || it->absent)
 			continue;
+		if (forward_record(m->log, m->conf, m->copies, &it->r.place,
+		    &labels) != 0) {
+			rc = take_back(f, it);
+			continue;
+		}
 		free(it->copies);
 		it->enough = true;
 		if ((it->copies = strdup(labels.p)) == NULL)
@@ -334,7 +441,8 @@ do_chunk(struct filter *f, int out)
 		for (size_t j = 0; j < f->n; j++)
 			any |= is_open(&f->item[j], &f->lines[i]);
 		/* a shipper that is away leaves its items to the policy */
-		if (any && ask(f, &f->lines[i]) == CM_ENOMEM)
+		if (any && ask(f, &f->lines[i], f->m->conf->timeout_ms) ==
+		    CM_ENOMEM)
 			return CM_ENOMEM;
 	}
 	if ((rc = fill_in(f)) == 0 && (rc = forward_short(f)) == 0)
@@ -475,7 +583,7 @@ mirror_line_ask(struct mirror_line *l, const struct place *place)
 	if (line_item(l, place) != 0 || l->asked || it->to->cv->ncopies == 0 ||
 	    dial(it->to, m->conf->timeout_ms) != 0)
 		return;
-	add_wait(m, it);
+	add_wait(m, it, m->conf->timeout_ms);
 	l->asked = stream_flush(&it->to->s, 1) == 0;
 	if (!l->asked)
 		hang_up(it->to);
@@ -495,7 +603,7 @@ mirror_line_wait(struct mirror_line *l, const struct place *place,
 		hang_up(it->to);
 	l->asked = false;
 	if (it->copies == NULL && it->to->cv->ncopies > 0 &&
-	    ask(f, it->to) == CM_ENOMEM)
+	    ask(f, it->to, f->m->conf->timeout_ms) == CM_ENOMEM)
 		rc = CM_ENOMEM;
 	if (rc == 0 && (rc = fill_in(f)) == 0 && it->absent)
 		rc = CM_EEPOCH;
@@ -503,6 +611,17 @@ mirror_line_wait(struct mirror_line *l, const struct place *place,
 		rc = CM_ESHORT;
 	items_free(f);
 	return rc;
+}
+
+int
+mirror_take_back(const struct mirror *m, const struct place *place)
+{
+	const struct conf_volume *cv = conf_volume(m->conf, place->volume,
+				    strlen(place->volume));
+
+	if (cv == NULL)
+		return CM_ENOINPUT;
+	return cancel_record(m->log, m->conf, cv, place);
 }
 
 int
@@ -650,6 +769,36 @@ mirror_start(const struct mirror *m, const struct conf_volume *cv)
 	}
 	lines_free(lines, n);
 	return rc;
+}
+
+void
+mirror_wake(struct mirror_wake *w, const struct log *log,
+    const struct conf *conf, const struct volume *v)
+{
+	struct mirror	 m = { .log = log, .conf = conf, .file = conf->file,
+			    .node = conf->self };
+	struct line_to	*lines;
+	int64_t		 now = time_mono_ms();
+	size_t		 n;
+	int		 rc;
+
+	if (!vol_end_before(vol_counted(v), vol_synced(v))) {
+		w->since_ms = 0;
+		return;
+	}
+	if (w->since_ms == 0)
+		w->since_ms = now;
+	/* who stores usually has it started; a busy one is always behind */
+	if (now - w->since_ms < WAKE_MS || now - w->tried_ms < WAKE_MS)
+		return;
+	w->tried_ms = now;
+	rc = lines_init(&m, &lines, &n);
+	for (size_t i = 0; rc == 0 && i < n; i++)
+		if (strcmp(lines[i].cv->name, vol_name(v)) == 0)
+			rc = dial(&lines[i], 0);
+	lines_free(lines, n);
+	if (rc != 0)
+		log_fail(log, rc, "shipper of volume %s", vol_name(v));
 }
 
 /* The copies' ends as the shipper tells them, as one number to compare. */

@@ -46,6 +46,13 @@ int	 mirror_one(const struct mirror *, const struct place *,
 	    struct buf *labels) CM_MUST;
 
 /*
+ * Whoever got CM_ESHORT and refuses the message calls this first, so that it
+ * is not listed when its copies come back: its sender will try again.
+ * CM_EEXIST when they have it by now.
+ */
+int	 mirror_take_back(const struct mirror *, const struct place *) CM_MUST;
+
+/*
  * The same with kept connections to the shippers, for whoever stores many
  * records one after the other.  One thread uses it; SIGPIPE is to be ignored.
  * The struct mirror has to stay.
@@ -92,6 +99,18 @@ int	 mirror_status(const struct mirror *, int out) CM_MUST;
  */
 int	 mirror_start(const struct mirror *, const struct conf_volume *)
 	    CM_MUST;
+/*
+ * Records that wait for copies count only when a shipper brings them there: if
+ * there are any, starts the shipper of a volume at home here, every some
+ * seconds.  Failures are logged.  The struct is all zeros first, one for each
+ * volume.
+ */
+struct mirror_wake {
+	int64_t		 since_ms, tried_ms;
+};
+struct volume;
+void	 mirror_wake(struct mirror_wake *, const struct log *,
+	    const struct conf *, const struct volume *);
 /* Waits until every copy of each volume at home here has everything. */
 int	 mirror_all(const struct mirror *) CM_MUST;
 

@@ -7,7 +7,9 @@
 
 #include "adapter/stream.h"
 #include "base/time.h"
+#include "cluster/cancel.h"
 #include "cluster/catdump.h"
+#include "cluster/mirror.h"
 #include "cluster/peer.h"
 #include "cluster/relay_int.h"
 #include "cluster/segment.h"
@@ -25,6 +27,8 @@ struct relay_volume {
 	const struct conf_volume *cv;
 	struct volume	*v;
 	struct vol_end	 done;		/* indexed up to here */
+	struct cancels	 cancels;
+	struct mirror_wake wake;
 };
 
 struct pusher {
@@ -39,6 +43,8 @@ struct pusher {
 
 /* One segment's entries on their way. */
 struct batch {
+	const struct cancels *cancels;
+	uint32_t	 segment;
 	struct buf	 text;
 	uint32_t	 from, end;
 	uint32_t	 records;
@@ -136,7 +142,9 @@ add_item(void *arg, const struct seg_item *it)
 	/* what ends a segment and is no record may be completed by a copy */
 	if (it->what == SEG_TAIL)
 		return 1;
-	if (it->what == SEG_RECORD || it->what == SEG_UNREAD) {
+	if (cancels_has(b->cancels, b->segment, it->offset)) {
+		buf_addf(&b->text, "C\t%u\t%u\n", it->offset, it->length);
+	} else if (it->what == SEG_RECORD || it->what == SEG_UNREAD) {
 		buf_addf(&b->text, "R\t%u\t%u\t", it->offset, it->length);
 		str_pct(&b->text, it->env, it->head.env_len, "");
 		buf_addc(&b->text, '\n');
@@ -184,11 +192,14 @@ static int
 push_segment(struct pusher *p, struct relay_volume *rv, uint32_t segment,
     uint32_t to)
 {
-	struct batch	 b = { .full = false };
+	struct batch	 b = { .cancels = &rv->cancels, .segment = segment };
 	uint32_t	 at;
 	int		 rc;
 
-	if ((rc = ask_cursor(p, rv, segment, &at)) != 0)
+	if ((rc = ask_cursor(p, rv, segment, &at)) != 0 || at >= to ||
+	    (rc = cancels_cover(p->r->log, vol_dir(rv->v),
+	    vol_meta(rv->v)->salt, &rv->cancels,
+	    (struct vol_end){ segment, at }, vol_counted(rv->v))) != 0)
 		return rc;
 	buf_init(&b.text, 64u << 20);
 	while (rc == 0 && at < to && !p->r->stop) {
@@ -205,28 +216,30 @@ push_segment(struct pusher *p, struct relay_volume *rv, uint32_t segment,
 static int
 push_volume(struct pusher *p, struct relay_volume *rv)
 {
-	struct vol_end	 synced = vol_synced(rv->v);
+	struct vol_end	 counted = vol_counted(rv->v);
 	uint32_t	*list, to;
 	size_t		 n;
 	int		 rc;
 
-	if (!vol_end_before(rv->done, synced))
+	mirror_wake(&rv->wake, p->r->log, p->conf, rv->v);
+	if (!vol_end_before(rv->done, counted))
 		return 0;
 	if ((rc = dial(p)) != 0 ||
 	    (rc = seg_list(p->r->log, vol_dir(rv->v), &list, &n)) != 0)
 		return rc;
 	for (size_t i = 0; rc == 0 && i < n; i++) {
-		if (list[i] < rv->done.segment || list[i] > synced.segment)
+		if (list[i] < rv->done.segment || list[i] > counted.segment)
 			continue;
-		to = synced.offset;
-		if (list[i] < synced.segment && (rc = seg_size(p->r->log,
+		to = counted.offset;
+		if (list[i] < counted.segment && (rc = seg_size(p->r->log,
 		    vol_dir(rv->v), list[i], &to)) != 0)
 			break;
 		rc = push_segment(p, rv, list[i], to);
 	}
 	free(list);
+	cancels_free(&rv->cancels);
 	if (rc == 0)
-		rv->done = synced;
+		rv->done = counted;
 	else if (rc != CM_EAWAY)
 		log_fail(p->r->log, rc, "volume %s: sending its index",
 		    rv->cv->name);

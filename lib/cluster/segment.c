@@ -15,6 +15,7 @@
 
 #define META_MAGIC	"clustermail-volume 1"
 #define SCAN_BUFFER	(1024 * 1024)
+#define BRIEF_BUFFER	4096
 #define SECTOR		4096u
 #define BAD_MAX		256		/* sectors of one scan */
 
@@ -232,7 +233,9 @@ window_get(struct window *w, uint32_t at, uint32_t n, const char **p,
 	if (n > w->s->to - at)
 		n = w->s->to - at;
 	if (at < w->at || at + n > w->at + w->len) {
-		want = n > SCAN_BUFFER ? n : SCAN_BUFFER;
+		want = w->s->brief ? BRIEF_BUFFER : SCAN_BUFFER;
+		if (want < n)
+			want = n;
 		if (want > w->s->to - at)
 			want = w->s->to - at;
 		if (want > w->cap) {
@@ -300,6 +303,10 @@ look(struct window *w, uint32_t at, struct buf *env, struct seg_item *it)
 	if (len > s->to - at)
 		return 0;
 	it->length = (uint32_t)len;
+	if (s->brief && it->head.msg_len > 0) {
+		it->what = SEG_UNREAD;
+		return 0;
+	}
 	it->what = SEG_DAMAGED;
 	if ((rc = window_get(w, at + RECORD_HEAD, it->head.env_len, &p,
 	    &have)) != 0)

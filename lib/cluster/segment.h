@@ -47,7 +47,7 @@ int	 seg_size(const struct log *, const char *dir, uint32_t segment,
 /* What a scan tells of each stretch of a segment. */
 enum seg_what {
 	SEG_RECORD,	/* a whole record, checksums right */
-	SEG_UNREAD,	/* a record; its message was not asked to be checked */
+	SEG_UNREAD,	/* a record; not all of it was asked to be checked */
 	SEG_DAMAGED,	/* a record by its header, but its bytes are wrong */
 	SEG_HOLE,	/* bytes that are no record, before a next one */
 	SEG_TAIL	/* bytes that are no record, up to the end */
@@ -58,7 +58,8 @@ struct seg_item {
 	uint32_t	 offset;
 	uint32_t	 length;
 	struct record_head head;
-	const char	*env;		/* of records; valid during the call */
+	const char	*env;		/* of records; valid during the call;
+					 * NULL when it was not read */
 };
 
 /* Anything but 0 ends the scan and is returned. */
@@ -71,6 +72,8 @@ struct seg_scan {
 	uint32_t	 from;		/* where a record begins */
 	uint32_t	 to;		/* where the segment ends */
 	bool		 messages;	/* check the messages' bytes too */
+	bool		 brief;		/* look only at headers, and at the
+					 * envelopes of empty messages */
 	seg_fn		 fn;
 	void		*arg;
 };

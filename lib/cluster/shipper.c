@@ -24,6 +24,7 @@
 #define TICK_MS		200
 #define BACKOFF_MIN_MS	100
 #define BACKOFF_MAX_MS	5000
+#define LOOK_MS		1000
 #define CLIENTS_MAX	500
 #define LINE_MAX_LEN	256
 #define WAITS_MAX	1024		/* of one client, not yet answered */
@@ -73,6 +74,7 @@ struct shipper {
 	size_t		 nwaiters;
 	int64_t		 last_ms;
 	int64_t		 checked_ms;	/* service_is_current */
+	int64_t		 looked_ms;	/* look_at_home */
 	struct volume	*v;		/* the main thread's handle */
 	unsigned	 generation;
 	struct stat	 file;		/* cluster.xml when it was read */
@@ -289,6 +291,39 @@ reached(struct shipper *sh, struct vol_end e)
 	return n;
 }
 
+/* Before anybody is told: from here these records cannot be taken back. */
+static void
+note_acked(struct shipper *sh)
+{
+	unsigned	 want = conf_copies_wanted(sh->conf, sh->cv);
+	struct vol_end	 end = { 0, 0 }, e;
+
+	if (sh->v == NULL || want == 0)
+		return;
+	for (size_t i = 0; i < sh->n; i++) {
+		e = sender_end(&sh->senders[i]);
+		if (vol_end_before(end, e) && reached(sh, e) >= want)
+			end = e;
+	}
+	vol_acked(sh->v, end);
+}
+
+/*
+ * Do enough copies have it, and for good?  An earlier record that is being
+ * taken back may hold up what is acked for a moment, and until it is, another
+ * one who has the same receipt could take this one back.
+ */
+static bool
+is_done(struct shipper *sh, const struct wait *x)
+{
+	unsigned want = conf_copies_wanted(sh->conf, sh->cv);
+
+	if (reached(sh, x->end) < x->copies)
+		return false;
+	return want == 0 || x->copies < want ||
+	    (sh->v != NULL && vol_is_acked(sh->v, x->end));
+}
+
 /* Answers in order, as far as it can. */
 static void
 serve_waits(struct shipper *sh, struct waiter *w, int64_t now)
@@ -298,7 +333,7 @@ serve_waits(struct shipper *sh, struct waiter *w, int64_t now)
 
 	for (; w->n > 0; w->n--, w->first = (w->first + 1) % WAITS_MAX) {
 		x = &w->wait[w->first];
-		if (reached(sh, x->end) >= x->copies)
+		if (is_done(sh, x))
 			answer(sh, w, x, "ok");
 		else if (now >= x->until_ms || x->copies > sh->n)
 			answer(sh, w, x, "short");
@@ -507,6 +542,11 @@ is_current(struct shipper *sh, const struct service *s, int lock)
 	if (now - sh->checked_ms < TICK_MS / 4)
 		return true;
 	sh->checked_ms = now;
+	/* what is acked is noted in the control file that counts */
+	if (sh->v != NULL && now - sh->looked_ms > LOOK_MS) {
+		sh->looked_ms = now;
+		look_at_home(sh);
+	}
 	return service_is_current(s, lock);
 }
 
@@ -543,6 +583,7 @@ turn(struct shipper *sh, int lfd)
 		look_at_home(sh);
 		poke(sh);
 	}
+	note_acked(sh);
 	for (size_t i = 0; i < n; i++)
 		if (!sh->waiters[i]->broken)
 			serve_waits(sh, sh->waiters[i], now);

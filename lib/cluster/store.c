@@ -135,18 +135,23 @@ write_recipients(struct store *s, const struct store_msg *m)
 	return s->to.err ? s->to.err : s->boxes.err;
 }
 
-static int
-make_id(const struct store_msg *m, struct ulid *id)
+int
+store_new_id(int64_t now, struct ulid *id)
 {
 	unsigned char	 rnd[ULID_RANDOM];
 
-	if (m->id != NULL) {
-		*id = *m->id;
-		return 0;
-	}
 	if (getrandom(rnd, sizeof(rnd), 0) != sizeof(rnd))
 		return CM_EIO;
-	ulid_make(id, time_now_ms(), rnd);
+	ulid_make(id, now, rnd);
+	return 0;
+}
+
+static int
+make_id(const struct store_msg *m, struct ulid *id)
+{
+	if (m->id == NULL)
+		return store_new_id(time_now_ms(), id);
+	*id = *m->id;
 	return 0;
 }
 

@@ -22,6 +22,9 @@ struct store_msg {
 	const struct ulid *id;		/* NULL: a new one */
 };
 
+/* A new id of that time, in ms. */
+int	 store_new_id(int64_t now, struct ulid *) CM_MUST;
+
 int	 store_open(const struct log *, const struct conf *, struct store **)
 	    CM_MUST;
 void	 store_close(struct store *);

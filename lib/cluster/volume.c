@@ -381,56 +381,169 @@ bytes(const char *p)
 	return (void *)(uintptr_t)p;	/* iovecs know no const */
 }
 
-int
-vol_append(struct volume *v, const char *env, size_t env_len, const char *msg,
-    size_t msg_len, struct place *place)
+/* The append lock is held. */
+static int
+append(struct volume *v, const struct record_head *h, const char *env,
+    const char *msg, struct place *place)
 {
-	struct record_head	 h;
 	struct record_spot	 spot;
-	struct vol_end		 e;
+	struct vol_end		 e = vol_committed(v);
 	char			 head[RECORD_HEAD], nl = '\n';
 	struct iovec		 iov[4];
-	uint64_t		 len;
+	uint64_t		 len = record_len(h);
 	int			 rc;
 
-	if (env_len > RECORD_ENV_MAX || msg_len > RECORD_MSG_MAX)
-		return log_fail(v->log, CM_ETOOBIG, "volume %s", v->cv->name);
-	h.env_len = (uint32_t)env_len;
-	h.msg_len = (uint32_t)msg_len;
-	h.env_crc = crc32c(0, env, env_len);
-	h.msg_crc = crc32c(0, msg, msg_len);
-	len = record_len(&h);
-	if ((rc = append_begin(v)) != 0)
-		return log_fail(v->log, rc, "volume %s: append", v->cv->name);
-	e = vol_committed(v);
 	if (e.offset > 0 && e.offset + len > v->seg_max &&
-	    (rc = roll(v, &e)) != 0) {
-		append_end(v);
+	    (rc = roll(v, &e)) != 0)
 		return log_fail(v->log, rc, "volume %s: new segment",
 		    v->cv->name);
-	}
 	spot = (struct record_spot){ v->meta.salt, e.segment, e.offset };
-	record_head_write(head, &h, &spot);
+	record_head_write(head, h, &spot);
 	iov[0] = (struct iovec){ head, sizeof(head) };
-	iov[1] = (struct iovec){ bytes(env), env_len };
-	iov[2] = (struct iovec){ bytes(msg), msg_len };
+	iov[1] = (struct iovec){ bytes(env), h->env_len };
+	iov[2] = (struct iovec){ bytes(msg), h->msg_len };
 	iov[3] = (struct iovec){ &nl, 1 };
 	if (write_record(v->seg_fd, iov, 4, e.offset) == -1) {
 		rc = log_errno(v->log, "volume %s: write", v->cv->name);
 		if (ftruncate(v->seg_fd, e.offset) == -1)
 			atomic_store(&v->ctl->state, CONTROL_BROKEN);
-		append_end(v);
 		return rc;
 	}
 	atomic_store(&v->ctl->committed,
 	    pack(e.segment, e.offset + (uint32_t)len));
 	v->unsynced = true;
-	append_end(v);
 	memcpy(place->volume, v->meta.name, sizeof(place->volume));
 	place->segment = e.segment;
 	place->offset = e.offset;
 	place->length = (uint32_t)len;
 	return 0;
+}
+
+static struct record_head
+head_of(const char *env, size_t env_len, const char *msg, size_t msg_len)
+{
+	return (struct record_head){ .env_len = (uint32_t)env_len,
+	    .msg_len = (uint32_t)msg_len, .env_crc = crc32c(0, env, env_len),
+	    .msg_crc = crc32c(0, msg, msg_len) };
+}
+
+int
+vol_append(struct volume *v, const char *env, size_t env_len, const char *msg,
+    size_t msg_len, struct place *place)
+{
+	struct record_head	 h;
+	int			 rc;
+
+	if (env_len > RECORD_ENV_MAX || msg_len > RECORD_MSG_MAX)
+		return log_fail(v->log, CM_ETOOBIG, "volume %s", v->cv->name);
+	h = head_of(env, env_len, msg, msg_len);
+	if ((rc = append_begin(v)) != 0)
+		return log_fail(v->log, rc, "volume %s: append", v->cv->name);
+	rc = append(v, &h, env, msg, place);
+	append_end(v);
+	return rc;
+}
+
+/* Who died here may have cancelled anything that is in the log by now. */
+static int
+ack_begin(struct volume *v)
+{
+	bool	 died;
+	int	 rc;
+
+	if ((rc = shlock_take(&v->ctl->ack, VOL_WAIT_MS, &died)) == 0 && died) {
+		atomic_store(&v->ctl->hold_from, 0);
+		atomic_store(&v->ctl->hold_to,
+		    atomic_load(&v->ctl->committed));
+	}
+	return rc;
+}
+
+void
+vol_acked(struct volume *v, struct vol_end e)
+{
+	struct control	*c = v->ctl;
+	uint64_t	 to = pack(e.segment, e.offset), from;
+
+	if (c == NULL || atomic_load(&c->acked) >= to || ack_begin(v) != 0)
+		return;
+	if (to >= atomic_load(&c->hold_to))
+		atomic_store(&c->hold_from, UINT64_MAX);
+	else if ((from = atomic_load(&c->hold_from)) < to)
+		to = from;
+	if (to > atomic_load(&c->acked))
+		atomic_store(&c->acked, to);
+	shlock_release(&c->ack);
+}
+
+bool
+vol_is_acked(const struct volume *v, struct vol_end e)
+{
+	return v->ctl != NULL &&
+	    atomic_load(&v->ctl->acked) >= pack(e.segment, e.offset);
+}
+
+static void
+raise(_Atomic uint64_t *word, uint64_t to)
+{
+	if (atomic_load(word) < to)
+		atomic_store(word, to);
+}
+
+/* Both locks are held: what is acked stays. */
+static int
+cancel(struct volume *v, const struct place *p, const char *env,
+    size_t env_len, struct place *c)
+{
+	struct record_head	 h = head_of(env, env_len, "", 0);
+	uint64_t		 start = pack(p->segment, p->offset);
+	int			 rc;
+
+	/* without copies it counts as soon as it is on disk */
+	if (conf_copies_wanted(v->conf, v->cv) == 0 ||
+	    v->ctl->made >= start + p->length)
+		return CM_ESTALE;
+	if (atomic_load(&v->ctl->acked) >= start + p->length)
+		return CM_EEXIST;
+	/* first, so that nobody passes the record on once it is cancelled */
+	raise(&v->ctl->cancelled, start + p->length);
+	if ((rc = append(v, &h, env, "", c)) != 0)
+		return rc;
+	if (atomic_load(&v->ctl->hold_from) > start)
+		atomic_store(&v->ctl->hold_from, start);
+	raise(&v->ctl->hold_to, pack(c->segment, c->offset + c->length));
+	return 0;
+}
+
+int
+vol_cancel(struct volume *v, const struct place *place, const char *env,
+    size_t env_len)
+{
+	struct place	 c;
+	int		 rc;
+
+	if ((rc = append_begin(v)) != 0)
+		return log_fail(v->log, rc, "volume %s: cancel", v->cv->name);
+	if ((rc = ack_begin(v)) == 0) {
+		rc = cancel(v, place, env, env_len, &c);
+		shlock_release(&v->ctl->ack);
+	}
+	append_end(v);
+	return rc == 0 ? vol_sync(v, &c) : rc;
+}
+
+bool
+vol_may_be_cancelled(const struct conf_volume *cv, const struct place *p)
+{
+	struct control	*c;
+	bool		 may;
+	int		 fd;
+
+	if (control_map(NULL, cv->path, &c, &fd) != 0)
+		return true;
+	may = pack(p->segment, p->offset) < atomic_load(&c->cancelled);
+	control_unmap(c, fd);
+	return may;
 }
 
 /* The sync lock is held: one fdatasync for all that is committed by now. */
@@ -546,6 +659,18 @@ struct vol_end
 vol_synced(const struct volume *v)
 {
 	return unpack(atomic_load(&v->ctl->synced));
+}
+
+struct vol_end
+vol_counted(const struct volume *v)
+{
+	uint64_t	 end = atomic_load(&v->ctl->synced), acked;
+
+	acked = atomic_load(&v->ctl->acked);
+	if (v->conf->on_short == CONF_REFUSE && acked < end &&
+	    conf_copies_wanted(v->conf, v->cv) > 0)
+		end = acked;
+	return unpack(end);
 }
 
 void

@@ -58,9 +58,35 @@ int	 vol_append(struct volume *, const char *env, size_t env_len,
  */
 int	 vol_sync(struct volume *, const struct place *) CM_MUST;
 
+/*
+ * Takes a record back that its sender was not promised: a record that says so
+ * (env: its envelope part, see cancel.h) is appended and synced.  After 0 it is
+ * never listed.  Nothing is done when it counts already: CM_EEXIST when as many
+ * copies as the policy asks for have it, CM_ESTALE when the volume was scanned
+ * since, which makes all count that is there, or has no copies.
+ */
+int	 vol_cancel(struct volume *, const struct place *, const char *env,
+	    size_t env_len) CM_MUST;
+/*
+ * Without a lock, and without opening the volume: false when no record behind
+ * the beginning of this one was cancelled since the volume was last scanned.
+ */
+bool	 vol_may_be_cancelled(const struct conf_volume *,
+	    const struct place *);
+
 /* How far the log goes, and how far it is on disk. */
 struct vol_end vol_committed(const struct volume *);
 struct vol_end vol_synced(const struct volume *);
+/*
+ * How far records count, and may be listed: what is on disk here, and, where
+ * the policy is to refuse, on as many copies as it asks for.  It may be within
+ * a record.
+ */
+struct vol_end vol_counted(const struct volume *);
+/* For the shipper: as many copies as the policy asks for have all before. */
+void	 vol_acked(struct volume *, struct vol_end);
+/* Was that noted?  Nothing before can be taken back any more. */
+bool	 vol_is_acked(const struct volume *, struct vol_end);
 /* Sleep until the synced end may have moved on from seen, or ms passed. */
 void	 vol_wait(const struct volume *, struct vol_end seen, int ms);
 /* Looks whether the volume was repaired or replaced since: reopens it. */

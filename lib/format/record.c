@@ -134,6 +134,8 @@ env_line(struct span key, struct span v, struct record_env *e, unsigned *seen)
 		e->envelope = v;
 	} else if (span_is(key, "body")) {
 		e->body = v;
+	} else if (span_is(key, "cancel")) {
+		e->cancel = v;
 	}
 	return 0;
 }
@@ -164,6 +166,33 @@ record_env_parse(const char *p, size_t len, struct record_env *e)
 		}
 	}
 	return seen == 7 ? 0 : CM_ECORRUPT;
+}
+
+int
+record_cancel_write(struct buf *b, const struct ulid *id, int64_t time_ms,
+    uint32_t segment, uint32_t offset)
+{
+	char	 text[ULID_LEN + 1], iso[TIME_ISO_SIZE];
+
+	ulid_text(id, text);
+	time_iso(iso, time_ms);
+	return buf_addf(b, "id %s\ntime %s\nsize 0\ncancel %u:%u\n", text,
+	    iso, segment, offset);
+}
+
+int
+record_cancel_parse(struct span s, uint32_t *segment, uint32_t *offset)
+{
+	struct span	 f;
+	uint64_t	 seg, off;
+
+	if (!str_field(&s, ':', &f) || s.p == NULL ||
+	    str_u64(f.p, f.len, UINT32_MAX, &seg) != 0 ||
+	    str_u64(s.p, s.len, UINT32_MAX, &off) != 0)
+		return CM_ECORRUPT;
+	*segment = (uint32_t)seg;
+	*offset = (uint32_t)off;
+	return 0;
 }
 
 bool

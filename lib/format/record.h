@@ -55,6 +55,7 @@ struct record_env {
 	struct span	 to;		/* lines "to mailbox/folder[ flags]" */
 	struct span	 envelope;	/* IMAP ENVELOPE */
 	struct span	 body;		/* IMAP BODYSTRUCTURE */
+	struct span	 cancel;	/* see record_cancel_parse; or NULL */
 };
 
 /* Adds one "to" line; flags are IMAP flags with spaces between, or "". */
@@ -65,6 +66,15 @@ int	 record_env_write(struct buf *, const struct record_env *);
 /* CM_ECORRUPT when it is not one.  Unknown lines are passed over. */
 int	 record_env_parse(const char *p, size_t len, struct record_env *)
 	    CM_MUST;
+/*
+ * A record without a message may take another one of the same volume back,
+ * whose sender was told to try again: the line "cancel SEGMENT:OFFSET".
+ */
+#define RECORD_CANCEL_MAX 200		/* bytes of such an envelope part */
+int	 record_cancel_write(struct buf *, const struct ulid *,
+	    int64_t time_ms, uint32_t segment, uint32_t offset);
+int	 record_cancel_parse(struct span, uint32_t *segment,
+	    uint32_t *offset) CM_MUST;
 /* The next mailbox/folder (percent-encoded) and its flags. */
 bool	 record_to_next(struct span *to, struct span *entry,
 	    struct span *flags);

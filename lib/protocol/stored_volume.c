@@ -302,7 +302,15 @@ keep(struct call *c, struct volume *v, size_t env_len, unsigned copies,
 	to_mirror(c, &m, copies);
 	place_write(out, &place);
 	buf_addc(out, '\t');
-	if ((rc = mirror_one(&m, &place, out)) != 0)
+	if ((rc = mirror_one(&m, &place, out)) == CM_ESHORT &&
+	    mirror_take_back(&m, &place) == CM_EEXIST) {
+		/* the copies got it at the last moment */
+		buf_reset(out);
+		place_write(out, &place);
+		buf_addc(out, '\t');
+		rc = mirror_one(&m, &place, out);
+	}
+	if (rc != 0)
 		return rc;
 	buf_addc(out, '\n');
 	return out->err;

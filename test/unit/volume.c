@@ -470,6 +470,68 @@ test_quoted(void)
 	vol_close(v);
 }
 
+static struct vol_end
+behind(const struct place *p)
+{
+	return (struct vol_end){ p->segment, p->offset + p->length };
+}
+
+static bool
+counts(const struct volume *v, const struct place *p)
+{
+	return !vol_end_before(vol_counted(v), behind(p));
+}
+
+/* What counts waits for copies, and what was taken back never does alone. */
+static void
+test_cancel(void)
+{
+	static const char env[] = "id 01ARYZ6S41TSV4RRFFQ69G5FAV\n";
+	struct volume	*v;
+	struct place	 p[4];
+
+	fresh();
+	vol.ncopies = 1;
+	conf.copies = 2;
+	v = must_open();
+	for (int i = 0; i < 4; i++)
+		is_int(append(v, "x", &p[i]), 0, "append");
+	is_int(vol_sync(v, &p[3]), 0, "sync");
+	ok(!counts(v, &p[0]), "on this disk alone it does not count");
+	conf.on_short = CONF_DEGRADE;
+	ok(counts(v, &p[3]), "with degrade it does");
+	conf.on_short = CONF_REFUSE;
+	vol_acked(v, behind(&p[0]));
+	ok(counts(v, &p[0]) && !counts(v, &p[1]), "what the copy has counts");
+	is_int(vol_cancel(v, &p[0], env, sizeof(env) - 1), CM_EEXIST,
+	    "and is not taken back");
+	ok(!vol_may_be_cancelled(&vol, &p[0]), "which is known at once");
+	is_int(vol_cancel(v, &p[2], env, sizeof(env) - 1), 0,
+	    "another is taken back");
+	ok(vol_may_be_cancelled(&vol, &p[2]), "which is known too");
+	ok(!vol_may_be_cancelled(&vol, &p[3]), "what is behind it was not");
+	vol_acked(v, behind(&p[3]));
+	ok(counts(v, &p[1]) && !counts(v, &p[2]) && !counts(v, &p[3]),
+	    "it does not count without what takes it back");
+	ok(vol_is_acked(v, behind(&p[1])) && !vol_is_acked(v, behind(&p[3])),
+	    "nor is it done for who waits");
+	vol_acked(v, vol_committed(v));
+	ok(counts(v, &p[3]), "with it, all counts");
+	vol_acked(v, behind(&p[0]));
+	ok(counts(v, &p[3]), "and goes on to");
+	is_int(append(v, "y", &p[0]), 0, "append");
+	is_int(vol_sync(v, &p[0]), 0, "sync");
+	vol_close(v);
+	vol_forget_control(home);
+	v = must_open();
+	ok(counts(v, &p[0]), "after a scan all counts");
+	is_int(vol_cancel(v, &p[0], env, sizeof(env) - 1), CM_ESTALE,
+	    "and is not taken back");
+	ok(vol_may_be_cancelled(&vol, &p[0]), "but may have been before");
+	vol_close(v);
+	conf.copies = 0;
+}
+
 int
 main(void)
 {
@@ -491,6 +553,7 @@ main(void)
 	test_numbers();
 	test_frozen();
 	test_quoted();
+	test_cancel();
 	snprintf(cmd, sizeof(cmd), "rm -rf %s", base);
 	is_int(system(cmd), 0, "clean");
 	return tap_done();
