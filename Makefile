@@ -124,8 +124,9 @@ chaos: deps-check $(PROGS)
 		ROOT=$(CURDIR) BIN=$(CURDIR)/$(BIN) SAN=$(SAN) sh test/chaos \
 		    -n $$n -t $(CHAOS_SECONDS) || exit 1; done
 
-demo: deps-build $(PROGS)
-	BIN=$(CURDIR)/$(BIN) CORPUS="$(CORPUS)" sh examples/demo
+# CORPUS: a folder of messages (*.eml) to use.
+demo: deps-demo $(PROGS)
+	@BIN=$(CURDIR)/$(BIN) CORPUS="$(CORPUS)" sh examples/demo
 
 install: $(PROGS)
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/clustermail

@@ -4,7 +4,7 @@
 
 ROOT=${ROOT:-$(cd "$(dirname "$0")/.." && pwd)}
 BIN=${BIN:-$ROOT/bin}
-PATH=$BIN:$PATH
+PATH=$BIN:$PATH:/usr/sbin:/sbin
 CM_SHARE=$ROOT/share
 LC_ALL=C
 export ROOT BIN PATH CM_SHARE LC_ALL

@@ -309,6 +309,30 @@ def small_segments():
     ok(is_same("v4", "c4"), "they are sent again")
 
 
+def new_numbers():
+    """The numbers of segments leap by millions when a home is made anew."""
+    stop_all()
+    configure(volume("v5", "c5", "off5/c"), '<policy copies="2"/>')
+    same(len(mirror("-k", "3", lines=receipts(2, tag="old"))), 2, "on all")
+    stop_all()
+    shutil.rmtree(base + "/v5")
+    exits(0, "a home made anew", "cm-rebuild", "volume", "v5")
+    stop_all()
+    shutil.rmtree(base + "/off5")
+    write(base + "/off5", "")
+    same(len(mirror(lines=receipts(2, tag="new"))), 2, "takes messages")
+    ok(int(sorted(segments("v5"))[-1][:8]) > 1000000, "in a late segment",
+       segments("v5").keys())
+    want = sum(os.stat(base + "/v5/" + x).st_size for x in segments("v5"))
+    t0 = time.monotonic()
+    out = [run("cm-mirror", "-s").stdout.decode() for i in range(10)]
+    ok(time.monotonic() - t0 < 8, "a copy that lacks all is told of at once",
+       time.monotonic() - t0)
+    lag = [x.split("\t")[2] for x in out[-1].splitlines() if "off5" in x or
+           "n1#2" in x]
+    same(lag, [str(want)], "by how much")
+
+
 try:
     configure(policy='<policy timeout="30"/>')
     users()
@@ -318,6 +342,7 @@ try:
     read_only()
     shipper()
     small_segments()
+    new_numbers()
     not_ours()
 finally:
     finish()
