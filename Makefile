@@ -118,9 +118,10 @@ fuzz: deps-fuzz $(FUZZERS)
 bench: deps-bench $(PROGS) $(TOOLS)
 	ROOT=$(CURDIR) BIN=$(CURDIR)/$(BIN) OUT=$(CURDIR)/$(OUT) sh test/bench/run
 
-# With three nodes and then with two, for CHAOS_SECONDS each.
+# With three nodes, with two, and with two that take nothing which only one
+# has, for CHAOS_SECONDS each.
 chaos: deps-check $(PROGS)
-	for n in 3 2; do \
+	for n in "3" "2" "2 -s refuse"; do \
 		ROOT=$(CURDIR) BIN=$(CURDIR)/$(BIN) SAN=$(SAN) sh test/chaos \
 		    -n $$n -t $(CHAOS_SECONDS) || exit 1; done
 

@@ -97,3 +97,16 @@ cleanup() {
 	done
 	rm -rf "$CM_HOME" "$CM_HOME.err"
 }
+
+# new_lab OPTION... DIR N: a lab (examples/lab) on addresses of 127/8 that no
+# other has; LAB_NET is set.
+new_lab() {
+	for try in 1 2 3; do
+		LAB_NET=$(od -An -N2 -tu1 /dev/urandom |
+		    awk '{ print "127." $1 % 254 + 1 "." $2 }')
+		export LAB_NET
+		rc=0
+		sh "$ROOT/examples/lab" up "$@" || rc=$?
+		[ "$rc" -eq 69 ] || return "$rc"
+	done
+}

@@ -872,11 +872,14 @@ catch_up(const struct mirror *m, struct line_to *l)
 			    l->cv->name);
 		if (sum != last)
 			moved = time_mono_ms();
-		last = sum;
+		/* one that cannot be reached is not waited for */
+		if (!done && sum == last)
+			time_sleep_ms(100);
 		if (!done && time_mono_ms() - moved > STALL_MS)
 			return log_fail(m->log, CM_ESHORT, "volume %s: not "
 			    "all copies have everything (see the shipper's "
 			    "log in run/)", l->cv->name);
+		last = sum;
 	}
 	return 0;
 }

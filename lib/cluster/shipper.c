@@ -25,6 +25,7 @@
 #define BACKOFF_MIN_MS	100
 #define BACKOFF_MAX_MS	5000
 #define LOOK_MS		1000
+#define GRACE_MS	1000		/* a copy that fails is waited for */
 #define CLIENTS_MAX	500
 #define LINE_MAX_LEN	256
 #define WAITS_MAX	1024		/* of one client, not yet answered */
@@ -42,6 +43,7 @@ struct sender {
 	_Atomic uint64_t end;		/* it has all before; segment << 32 */
 	atomic_bool	 up;
 	_Atomic int64_t	 level_ms;	/* when it last had everything */
+	_Atomic int64_t	 failed_ms;	/* since when it fails; or 0 */
 	atomic_bool	 again;		/* what it has is to be looked at */
 };
 
@@ -155,6 +157,7 @@ sender_open(struct sender *s)
 	    &next)) != 0)
 		return rc;
 	s->up = true;
+	atomic_store(&s->failed_ms, 0);
 	moved(s, next);
 	return 0;
 }
@@ -247,6 +250,8 @@ sender_main(void *arg)
 		if (rc == CM_EEPOCH && s->v != NULL)
 			vol_supersede(s->v);
 		sender_close(s);
+		if (atomic_load(&s->failed_ms) == 0)
+			atomic_store(&s->failed_ms, time_mono_ms());
 		/* who asks it to look again knows that something is new */
 		for (int ms = 0; ms < backoff && !s->sh->stop && !s->again;
 		    ms += 50)
@@ -324,6 +329,25 @@ is_done(struct shipper *sh, const struct wait *x)
 	    (sh->v != NULL && vol_is_acked(sh->v, x->end));
 }
 
+/*
+ * May enough copies have it in time?  One that has been failing for a while is
+ * not waited for by each message again: the policy, or another node, has it
+ * sooner.
+ */
+static bool
+is_hopeless(struct shipper *sh, const struct wait *x, int64_t now)
+{
+	unsigned n = 0;
+
+	for (size_t i = 0; i < sh->n; i++) {
+		int64_t	 since = atomic_load(&sh->senders[i].failed_ms);
+
+		n += !vol_end_before(sender_end(&sh->senders[i]), x->end) ||
+		    since == 0 || now - since < GRACE_MS;
+	}
+	return n < x->copies;
+}
+
 /* Answers in order, as far as it can. */
 static void
 serve_waits(struct shipper *sh, struct waiter *w, int64_t now)
@@ -335,7 +359,7 @@ serve_waits(struct shipper *sh, struct waiter *w, int64_t now)
 		x = &w->wait[w->first];
 		if (is_done(sh, x))
 			answer(sh, w, x, "ok");
-		else if (now >= x->until_ms || x->copies > sh->n)
+		else if (now >= x->until_ms || is_hopeless(sh, x, now))
 			answer(sh, w, x, "short");
 		else
 			break;

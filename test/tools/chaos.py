@@ -47,6 +47,8 @@ lock = threading.Lock()
 wrong = []
 codes = collections.Counter()
 ledger = {}             # id -> Message
+refused = collections.Counter()  # tag -> times that it was refused
+gone = set()            # tags whose last word was a refusal
 excused = {}            # id -> Message that was on the wiped disk alone
 wiped = set()           # names of nodes
 hollow = set()          # ids of listed messages without a record
@@ -196,16 +198,17 @@ def make_text(tag):
             (tag, tag, "\n".join(lines))).encode()
 
 
-def send(node, cluster, tag):
+def send(node, cluster, tag, text):
     """One message through one pipeline; into the ledger when it is safe."""
     with node.lock:
         if not node.is_up:
             return False
         p = Pipeline(node)
-    text = make_text(tag)
     feed(p.store.stdin, text)
     receipt = p.mirror.stdout.read()
     done = [p.store.wait(), p.mirror.wait()]
+    if done == [0, 75] and not receipt:
+        refused[tag] += 1
     if done == [0, 0]:
         m = Message(receipt.decode(), p.to, text.replace(b"\n", b"\r\n"), node,
                     time.monotonic() - p.began)
@@ -223,14 +226,30 @@ def send(node, cluster, tag):
     return True
 
 
+def send_until_taken(node, cluster, tag):
+    """What was refused is sent again, as a whole, to any node, as a sender
+    would; the tag must not come twice."""
+    text = make_text(tag)
+    while not stop.is_set():
+        gone.discard(tag)
+        was = refused[tag]
+        if not send(node, cluster, tag, text):
+            time.sleep(0.05)
+            return
+        if refused[tag] == was:
+            return
+        gone.add(tag)
+        time.sleep(0.05)
+        node = own.rnd.choice(list(cluster.nodes.values()))
+
+
 def worker(node, cluster, k):
     own.rnd = random.Random("%d %s %d" % (SEED, node.name, k))
     n = 0
     while not stop.is_set():
         n += 1
         try:
-            if not send(node, cluster, "%s-%d-%d" % (node.name, k, n)):
-                time.sleep(0.05)
+            send_until_taken(node, cluster, "%s-%d-%d" % (node.name, k, n))
         except Exception as e:
             bad("worker: %r" % e)
             return
@@ -605,8 +624,11 @@ def check_texts(cluster, lists):
                 bad("%s came back changed from %s" % (i, node.name))
             tag = re.search(rb"X-Tag: (\S+)", text[:500])
             if tag and tag[1] in tags:
-                bad("%s is there twice for %s" % (tag[1].decode(), mailbox))
+                bad("%s is there twice for %s; it was refused %d times" %
+                    (tag[1].decode(), mailbox, refused[tag[1].decode()]))
             tags.add(tag and tag[1])
+            if tag and tag[1].decode() in gone:
+                bad("%s was refused, but is listed" % tag[1].decode())
     return count
 
 
@@ -650,6 +672,8 @@ def report(cluster, tally):
                                    for k, t in sorted(tally.items())))
     few = sum(len(m.nodes) < cluster.copies for m in ledger.values())
     per = acked_of(cluster)
+    print("# refused and sent again: %d messages, %d times" %
+          (len([n for n in refused.values() if n]), sum(refused.values())))
     print("# acknowledged: %d (%s), %d of them short of copies; lost with "
           "their only disk: %d; listed, never acknowledged and lost: %d" %
           (len(ledger), each(cluster, per), few, len(excused), len(hollow)))
