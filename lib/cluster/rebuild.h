@@ -29,9 +29,11 @@ int	 rebuild_place(const struct log *, const struct conf *,
  * segments, lost ends, or all of it.  A home made anew gets a higher epoch, and
  * goes on at least REBUILD_SKIP segments behind what its copies have: nobody
  * may begin a segment that the lost home had begun.  One that is older than
- * its copies is first set aside as PATH.superseded-EPOCH.  CM_EAWAY when it
- * has to be made anew and a copy cannot be asked; CM_ENOINPUT when there is
- * none.
+ * its copies is first set aside as PATH.superseded-EPOCH.  Where the folder
+ * is a copy's it becomes the home where it lies: all copies are claimed, and
+ * have given what they have more, before it takes anything.  CM_EAWAY when it
+ * has to be made anew, or of a copy, and a copy cannot be asked; CM_ENOINPUT
+ * when there is none.
  */
 #define REBUILD_SKIP	1000
 int	 rebuild_volume(const struct log *, const struct conf *,
