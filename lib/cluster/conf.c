@@ -237,6 +237,7 @@ free_volume(struct conf_volume *v)
 	for (size_t i = 0; i < v->ncopies; i++) {
 		free(v->copies[i].node);
 		free(v->copies[i].path);
+		free(v->copies[i].instead);
 	}
 	free(v->copies);
 	free(v->name);
@@ -319,6 +320,20 @@ bool
 conf_has_catalog(const struct conf *c)
 {
 	return strcmp(c->catalog, c->self) == 0;
+}
+
+bool
+conf_drains(const struct conf *c, const char *node)
+{
+	const struct conf_node *n = conf_node(c, node, strlen(node));
+
+	return n != NULL && n->drain;
+}
+
+bool
+conf_takes_mail(const struct conf *c, const struct conf_volume *v)
+{
+	return !v->closed && !conf_drains(c, v->home);
 }
 
 bool

@@ -31,11 +31,13 @@ struct conf_node {
 	char	*state;			/* folder: catalog/ run/ spool/ */
 	char	*tls;			/* folder: ca.pem node.pem node.key */
 	unsigned port;			/* of its cm-stored */
+	bool	 drain;			/* it is to leave the cluster */
 };
 
 struct conf_copy {
 	char	*node;			/* name of a node */
 	char	*path;			/* folder, absolute */
+	char	*instead;		/* that one of the node, or NULL */
 };
 
 struct conf_volume {
@@ -102,6 +104,9 @@ const struct conf_node *conf_node(const struct conf *, const char *name,
 	    size_t len);
 /* Does this node keep the catalog? */
 bool	 conf_has_catalog(const struct conf *);
+/* Does the volume take new messages, at its home? */
+bool	 conf_takes_mail(const struct conf *, const struct conf_volume *);
+bool	 conf_drains(const struct conf *, const char *node);
 /* Does this node append to the volume? */
 bool	 conf_is_home(const struct conf *, const struct conf_volume *);
 

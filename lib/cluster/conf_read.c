@@ -250,14 +250,16 @@ read_node(struct conf_reader *r, const struct xml_elem *e,
 {
 	const char	*s = xml_attr(e, "address");
 	char		 tls[CONF_PATH_MAX + 5];
-	int		 rc;
+	int		 drain = 0, rc;
 
 	if ((rc = read_name(r, e, "name", &n->name)) != 0 ||
 	    (rc = read_path(r, e, "state", STATE_DEFAULT, &n->state)) != 0 ||
 	    (rc = str_fmt(tls, sizeof(tls), "%s/tls", n->state)) != 0 ||
 	    (rc = read_path(r, e, "tls", tls, &n->tls)) != 0 ||
-	    (rc = read_port(r, e, &n->port)) != 0)
+	    (rc = read_port(r, e, &n->port)) != 0 ||
+	    (rc = read_word(r, e, "drain", yes_no, &drain)) != 0)
 		return rc;
+	n->drain = drain == 1;
 	/* Volumes may lie beside these in the state folder, not in them. */
 	add_folder(r, n->name, n->state, "/catalog", xml_line(e));
 	add_folder(r, n->name, n->state, "/run", xml_line(e));
@@ -312,7 +314,9 @@ read_volume(struct conf_reader *r, const struct xml_elem *e,
 			continue;
 		c = &v->copies[v->ncopies++];
 		if ((rc = read_name(r, e, "node", &c->node)) != 0 ||
-		    (rc = read_path(r, e, "path", NULL, &c->path)) != 0)
+		    (rc = read_path(r, e, "path", NULL, &c->path)) != 0 ||
+		    (xml_attr(e, "instead") != NULL && (rc = read_name(r, e,
+		    "instead", &c->instead)) != 0))
 			return rc;
 		add_folder(r, c->node, c->path, "", xml_line(e));
 	}

@@ -194,6 +194,22 @@ ask(struct filter *f, struct line_to *l)
 	return log_fail(m->log, rc, "shipper of volume %s", l->cv->name);
 }
 
+/*
+ * A node that is drained has it stored, and mirrored, on another one: does the
+ * receipt itself name enough places?
+ */
+static bool
+is_reached(const struct mirror *m, const struct receipt *r)
+{
+	struct span	 rest = r->copies, f;
+	unsigned	 n = 0;
+
+	while (str_field(&rest, ',', &f))
+		n += f.len > 0;
+	return m->conf->node->drain && (n >= m->copies ||
+	    (n > 0 && m->conf->on_short == CONF_DEGRADE));
+}
+
 /* Whatever the policy: what its home lacks is not passed on. */
 static void
 look_at_home(struct filter *f, struct item *it)
@@ -202,7 +218,11 @@ look_at_home(struct filter *f, struct item *it)
 	const struct place	*p = &it->r.place;
 	uint32_t		 size;
 
-	if (!conf_is_home(f->m->conf, cv)) {
+	if (!conf_is_home(f->m->conf, cv) && is_reached(f->m, &it->r)) {
+		it->enough = true;
+		it->copies = strndup(it->r.copies.p, it->r.copies.len);
+		it->absent = it->copies == NULL;
+	} else if (!conf_is_home(f->m->conf, cv)) {
 		it->absent = true;
 		log_fail(f->m->log, CM_EAWAY, "%s: the home of volume %s is "
 		    "%s", it->r.id, cv->name, cv->home);
