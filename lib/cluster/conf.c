@@ -237,7 +237,6 @@ free_volume(struct conf_volume *v)
 	for (size_t i = 0; i < v->ncopies; i++) {
 		free(v->copies[i].node);
 		free(v->copies[i].path);
-		free(v->copies[i].instead);
 	}
 	free(v->copies);
 	free(v->name);
@@ -328,6 +327,16 @@ conf_drains(const struct conf *c, const char *node)
 	const struct conf_node *n = conf_node(c, node, strlen(node));
 
 	return n != NULL && n->drain;
+}
+
+bool
+conf_is_on(const struct conf_volume *v, const char *node)
+{
+	bool	 on = node == NULL || strcmp(v->home, node) == 0;
+
+	for (size_t i = 0; i < v->ncopies && !on; i++)
+		on = strcmp(v->copies[i].node, node) == 0;
+	return on;
 }
 
 bool

@@ -37,7 +37,6 @@ struct conf_node {
 struct conf_copy {
 	char	*node;			/* name of a node */
 	char	*path;			/* folder, absolute */
-	char	*instead;		/* that one of the node, or NULL */
 };
 
 struct conf_volume {
@@ -46,6 +45,7 @@ struct conf_volume {
 	char		*path;		/* folder at the home, absolute */
 	uint64_t	 segment;	/* largest segment, bytes */
 	bool		 closed;	/* takes no new messages */
+	unsigned	 places;	/* see drain.h; 0: not said */
 	struct conf_copy *copies;
 	size_t		 ncopies;
 };
@@ -106,6 +106,8 @@ const struct conf_node *conf_node(const struct conf *, const char *name,
 bool	 conf_has_catalog(const struct conf *);
 /* Does the volume take new messages, at its home? */
 bool	 conf_takes_mail(const struct conf *, const struct conf_volume *);
+/* Has the volume its home or a copy on that node?  NULL: on any. */
+bool	 conf_is_on(const struct conf_volume *, const char *node);
 bool	 conf_drains(const struct conf *, const char *node);
 /* Does this node append to the volume? */
 bool	 conf_is_home(const struct conf *, const struct conf_volume *);

@@ -292,6 +292,7 @@ read_volume(struct conf_reader *r, const struct xml_elem *e,
 {
 	struct conf_copy *c;
 	size_t		 n = count(e, "copy");
+	uint64_t	 places = 0;
 	int		 closed = 0, rc;
 
 	v->segment = CONF_SEGMENT_MAX;
@@ -300,9 +301,12 @@ read_volume(struct conf_reader *r, const struct xml_elem *e,
 	    (rc = read_path(r, e, "path", NULL, &v->path)) != 0 ||
 	    (rc = read_size(r, e, "segment", CONF_SEGMENT_MIN,
 	    CONF_SEGMENT_MAX, &v->segment)) != 0 ||
-	    (rc = read_word(r, e, "closed", yes_no, &closed)) != 0)
+	    (rc = read_word(r, e, "closed", yes_no, &closed)) != 0 ||
+	    (rc = read_size(r, e, "places", 1, CONF_COPIES_MAX + 1,
+	    &places)) != 0)
 		return rc;
 	v->closed = closed == 1;
+	v->places = (unsigned)places;
 	add_folder(r, v->home, v->path, "", xml_line(e));
 	if (n > CONF_COPIES_MAX)
 		return conf_bad(r, xml_line(e), "more than %d copies",
@@ -314,9 +318,7 @@ read_volume(struct conf_reader *r, const struct xml_elem *e,
 			continue;
 		c = &v->copies[v->ncopies++];
 		if ((rc = read_name(r, e, "node", &c->node)) != 0 ||
-		    (rc = read_path(r, e, "path", NULL, &c->path)) != 0 ||
-		    (xml_attr(e, "instead") != NULL && (rc = read_name(r, e,
-		    "instead", &c->instead)) != 0))
+		    (rc = read_path(r, e, "path", NULL, &c->path)) != 0)
 			return rc;
 		add_folder(r, c->node, c->path, "", xml_line(e));
 	}

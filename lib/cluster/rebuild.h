@@ -41,10 +41,11 @@ int	 rebuild_volume(const struct log *, const struct conf *,
 /*
  * All that this node should have: its volumes from their copies, the copies it
  * keeps from their homes.  What fails is told of, and the rest goes on; the
- * last failure is returned.  A volume that is nowhere is made.
+ * last failure is returned.  A volume that is nowhere is made.  with: only the
+ * volumes that have a place on that node, too; NULL: all.
  */
-int	 rebuild_node(const struct log *, const struct conf *, uint64_t rate)
-	    CM_MUST;
+int	 rebuild_node(const struct log *, const struct conf *,
+	    const char *with, uint64_t rate) CM_MUST;
 /*
  * The catalog anew: what is there (a good one, or a rebuild or load that was
  * cut off), or the dump when one is given, and behind it the volumes.

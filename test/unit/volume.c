@@ -15,7 +15,7 @@
 static char		 base[] = "/tmp/cm-volume.XXXXXX";
 static char		 home[100], copy[100];
 static char		 n1[] = "n1", v1[] = "v1";
-static struct conf_copy	 copies[1] = { { .node = n1, .path = copy } };
+static struct conf_copy	 copies[1] = { { n1, copy } };
 static struct conf_node	 node = { .name = n1, .state = base };
 static struct conf_volume vol = { .name = v1, .home = n1, .path = home,
 			    .segment = 65536 };
