@@ -3,39 +3,7 @@
 # story of cm-rebuild drain.
 . "$ROOT/test/lib.sh"
 
-LAB=$ROOT/examples/lab
-export LAB_CRON=2
-command -v xinetd >/dev/null || skip "no xinetd"
-
-T=$(mktemp -d) || exit 1
-CM_HOME=$T/home		# lib.sh writes to $CM_HOME.err
-D=$T/lab
-ended() {
-	: >"$T/stop"
-	wait
-	sh "$LAB" down "$D" >/dev/null 2>&1
-	rm -rf "$T"
-}
-trap ended EXIT
-trap 'exit 1' HUP INT TERM
-
-lab() { sh "$LAB" "$@" >>"$T/lab.log" 2>&1; }
-on() { node=$1; shift; sh "$LAB" run "$D" "$node" "$@"; }
-
-# said CODE COMMAND...: exits with that; what it says goes to $T/said.
-said() {
-	code=$1
-	shift
-	got=0
-	"$@" >"$T/said" 2>&1 || got=$?
-	[ "$got" -eq "$code" ] || {
-		echo "# exit $got, not $code: $*"
-		sed 's/^/# /' "$T/said"
-		return 1
-	}
-}
-has() { grep -q "$1" "$T/said" || { sed 's/^/# /' "$T/said"; return 1; }; }
-lacks() { ! grep -q "$1" "$2" || { sed 's/^/# /' "$2"; return 1; }; }
+. "$ROOT/test/flow.sh"
 
 # --- the plan alone: no node runs
 
@@ -108,62 +76,21 @@ ok "usage" said 64 cm-rebuild -C "$T/a.xml" -n n1 drain -x
 
 # --- a cluster with mail, and mail all the time
 
-up() {
-	for try in 1 2 3 4 5; do
-		LAB_NET=127.$((($$ + try) % 200 + 20)).$((try + 130))
-		export LAB_NET
-		lab up -S 128K -s refuse "$D" 3 && return
-		lab down "$D"
-		rm -rf "$D"
-	done
-	return 1
-}
-up || skip "no lab: $(tail -1 "$T/lab.log")"
+up -S 128K -s refuse "$D" 3 || skip "no lab: $(tail -1 "$T/lab.log")"
 
-# ack NODE NUMBER: stores one; the ledger gets what was acknowledged.
-ack() {
-	awk -v n="$2" 'BEGIN { print "Subject: " n "\n\nmessage " n " begins"
-	    for (i = n % 97; i > 0; i--) print n ": line " i
-	    print "message " n " ends" }' >"$T/msg.$1"
-	on "$1" sh -c 'cm-store -f a@example.net u1@example.test |
-	    cm-mirror' <"$T/msg.$1" >"$T/ack.$1" 2>>"$T/err.$1" || return
-	[ -s "$T/ack.$1" ] && sed "s/^/$2	/" "$T/ack.$1" >>"$T/ledger.$1"
-}
-
-# flow NODE FIRST: until it is to stop, messages FIRST, FIRST + 3, ...
-flow() {
-	i=$2
-	while [ ! -e "$T/stop" ] && [ ! -e "$T/stop.$1" ]; do
-		ack "$1" "$i"
-		i=$((i + 3))
-	done
-}
-
-acked() { cat "$T"/ledger.* 2>/dev/null | grep -c .; }
-
-# more NODE: until that node has acknowledged 3 more.
-more() {
-	was=$(grep -c . "$T/ledger.$1")
-	tries=600
-	while [ "$(grep -c . "$T/ledger.$1")" -lt $((was + 3)) ]; do
-		tries=$((tries - 1))
-		[ "$tries" -gt 0 ] || { tail -3 "$T/err.$1"; return 1; }
-		sleep 0.1
-	done
-}
-
+# n3 has a volume without copies, too
+lone="<volume name=\"lone\" home=\"n3\" path=\"$D/n3/disk/lone\"/>"
+sed "s,<policy,$lone\n  &," "$D/cluster.xml" >"$T/new.xml"
+bring "$T/new.xml"
 for n in n1 n2 n3; do
-	: >"$T/ledger.$n"
-	flow "$n" "${n#n}" &
+	begin "$n"
 done
 ok "mail flows on n1" more n1
 ok "and n3" more n3
 
-# bring FILE: to all nodes, here one file.
-bring() { cp "$1" "$D/cluster.xml.new" && mv "$D/cluster.xml.new" \
-    "$D/cluster.xml"; }
-
 cp "$D/cluster.xml" "$T/old.xml"
+# what the late writers have read: lone takes mail until it moves, too
+sed -i 's/name="lone"/& closed="yes"/' "$T/old.xml"
 # a writer that has read the old file, and one that has the volume open
 mkfifo "$T/late" "$T/many"
 on n3 sh -c 'cm-store -C "$1" -f a@example.net u1@example.test' sh \
@@ -179,7 +106,7 @@ exec 9>"$T/many"
 printf 'From a@example.net Thu Jan  1 00:00:00 2026\nSubject: m\n\nfirst\n\n' >&9
 printf 'From a@example.net Thu Jan  1 00:00:00 2026\nSubject: m\n\n' >&9
 
-sed 's/<node name="n3"/& drain="yes"/' "$T/old.xml" >"$T/new.xml"
+sed 's/<node name="n3"/& drain="yes"/' "$D/cluster.xml" >"$T/new.xml"
 bring "$T/new.xml"
 ok "n3 drains: it is at home there still" said 75 on n1 cm-rebuild drain n3
 ok "and it is said what is next" has "volume v3: .*cm-rebuild drain -p n3"
@@ -190,6 +117,10 @@ ok "and on n1" more n1
 
 on n1 cm-rebuild drain -p n3 >"$T/new.xml"
 ok "the plan moves v3" grep -q 'name="v3" home="n1"' "$T/new.xml"
+bring "$T/new.xml"
+ok "and lone when it is run again" sh -c '"$@" >"$0"' "$T/new.xml" \
+    sh "$LAB" run "$D" n1 cm-rebuild drain -p n3
+ok "which has a copy by then" grep -q 'name="lone" home="n[12]"' "$T/new.xml"
 bring "$T/new.xml"
 ok "until it is promoted it takes nothing" said 75 on n1 cm-rebuild copy v3 n2
 more n1
@@ -218,7 +149,8 @@ while command -v strace >/dev/null && strace -o /dev/null true 2>/dev/null; do
 	kills=$((kills + 1))
 	at=$((at + 1))
 	if [ "$at" -eq 7 ]; then
-		ok "killed: it takes nothing" said 75 on n1 cm-mirror -a
+		ok "killed: it takes nothing" \
+		    said 75 on n1 cm-rebuild copy v3 n2
 		ok "nor does the old home" said 75 on n3 cm-store \
 		    -C "$T/old.xml" -f a@example.net u1@example.test </dev/null
 	fi
@@ -278,27 +210,24 @@ wait
 
 # --- every message is there, once, the same
 
-# each node brings what is at home there
-on n2 cm-catalog sync
-on n1 cm-catalog sync
-on n1 cm-catalog list u1@example.test >"$T/list"
-cat "$T"/ledger.* >"$T/ledger"
-echo "# $(grep -c . "$T/ledger") messages were acknowledged," \
-    "$(grep -c . "$T/ledger.n3") of them on n3"
-cut -f2 "$T/ledger" | sort >"$T/ids"
-is "each was listed once" "$(cut -f2 "$T/list" | sort | uniq -d)" ""
-is "all that was acknowledged" \
-    "$(cut -f2 "$T/list" | sort | comm -13 - "$T/ids")" ""
-cut -f1 "$T/ledger" | sort -n | awk '{ print "message " $1 " begins"
-    for (i = $1 % 97; i > 0; i--) print $1 ": line " i
-    print "message " $1 " ends" }' >"$T/want"
-sort -n "$T/ledger" | cut -f2- >"$T/receipts"
-for n in n1 n2; do
-	on "$n" cm-fetch <"$T/receipts" 2>"$T/err" |
-	    grep -E '^message |: line ' | tr -d '\r' >"$T/got"
-	ok "and is fetched on $n as it was" cmp "$T/want" "$T/got"
-	ok "without a word" [ ! -s "$T/err" ]
-	ok "nothing is wrong on $n" said 0 on "$n" cm-rebuild check
-done
-ok "the catalog agrees" said 0 on n1 cm-catalog check
+all_there n1 n2
+
+# --- folders from before roles were written down
+
+sed -i /^role/d "$D/n1/disk/v1/volume" "$D/n2/disk/v1/volume"
+# all of its volumes have their turn
+for i in 1 2 3 4; do
+	on n1 cm-store -f a@example.net u1@example.test </dev/null
+done >"$T/ack" 2>"$T/said"
+ok "a home without a role takes mail" grep -q '	v1:' "$T/ack"
+ok "its copy gets a role" said 0 on n1 cm-mirror -a
+is "that of a copy" "$(grep ^role "$D/n2/disk/v1/volume")" "role copy"
+lab kill "$D" n1
+lab start "$D" n1
+rm "$D/n1/disk/v1/control"
+ok "without its control file it may be a copy" said 75 on n1 cm-mirror -a
+ok "it is said" has "cm-rebuild volume v1"
+ok "and made a home" said 0 on n1 cm-rebuild volume v1
+is "that says so" "$(grep ^role "$D/n1/disk/v1/volume")" "role home n1"
+ok "nothing is wrong" said 0 on n1 cm-rebuild check
 done_testing

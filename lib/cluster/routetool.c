@@ -190,11 +190,10 @@ show_nodes(const struct conf *c, struct buf *rows)
 	for (size_t i = 0; i < c->nnodes; i++) {
 		const struct conf_node *n = &c->nodes[i];
 
-		buf_addf(rows, "%s\t%s\t%s%s\n", n->name,
+		buf_addf(rows, "%s\t%s\t%s%s%s\n", n->name,
 		    n->address != NULL ? n->address : "-", n->state,
-		    n == c->node ? "\tthis node" : "");
-		if (n->drain)
-			buf_addf(rows, "\tis drained\n");
+		    n == c->node ? "\tthis node" : "",
+		    n->drain ? "\tdrained" : "");
 	}
 }
 
