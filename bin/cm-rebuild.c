@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/str.h"
+#include "cluster/drain.h"
 #include "cluster/rebuild.h"
 #include "cluster/tool.h"
 
@@ -17,6 +18,7 @@ usage(void)
 	    "node | folder\n"
 	    "       cm-rebuild [-C file] [-n node] [-b rate] volume volume\n"
 	    "       cm-rebuild [-C file] [-n node] [-b rate] node [node]\n"
+	    "       cm-rebuild [-C file] [-n node] [-b rate] drain [-p] node\n"
 	    "       cm-rebuild [-C file] [-n node] catalog [-f] [dump]\n"
 	    "       cm-rebuild [-C file] [-n node] [-b rate] check [-r]\n",
 	    stderr);
@@ -40,7 +42,16 @@ run_node(struct tool *t, const char *node, uint64_t rate)
 	if (node != NULL && strcmp(node, t->conf->self) != 0)
 		return log_fail(&t->log, CM_EAWAY, "this is node %s: run it "
 		    "on %s", t->conf->self, node);
-	return rebuild_node(&t->log, t->conf, rate);
+	return rebuild_node(&t->log, t->conf, NULL, rate);
+}
+
+static int
+run_drain(struct tool *t, const char *node, bool plan, uint64_t rate)
+{
+	if (conf_node(t->conf, node, strlen(node)) == NULL)
+		return log_fail(&t->log, CM_ENOINPUT, "node %s", node);
+	return plan ? drain_plan(&t->log, t->conf, node, STDOUT_FILENO) :
+	    drain_work(&t->log, t->conf, node, rate, STDOUT_FILENO);
 }
 
 static int
@@ -62,6 +73,11 @@ run(struct tool *t, int argc, char **argv, uint64_t rate)
 	}
 	if (strcmp(argv[0], "node") == 0 && argc <= 2)
 		return run_node(t, argc == 2 ? argv[1] : NULL, rate);
+	if (strcmp(argv[0], "drain") == 0) {
+		flag = argc > 1 && strcmp(argv[1], "-p") == 0;
+		return argc != 2 + flag || argv[1 + flag][0] == '-' ?
+		    CM_EUSAGE : run_drain(t, argv[1 + flag], flag, rate);
+	}
 	if (strcmp(argv[0], "catalog") == 0) {
 		flag = argc > 1 && strcmp(argv[1], "-f") == 0;
 		if (argc > 2 + flag)

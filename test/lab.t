@@ -75,6 +75,12 @@ ok "but its certificate stays" test -s "$dir/n2/tls/node.pem"
 ok "start" lab start "$dir" n2
 is "it runs again" "$(state n2)" up
 
+ok "add" lab add "$dir"
+is "one more node runs" "$(state n3)" up
+is "and the others know it" "$(lab run "$dir" n1 cm-route show |
+    grep -c '^  n3 ')" 1
+exits "it has a number of its own" 66 lab kill "$dir" n4
+
 ok "down" lab down "$dir"
 is "leaves no process" "$(of_node)" ""
 ok "up starts all again" lab up "$dir"

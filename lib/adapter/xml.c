@@ -1,5 +1,7 @@
 #include "adapter/xml.h"
 
+#include <stdbool.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -253,4 +255,130 @@ int
 xml_line(const struct xml_elem *e)
 {
 	return (int)xmlGetLineNo(node_of(e));
+}
+
+/* Whoever has the document may change what is in it. */
+static xmlNode *
+edit(struct xml *x, const struct xml_elem *e)
+{
+	(void)x;
+	return (void *)(uintptr_t)e;
+}
+
+int
+xml_set(struct xml *x, const struct xml_elem *e, const char *name,
+    const char *value)
+{
+	return xmlSetProp(edit(x, e), (const xmlChar *)name,
+	    (const xmlChar *)value) == NULL ? CM_ENOMEM : 0;
+}
+
+void
+xml_unset(struct xml *x, const struct xml_elem *e, const char *name)
+{
+	(void)xmlUnsetProp(edit(x, e), (const xmlChar *)name);
+}
+
+static bool
+is_blank(const xmlNode *n)
+{
+	return n != NULL && n->type == XML_TEXT_NODE && xmlIsBlankNode(n);
+}
+
+/* The line break and the blanks before an element; "\n" when on its line. */
+static const char *
+indent_of(const xmlNode *n)
+{
+	const char	*s, *nl;
+
+	if (!is_blank(n->prev))
+		return "\n";
+	s = (const char *)n->prev->content;
+	return (nl = strrchr(s, '\n')) != NULL ? nl : "\n";
+}
+
+static int
+add_text(xmlNode *in, const char *a, const char *b)
+{
+	xmlNode	*t;
+
+	if ((t = xmlNewText((const xmlChar *)a)) == NULL)
+		return CM_ENOMEM;
+	xmlNodeAddContent(t, (const xmlChar *)b);
+	if (xmlAddChild(in, t) != NULL)
+		return 0;
+	xmlFreeNode(t);
+	return CM_ENOMEM;
+}
+
+static const xmlNode *
+last_element(const xmlNode *in)
+{
+	const xmlNode	*n = in->last;
+
+	while (n != NULL && n->type != XML_ELEMENT_NODE)
+		n = n->prev;
+	return n;
+}
+
+int
+xml_add(struct xml *x, const struct xml_elem *parent, const char *name,
+    const struct xml_elem **out)
+{
+	xmlNode		*in = edit(x, parent), *n, *end = NULL;
+	const xmlNode	*last = last_element(in);
+	char		 blanks[256];
+	int		 rc;
+
+	*out = NULL;
+	if (str_copy(blanks, sizeof(blanks), indent_of(last != NULL ? last :
+	    in)) != 0)
+		blanks[0] = '\0';
+	/* the blanks before the end tag stay there */
+	if (is_blank(in->last)) {
+		end = in->last;
+		xmlUnlinkNode(end);
+	}
+	if ((rc = add_text(in, blanks, last != NULL ? "" : "  ")) == 0 &&
+	    (n = xmlNewChild(in, NULL, (const xmlChar *)name, NULL)) != NULL)
+		*out = (const void *)n;
+	if (end != NULL)
+		xmlAddChild(in, end);
+	else if (rc == 0)
+		rc = add_text(in, indent_of(in), "");
+	return *out == NULL ? CM_ENOMEM : rc;
+}
+
+void
+xml_remove(struct xml *x, const struct xml_elem *e)
+{
+	xmlNode	*n = edit(x, e), *before = n->prev;
+
+	if (is_blank(before)) {
+		xmlUnlinkNode(before);
+		xmlFreeNode(before);
+	}
+	xmlUnlinkNode(n);
+	xmlFreeNode(n);
+}
+
+int
+xml_text(const struct log *log, const struct xml *x, char **text, size_t *len)
+{
+	xmlChar	*p = NULL;
+	int	 n = 0;
+
+	xmlDocDumpMemory(x->doc, &p, &n);
+	if (p == NULL)
+		return log_fail(log, CM_ENOMEM, "%s", x->path);
+	*text = (char *)p;
+	*len = (size_t)n;
+	return 0;
+}
+
+void
+xml_text_free(char *text)
+{
+	if (text != NULL)
+		xmlFree(text);
 }

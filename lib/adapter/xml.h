@@ -45,4 +45,21 @@ const char *xml_attr(const struct xml_elem *, const char *name);
 /* The line where its start tag ends. */
 int	 xml_line(const struct xml_elem *);
 
+/*
+ * Changing a document; elements are those of it.  Strings are copied, and
+ * what was got of the attribute before is gone.  CM_ENOMEM.
+ */
+int	 xml_set(struct xml *, const struct xml_elem *, const char *name,
+	    const char *value) CM_MUST;
+void	 xml_unset(struct xml *, const struct xml_elem *, const char *name);
+/* A new last element in another one, on a line of its own. */
+int	 xml_add(struct xml *, const struct xml_elem *in, const char *name,
+	    const struct xml_elem **out) CM_MUST;
+/* Takes an element out, with all that is in it, and its line. */
+void	 xml_remove(struct xml *, const struct xml_elem *);
+/* The document as text, for the caller to xml_text_free. */
+int	 xml_text(const struct log *, const struct xml *, char **text,
+	    size_t *len) CM_MUST;
+void	 xml_text_free(char *);
+
 #endif

@@ -322,6 +322,30 @@ conf_has_catalog(const struct conf *c)
 }
 
 bool
+conf_drains(const struct conf *c, const char *node)
+{
+	const struct conf_node *n = conf_node(c, node, strlen(node));
+
+	return n != NULL && n->drain;
+}
+
+bool
+conf_is_on(const struct conf_volume *v, const char *node)
+{
+	bool	 on = node == NULL || strcmp(v->home, node) == 0;
+
+	for (size_t i = 0; i < v->ncopies && !on; i++)
+		on = strcmp(v->copies[i].node, node) == 0;
+	return on;
+}
+
+bool
+conf_takes_mail(const struct conf *c, const struct conf_volume *v)
+{
+	return !v->closed && !conf_drains(c, v->home);
+}
+
+bool
 conf_is_home(const struct conf *c, const struct conf_volume *v)
 {
 	return strcmp(v->home, c->self) == 0;

@@ -31,6 +31,7 @@ struct conf_node {
 	char	*state;			/* folder: catalog/ run/ spool/ */
 	char	*tls;			/* folder: ca.pem node.pem node.key */
 	unsigned port;			/* of its cm-stored */
+	bool	 drain;			/* it is to leave the cluster */
 };
 
 struct conf_copy {
@@ -44,6 +45,7 @@ struct conf_volume {
 	char		*path;		/* folder at the home, absolute */
 	uint64_t	 segment;	/* largest segment, bytes */
 	bool		 closed;	/* takes no new messages */
+	unsigned	 places;	/* see drain.h; 0: not said */
 	struct conf_copy *copies;
 	size_t		 ncopies;
 };
@@ -107,6 +109,11 @@ bool	 conf_has_catalog(const struct conf *);
  * before it counts; no more than there are.
  */
 unsigned conf_copies_wanted(const struct conf *, const struct conf_volume *);
+/* Does the volume take new messages, at its home? */
+bool	 conf_takes_mail(const struct conf *, const struct conf_volume *);
+/* Has the volume its home or a copy on that node?  NULL: on any. */
+bool	 conf_is_on(const struct conf_volume *, const char *node);
+bool	 conf_drains(const struct conf *, const char *node);
 /* Does this node append to the volume? */
 bool	 conf_is_home(const struct conf *, const struct conf_volume *);
 

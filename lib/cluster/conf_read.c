@@ -250,14 +250,16 @@ read_node(struct conf_reader *r, const struct xml_elem *e,
 {
 	const char	*s = xml_attr(e, "address");
 	char		 tls[CONF_PATH_MAX + 5];
-	int		 rc;
+	int		 drain = 0, rc;
 
 	if ((rc = read_name(r, e, "name", &n->name)) != 0 ||
 	    (rc = read_path(r, e, "state", STATE_DEFAULT, &n->state)) != 0 ||
 	    (rc = str_fmt(tls, sizeof(tls), "%s/tls", n->state)) != 0 ||
 	    (rc = read_path(r, e, "tls", tls, &n->tls)) != 0 ||
-	    (rc = read_port(r, e, &n->port)) != 0)
+	    (rc = read_port(r, e, &n->port)) != 0 ||
+	    (rc = read_word(r, e, "drain", yes_no, &drain)) != 0)
 		return rc;
+	n->drain = drain == 1;
 	/* Volumes may lie beside these in the state folder, not in them. */
 	add_folder(r, n->name, n->state, "/catalog", xml_line(e));
 	add_folder(r, n->name, n->state, "/run", xml_line(e));
@@ -290,6 +292,7 @@ read_volume(struct conf_reader *r, const struct xml_elem *e,
 {
 	struct conf_copy *c;
 	size_t		 n = count(e, "copy");
+	uint64_t	 places = 0;
 	int		 closed = 0, rc;
 
 	v->segment = CONF_SEGMENT_MAX;
@@ -298,9 +301,12 @@ read_volume(struct conf_reader *r, const struct xml_elem *e,
 	    (rc = read_path(r, e, "path", NULL, &v->path)) != 0 ||
 	    (rc = read_size(r, e, "segment", CONF_SEGMENT_MIN,
 	    CONF_SEGMENT_MAX, &v->segment)) != 0 ||
-	    (rc = read_word(r, e, "closed", yes_no, &closed)) != 0)
+	    (rc = read_word(r, e, "closed", yes_no, &closed)) != 0 ||
+	    (rc = read_size(r, e, "places", 1, CONF_COPIES_MAX + 1,
+	    &places)) != 0)
 		return rc;
 	v->closed = closed == 1;
+	v->places = (unsigned)places;
 	add_folder(r, v->home, v->path, "", xml_line(e));
 	if (n > CONF_COPIES_MAX)
 		return conf_bad(r, xml_line(e), "more than %d copies",

@@ -174,6 +174,13 @@ local_cut(struct copy *copy, uint32_t segment, uint32_t end)
 	    recover_cut(c->copy.log, c->dir, segment, size, end);
 }
 
+static int
+is_home(const struct log *log, const char *dir, const struct seg_meta *m)
+{
+	return log_fail(log, CM_EEPOCH, "%s is the home of volume %s (epoch "
+	    "%u), and no copy", dir, m->name, m->epoch);
+}
+
 /*
  * What changes a copy: alone, and only for a home that is no older than the
  * copy.  Two shippers, or one and a rebuild, may be at it.
@@ -190,6 +197,9 @@ begin_change(struct local *c, int *lock)
 	    have.epoch > c->epoch)
 		rc = log_fail(c->copy.log, CM_EEPOCH, "%s has epoch %u, the "
 		    "home only %u", c->dir, have.epoch, c->epoch);
+	/* made one since it was opened */
+	else if (rc == 0 && seg_is_home(c->dir, &have))
+		rc = is_home(c->copy.log, c->dir, &have);
 	if (rc != 0)
 		vol_unfreeze(c->dir, *lock, false);
 	return rc;
@@ -250,15 +260,56 @@ static const struct copy_ops local_ops = {
 	locked_patch, locked_cut, local_sum,
 };
 
-/* An empty folder takes the home's meta; another must fit it. */
 static int
-check_meta(const struct log *log, const char *dir, const struct seg_meta *m)
+is_newer(const struct log *log, const char *dir, const struct seg_meta *have,
+    const struct seg_meta *m)
+{
+	return log_fail(log, CM_EEPOCH, "%s has epoch %u, the home of volume "
+	    "%s only %u", dir, have->epoch, m->name, m->epoch);
+}
+
+/*
+ * The folder is a copy of this home from here on.  One that was the home loses
+ * its control file first: those who have it open find out, and are refused;
+ * as long as the file "volume" is the old one, it is recovered and goes on.
+ */
+static int
+become_copy(const struct log *log, const char *dir, const struct seg_meta *m)
 {
 	struct seg_meta	 have;
+	int		 lock, rc;
+
+	if ((rc = vol_freeze(log, dir, &lock)) != 0)
+		return rc;
+	/* somebody else may have been here */
+	if ((rc = seg_meta_read(log, dir, &have)) != 0)
+		goto out;
+	if (have.epoch > m->epoch) {
+		rc = is_newer(log, dir, &have, m);
+	} else if (!seg_is_home(dir, &have)) {
+		rc = seg_meta_write(log, dir, m);
+	} else if (have.epoch == m->epoch) {
+		rc = is_home(log, dir, &have);
+	} else {
+		vol_forget_control(dir);
+		if ((rc = seg_meta_write(log, dir, m)) == 0)
+			vol_forget_superseded(dir);
+	}
+out:
+	vol_unfreeze(dir, lock, false);
+	return rc;
+}
+
+/* An empty folder takes the home's meta; another must fit it. */
+static int
+check_meta(const struct log *log, const char *dir, const struct seg_meta *home)
+{
+	struct seg_meta	 have, copy = *home, *m = &copy;
 	uint32_t	*list;
 	size_t		 n;
 	int		 rc;
 
+	m->role = SEG_COPY;
 	rc = seg_meta_read(log, dir, &have);
 	if (rc == CM_ENOINPUT) {
 		if ((rc = file_mkdirs(log, dir, 0700)) != 0 ||
@@ -276,9 +327,9 @@ check_meta(const struct log *log, const char *dir, const struct seg_meta *m)
 		return log_fail(log, CM_ECONF, "%s is a copy of another volume"
 		    " (%s) than %s", dir, have.name, m->name);
 	if (have.epoch > m->epoch)
-		return log_fail(log, CM_EEPOCH, "%s has epoch %u, the home of "
-		    "volume %s only %u", dir, have.epoch, m->name, m->epoch);
-	return have.epoch < m->epoch ? seg_meta_write(log, dir, m) : 0;
+		return is_newer(log, dir, &have, m);
+	return have.epoch < m->epoch || have.role != SEG_COPY ?
+	    become_copy(log, dir, m) : 0;
 }
 
 int

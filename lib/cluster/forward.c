@@ -1,6 +1,5 @@
 #include "cluster/forward.h"
 
-#include <stdlib.h>
 #include <sys/random.h>
 
 #include "base/str.h"
@@ -22,10 +21,15 @@ take_answer(const struct buf *b, struct place *place, struct buf *labels)
 	return buf_add(labels, line.p, line.len);
 }
 
+/* Envelope part and message. */
+struct parcel {
+	struct span	 env, msg;
+};
+
 static int
 try_volume(const struct log *log, const struct conf *conf,
-    const struct conf_volume *cv, unsigned copies,
-    const struct reader_record *rec, struct place *place, struct buf *labels)
+    const struct conf_volume *cv, unsigned copies, const struct parcel *rec,
+    struct place *place, struct buf *labels)
 {
 	struct peer	*p;
 	struct buf	 body, out;
@@ -33,14 +37,14 @@ try_volume(const struct log *log, const struct conf *conf,
 
 	if ((rc = peer_open(log, conf, cv->home, &p)) != 0)
 		return rc;
-	buf_init(&body, rec->env_text.len + rec->msg.len + 1);
+	buf_init(&body, rec->env.len + rec->msg.len + 1);
 	buf_init(&out, 65536);
-	buf_add(&body, rec->env_text.p, rec->env_text.len);
+	buf_add(&body, rec->env.p, rec->env.len);
 	buf_add(&body, rec->msg.p, rec->msg.len);
 	if ((rc = body.err) == 0)
 		rc = peer_post(p, body.p, body.len, &out,
 		    "/v1/volume/%s?env=%zu&copies=%u", cv->name,
-		    rec->env_text.len, copies);
+		    rec->env.len, copies);
 	if (rc == 0)
 		rc = take_answer(&out, place, labels);
 	else
@@ -57,8 +61,28 @@ static bool
 is_suited(const struct conf *conf, const struct conf_volume *cv,
     unsigned copies)
 {
-	return !cv->closed && cv->ncopies + 1 >= copies &&
+	return conf_takes_mail(conf, cv) && cv->ncopies + 1 >= copies &&
 	    !conf_is_home(conf, cv);
+}
+
+static int
+try_all(const struct log *log, const struct conf *conf, unsigned copies,
+    const struct parcel *rec, struct place *place, struct buf *labels)
+{
+	size_t	 start = 0;
+	int	 rc = CM_ESHORT;
+
+	if (getrandom(&start, sizeof(start), 0) != sizeof(start))
+		start = 0;
+	for (size_t i = 0; rc != 0 && i < conf->nvolumes; i++) {
+		const struct conf_volume *cv = &conf->volumes[(start % conf->
+		    nvolumes + i) % conf->nvolumes];
+
+		if (is_suited(conf, cv, copies))
+			rc = try_volume(log, conf, cv, copies, rec, place,
+			    labels);
+	}
+	return rc == 0 ? 0 : CM_ESHORT;
 }
 
 int
@@ -66,28 +90,16 @@ forward_record(const struct log *log, const struct conf *conf,
     unsigned copies, struct place *place, struct buf *labels)
 {
 	struct reader_record	 rec;
+	struct parcel		 p;
 	struct reader		*r;
-	size_t			 start = 0;
 	int			 rc;
 
 	if ((rc = reader_open(log, conf, &r)) != 0)
 		return rc;
-	if ((rc = reader_get(r, place, NULL, &rec)) != 0)
-		goto out;
-	if (getrandom(&start, sizeof(start), 0) != sizeof(start))
-		start = 0;
-	rc = CM_ESHORT;
-	for (size_t i = 0; rc != 0 && i < conf->nvolumes; i++) {
-		const struct conf_volume *cv = &conf->volumes[(start % conf->
-		    nvolumes + i) % conf->nvolumes];
-
-		if (is_suited(conf, cv, copies))
-			rc = try_volume(log, conf, cv, copies, &rec, place,
-			    labels);
+	if ((rc = reader_get(r, place, NULL, &rec)) == 0) {
+		p = (struct parcel){ rec.env_text, rec.msg };
+		rc = try_all(log, conf, copies, &p, place, labels);
 	}
-	if (rc != 0)
-		rc = CM_ESHORT;
-out:
 	reader_close(r);
 	return rc;
 }
@@ -112,4 +124,20 @@ forward_again(const struct log *log, const struct conf *conf,
 	vol_close(v);
 	reader_close(r);
 	return rc;
+}
+
+int
+forward_new(const struct log *log, const struct conf *conf, struct span env,
+    struct span msg, struct place *place, struct buf *labels)
+{
+	struct parcel	 p = { env, msg };
+	int		 rc;
+
+	rc = try_all(log, conf, conf->copies, &p, place, labels);
+	/* with fewer, as at a home of its own; the id stays the same */
+	if (rc != 0 && conf->on_short == CONF_DEGRADE && conf->copies > 1)
+		rc = try_all(log, conf, 1, &p, place, labels);
+	return rc == 0 ? 0 : log_fail(log, CM_EAGAIN, "no volume of another "
+	    "node takes what node %s, which is drained, should store",
+	    conf->self);
 }

@@ -8,6 +8,7 @@
 
 #include "base/buf.h"
 #include "base/log.h"
+#include "base/str.h"
 #include "cluster/conf.h"
 #include "format/place.h"
 
@@ -25,5 +26,14 @@ int	 forward_record(const struct log *, const struct conf *,
  */
 int	 forward_again(const struct log *, const struct conf *,
 	    const struct conf_volume *, struct place *place) CM_MUST;
+
+/*
+ * The same for a record that is in no volume yet, at a node that is drained:
+ * with fewer copies than the policy wants when it says degrade.  CM_EAGAIN,
+ * with a line, when no node took it; one may have it all the same, under its
+ * id.
+ */
+int	 forward_new(const struct log *, const struct conf *, struct span env,
+	    struct span msg, struct place *place, struct buf *labels) CM_MUST;
 
 #endif

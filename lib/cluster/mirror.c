@@ -225,6 +225,22 @@ store_again(struct filter *f, struct item *it)
 	f->refused++;
 }
 
+/*
+ * A node that is drained has it stored, and mirrored, on another one: does the
+ * receipt itself name enough places?
+ */
+static bool
+is_reached(const struct mirror *m, const struct receipt *r)
+{
+	struct span	 rest = r->copies, f;
+	unsigned	 n = 0;
+
+	while (str_field(&rest, ',', &f))
+		n += f.len > 0;
+	return m->conf->node->drain && (n >= m->copies ||
+	    (n > 0 && m->conf->on_short == CONF_DEGRADE));
+}
+
 /* Whatever the policy: what its home lacks is not passed on. */
 static void
 look_at_home(struct filter *f, struct item *it)
@@ -233,7 +249,11 @@ look_at_home(struct filter *f, struct item *it)
 	const struct place	*p = &it->r.place;
 	uint32_t		 size;
 
-	if (!conf_is_home(f->m->conf, cv)) {
+	if (!conf_is_home(f->m->conf, cv) && is_reached(f->m, &it->r)) {
+		it->enough = true;
+		it->copies = strndup(it->r.copies.p, it->r.copies.len);
+		it->absent = it->copies == NULL;
+	} else if (!conf_is_home(f->m->conf, cv)) {
 		it->absent = true;
 		log_fail(f->m->log, CM_EAWAY, "%s: the home of volume %s is "
 		    "%s", it->r.id, cv->name, cv->home);
@@ -272,7 +292,8 @@ was_taken_back(struct filter *f, struct item *it)
 {
 	bool	 yes;
 
-	if (it->absent || (is_cancelled(f, it, &yes) == 0 && !yes))
+	if (it->absent || !conf_is_home(f->m->conf, it->to->cv) ||
+	    (is_cancelled(f, it, &yes) == 0 && !yes))
 		return false;
 	log_fail(f->m->log, CM_ESHORT, "%s was taken back meanwhile",
 	    it->r.id);

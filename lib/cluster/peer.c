@@ -177,7 +177,7 @@ add_segment(struct peer_volume *v, size_t *cap, uint64_t segment,
 	return 0;
 }
 
-/* "name V", "salt HEX", "epoch N", "seg SEGMENT END". */
+/* "name V", "salt HEX", "epoch N", "role R", "seg SEGMENT END". */
 static int
 take_line(struct peer_volume *v, size_t *cap, struct span l)
 {
@@ -197,6 +197,8 @@ take_line(struct peer_volume *v, size_t *cap, struct span l)
 		if (str_u64(l.p, l.len, UINT32_MAX, &a) != 0)
 			return CM_EPROTO;
 		v->meta.epoch = (uint32_t)a;
+	} else if (span_is(key, "role")) {
+		return seg_role_parse(&v->meta, l);
 	} else if (span_is(key, "seg")) {
 		if (!str_field(&l, ' ', &f) || l.p == NULL ||
 		    str_u64(f.p, f.len, PLACE_SEGMENT_MAX, &a) != 0 ||

@@ -19,6 +19,7 @@
 #include "cluster/copy.h"
 #include "cluster/peer.h"
 #include "cluster/reconcile.h"
+#include "cluster/recover.h"
 #include "cluster/volume.h"
 
 #define MS_2020	1577836800000	/* 2020-01-01 UTC */
@@ -157,6 +158,61 @@ fill_home(const struct log *log, const struct conf *conf,
 			last = rc;
 	}
 	return any ? 0 : last;
+}
+
+/*
+ * From here on no older home is taken anything from, wherever it is: all
+ * copies, the folder of the old home among them, are of the new epoch.
+ */
+static int
+claim_all(const struct log *log, const struct conf *conf,
+    const struct conf_volume *cv, const struct seg_meta *m)
+{
+	struct copy	*c;
+	int		 rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < cv->ncopies; i++) {
+		if (is_local(conf, cv, i) &&
+		    !file_exists(cv->copies[i].path))
+			continue;
+		if ((rc = copy_open(log, conf, cv, i, m, &c)) == 0) {
+			rc = copy_claim(c);
+			copy_close(c);
+		}
+		if (rc != 0)
+			log_fail(log, rc, "volume %s: the copy in %s on node "
+			    "%s is not had for the new home", cv->name,
+			    cv->copies[i].path, cv->copies[i].node);
+	}
+	return rc;
+}
+
+/*
+ * A copy's folder becomes the home.  What an older home took until it was
+ * claimed is in its folder, and each of the copies may be the only one that
+ * has it: unlike a home that is lost, none of them can be done without.
+ */
+static int
+fill_promoted(const struct log *log, const struct conf *conf,
+    const struct conf_volume *cv, const struct said *s,
+    struct seg_meta *m, struct reconcile *r)
+{
+	int	 rc;
+
+	if (s->away)
+		return log_fail(log, CM_EAWAY, "volume %s: %s does not become "
+		    "its home while a copy that may have more cannot be asked "
+		    "(take it out of cluster.xml if it is gone for good)",
+		    cv->name, cv->path);
+	m->epoch = (m->epoch > s->meta.epoch ? m->epoch : s->meta.epoch) + 1;
+	if ((rc = claim_all(log, conf, cv, m)) != 0 ||
+	    (rc = recover_seal(log, cv, m)) != 0)
+		return rc;
+	for (size_t i = 0; rc == 0 && i < cv->ncopies; i++)
+		if (!is_local(conf, cv, i) ||
+		    file_exists(cv->copies[i].path))
+			rc = fill_from(log, conf, cv, i, m, r);
+	return rc;
 }
 
 /* The highest segment in the folder that has bytes; 0 for none. */
@@ -316,6 +372,22 @@ fill_running(const struct log *log, const struct conf *conf,
 	return rc;
 }
 
+/* Last: only a whole home has the file that makes it one. */
+static int
+make_home(const struct log *log, const struct conf *conf,
+    const struct conf_volume *cv, const struct said *s, struct seg_meta *m)
+{
+	int	 rc;
+
+	if ((rc = skip_ahead(log, conf, cv, m->epoch, s->last)) != 0)
+		return rc;
+	m->role = SEG_HOME;
+	if ((rc = str_copy(m->node, sizeof(m->node), conf->self)) != 0)
+		return log_fail(log, rc, "node %s", conf->self);
+	vol_forget_superseded(cv->path);
+	return seg_meta_write(log, cv->path, m);
+}
+
 /* While nobody appends; all of its segments count as sealed. */
 static int
 fill_frozen(const struct log *log, const struct conf *conf,
@@ -323,23 +395,27 @@ fill_frozen(const struct log *log, const struct conf *conf,
     bool *made)
 {
 	struct seg_meta	 m;
+	bool		 promoted;
 	int		 lock, rc;
 
 	if ((rc = file_mkdirs(log, cv->path, 0700)) != 0 ||
 	    (rc = vol_freeze(log, cv->path, &lock)) != 0)
 		return rc;
+	rc = seg_meta_read(log, cv->path, &m);
+	promoted = rc == 0 && recover_is_ours(NULL, conf, cv, &m) != 0;
 	/* killed from here on, the next opener scans what is there */
 	vol_forget_control(cv->path);
-	rc = seg_meta_read(log, cv->path, &m);
 	if (rc == CM_ENOINPUT && (rc = meta_of_copies(log, cv, s, &m)) == 0)
 		*made = true;
 	if (rc == 0)
-		rc = fill_home(log, conf, cv, &m, r);
+		rc = promoted ? fill_promoted(log, conf, cv, s, &m, r) :
+		    fill_home(log, conf, cv, &m, r);
+	*made |= promoted;
 	if (rc == 0 && *made)
-		rc = skip_ahead(log, conf, cv, m.epoch, s->last);
-	/* last: only a whole home has the file that makes it one */
-	if (rc == 0 && *made)
-		rc = seg_meta_write(log, cv->path, &m);
+		rc = make_home(log, conf, cv, s, &m);
+	if (rc == 0 && promoted)
+		log_info(log, "volume %s: what was a copy in %s is its home, "
+		    "with epoch %u", cv->name, cv->path, m.epoch);
 	vol_unfreeze(cv->path, lock, *made || r->pulled > 0);
 	return rc;
 }
@@ -353,7 +429,7 @@ rebuild_volume(const struct log *log, const struct conf *conf,
 	struct reconcile r = { .progress = &progress, .pace = &pace };
 	struct said	 s;
 	struct seg_meta	 m;
-	bool		 made = false;
+	bool		 made = false, ours;
 	int		 rc, have;
 
 	if (!conf_is_home(conf, cv))
@@ -367,7 +443,10 @@ rebuild_volume(const struct log *log, const struct conf *conf,
 	if (have == 0 && strcmp(m.name, cv->name) != 0)
 		return log_fail(log, CM_ECONF, "volume %s: %s holds volume %s",
 		    cv->name, cv->path, m.name);
-	if (have == 0 && s.meta.epoch > m.epoch) {
+	ours = have == 0 && recover_is_ours(NULL, conf, cv, &m) == 0;
+	/* a copy that missed an epoch is a copy all the same */
+	if (have == 0 && s.meta.epoch > m.epoch &&
+	    (ours || m.role == SEG_HOME)) {
 		/* nothing is moved before all can be had */
 		if (s.away)
 			return meta_of_copies(log, cv, &s, &m);
@@ -378,7 +457,7 @@ rebuild_volume(const struct log *log, const struct conf *conf,
 	}
 	pace_init(&pace, rate);
 	progress_start(&progress, "fetching", have == 0 ? 0 : s.bytes, true);
-	rc = have == 0 && is_up(cv) ? fill_running(log, conf, cv, &r) :
+	rc = have == 0 && ours && is_up(cv) ? fill_running(log, conf, cv, &r) :
 	    CM_ESTALE;
 	if (rc == CM_ESTALE || rc == CM_ECORRUPT)
 		rc = fill_frozen(log, conf, cv, &s, &r, &made);

@@ -29,9 +29,11 @@ int	 rebuild_place(const struct log *, const struct conf *,
  * segments, lost ends, or all of it.  A home made anew gets a higher epoch, and
  * goes on at least REBUILD_SKIP segments behind what its copies have: nobody
  * may begin a segment that the lost home had begun.  One that is older than
- * its copies is first set aside as PATH.superseded-EPOCH.  CM_EAWAY when it
- * has to be made anew and a copy cannot be asked; CM_ENOINPUT when there is
- * none.
+ * its copies is first set aside as PATH.superseded-EPOCH.  Where the folder
+ * is a copy's it becomes the home where it lies: all copies are claimed, and
+ * have given what they have more, before it takes anything.  CM_EAWAY when it
+ * has to be made anew, or of a copy, and a copy cannot be asked; CM_ENOINPUT
+ * when there is none.
  */
 #define REBUILD_SKIP	1000
 int	 rebuild_volume(const struct log *, const struct conf *,
@@ -39,10 +41,11 @@ int	 rebuild_volume(const struct log *, const struct conf *,
 /*
  * All that this node should have: its volumes from their copies, the copies it
  * keeps from their homes.  What fails is told of, and the rest goes on; the
- * last failure is returned.  A volume that is nowhere is made.
+ * last failure is returned.  A volume that is nowhere is made.  with: only the
+ * volumes that have a place on that node, too; NULL: all.
  */
-int	 rebuild_node(const struct log *, const struct conf *, uint64_t rate)
-	    CM_MUST;
+int	 rebuild_node(const struct log *, const struct conf *,
+	    const char *with, uint64_t rate) CM_MUST;
 /*
  * The catalog anew: what is there (a good one, or a rebuild or load that was
  * cut off), or the dump when one is given, and behind it the volumes.

@@ -80,15 +80,18 @@ copies(struct node *n, const struct conf_volume *cv)
 }
 
 int
-rebuild_node(const struct log *log, const struct conf *conf, uint64_t rate)
+rebuild_node(const struct log *log, const struct conf *conf, const char *with,
+    uint64_t rate)
 {
 	struct node	 n = { .log = log, .conf = conf, .rate = rate };
+	const struct conf_volume *v = conf->volumes;
 
 	/* first what mail can be stored in again */
 	for (size_t i = 0; i < conf->nvolumes; i++)
-		if (conf_is_home(conf, &conf->volumes[i]))
-			note(&n, home(&n, &conf->volumes[i]));
+		if (conf_is_home(conf, &v[i]) && conf_is_on(&v[i], with))
+			note(&n, home(&n, &v[i]));
 	for (size_t i = 0; i < conf->nvolumes; i++)
-		copies(&n, &conf->volumes[i]);
+		if (conf_is_on(&v[i], with))
+			copies(&n, &v[i]);
 	return n.last;
 }

@@ -100,6 +100,26 @@ no_copy_has_it(const struct log *log, const struct conf *conf,
 	return 0;
 }
 
+int
+recover_is_ours(const struct log *log, const struct conf *conf,
+    const struct conf_volume *cv, const struct seg_meta *m)
+{
+	/* the embedded default has one node, whatever -n calls it */
+	if (conf->file == NULL)
+		return 0;
+	if (m->role == SEG_HOME && strcmp(m->node, conf->self) == 0)
+		return 0;
+	/* without copies it can be nothing else */
+	if (m->role == SEG_UNSAID &&
+	    (cv->ncopies == 0 || seg_is_home(cv->path, m)))
+		return 0;
+	return log_fail(log, CM_EEPOCH, "volume %s: %s on node %s is %s%s, "
+	    "and takes no mail (cm-rebuild volume %s makes it the home, unless"
+	    " cluster.xml is an old one)", cv->name, cv->path, conf->self,
+	    m->role == SEG_HOME ? "the home of node " : "a copy",
+	    m->role == SEG_HOME ? m->node : "", cv->name);
+}
+
 /* A home older than a copy is one that was moved away and came back. */
 static int
 is_newer(const struct log *log, const struct conf_volume *cv, size_t i,
@@ -154,10 +174,10 @@ is_newest_anywhere(const struct log *log, const struct conf *conf,
 }
 
 static int
-make_meta(const struct log *log, const struct conf_volume *cv,
-    const struct seg_meta *empty)
+make_meta(const struct log *log, const struct conf *conf,
+    const struct conf_volume *cv, const struct seg_meta *empty)
 {
-	struct seg_meta	 m = { .epoch = empty->epoch + 1 };
+	struct seg_meta	 m = { .epoch = empty->epoch + 1, .role = SEG_HOME };
 	uint32_t	*list;
 	size_t		 n;
 	int		 rc;
@@ -174,7 +194,8 @@ make_meta(const struct log *log, const struct conf_volume *cv,
 		m.salt = empty->salt;
 	else if (getrandom(&m.salt, sizeof(m.salt), 0) != sizeof(m.salt))
 		return log_errno(log, "getrandom");
-	if ((rc = str_copy(m.name, sizeof(m.name), cv->name)) != 0)
+	if ((rc = str_copy(m.name, sizeof(m.name), cv->name)) != 0 ||
+	    (rc = str_copy(m.node, sizeof(m.node), conf->self)) != 0)
 		return rc;
 	return seg_meta_write(log, cv->path, &m);
 }
@@ -191,7 +212,7 @@ recover_make(const struct log *log, const struct conf *conf,
 	if (rc == 0 && strcmp(m.name, cv->name) != 0)
 		return log_fail(log, CM_ECONF, "volume %s: %s holds volume %s",
 		    cv->name, cv->path, m.name);
-	if (rc == 0)
+	if (rc == 0 && (rc = recover_is_ours(log, conf, cv, &m)) == 0)
 		return is_newest(log, conf, cv, &m);
 	if (rc != CM_ENOINPUT)
 		return rc;
@@ -205,7 +226,7 @@ recover_make(const struct log *log, const struct conf *conf,
 	if ((rc = lock_file(fd, LOCK_EX, WAIT_MS)) != 0)
 		log_fail(log, rc, "%s", path);
 	else if ((rc = seg_meta_read(log, cv->path, &m)) == CM_ENOINPUT)
-		rc = make_meta(log, cv, &empty);
+		rc = make_meta(log, conf, cv, &empty);
 	close(fd);
 	return rc;
 }
@@ -315,25 +336,24 @@ begin_segment(const struct log *log, const char *dir, uint32_t segment)
 	return control_make(log, dir, (uint64_t)segment << 32);
 }
 
-/*
- * Cuts the last segment that has bytes: behind it there may be one that was
- * made when its maker died.
- */
-static int
-seal(const struct log *log, const struct conf_volume *cv,
-    const struct seg_meta *m, const uint32_t *list, size_t n)
+/* Behind the last one with bytes there may be one whose maker died. */
+int
+recover_seal(const struct log *log, const struct conf_volume *cv,
+    const struct seg_meta *m)
 {
-	uint32_t	 size = 0, at = 0;
+	uint32_t	*list, size = 0, at = 0;
+	size_t		 n;
 	int		 rc;
 
-	for (size_t i = n; i > 0 && size == 0; i--) {
-		if ((rc = seg_size(log, cv->path, list[i - 1], &size)) != 0 ||
-		    (rc = recover_end(log, cv->path, list[i - 1], m->salt,
-		    size, &at)) != 0 || (rc = recover_cut(log, cv->path,
-		    list[i - 1], size, at)) != 0)
-			return rc;
-	}
-	return 0;
+	if ((rc = seg_list(log, cv->path, &list, &n)) != 0)
+		return rc;
+	for (; rc == 0 && n > 0 && size == 0; n--)
+		if ((rc = seg_size(log, cv->path, list[n - 1], &size)) == 0 &&
+		    (rc = recover_end(log, cv->path, list[n - 1], m->salt,
+		    size, &at)) == 0)
+			rc = recover_cut(log, cv->path, list[n - 1], size, at);
+	free(list);
+	return rc;
 }
 
 static int
@@ -351,9 +371,8 @@ recover(const struct log *log, const struct conf *conf,
 	if ((rc = seg_list(log, cv->path, &list, &n)) != 0)
 		return rc;
 	last = n > 0 ? list[n - 1] : 0;
-	rc = seal(log, cv, &m, list, n);
 	free(list);
-	if (rc != 0)
+	if ((rc = recover_seal(log, cv, &m)) != 0)
 		return rc;
 	/*
 	 * Never a number that was begun before: the file may be empty because
@@ -380,6 +399,22 @@ is_fresh(const struct log *log, const char *dir)
 		return false;
 	free(list);
 	return n == 0;
+}
+
+/* Nobody else has it now; a home without a role gets its own. */
+static int
+claim(const struct log *log, const struct conf *conf,
+    const struct conf_volume *cv, struct seg_meta *m)
+{
+	int	 rc;
+
+	if ((rc = recover_is_ours(log, conf, cv, m)) != 0 ||
+	    m->role != SEG_UNSAID)
+		return rc;
+	m->role = SEG_HOME;
+	if ((rc = str_copy(m->node, sizeof(m->node), conf->self)) != 0)
+		return rc;
+	return seg_meta_write(log, cv->path, m);
 }
 
 int
@@ -410,10 +445,11 @@ recover_home(const struct log *log, const struct conf *conf,
 	}
 	stale = rc == CM_ESTALE;
 	/* a folder that was emptied under us is no volume any more */
-	if (stale && (rc = seg_meta_read(log, cv->path,
-	    &m)) != 0) {
+	if (stale && (rc = seg_meta_read(log, cv->path, &m)) != 0)
 		log_fail(log, rc, "volume %s: %s/volume", cv->name, cv->path);
-	} else if (rc == 0 && stale) {
+	else if (stale)
+		rc = claim(log, conf, cv, &m);
+	if (rc == 0 && stale) {
 		if (is_fresh(log, cv->path) && copies_last(log, conf, cv) == 0)
 			rc = begin_segment(log, cv->path, 1);
 		else

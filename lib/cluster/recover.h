@@ -5,6 +5,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "cluster/conf.h"
+#include "cluster/segment.h"
 
 /*
  * Makes the home's folder when there is no trace of the volume on this node.
@@ -24,6 +25,21 @@ int	 recover_make(const struct log *, const struct conf *,
  */
 int	 recover_home(const struct log *, const struct conf *,
 	    const struct conf_volume *, int lock_fd) CM_MUST;
+
+/*
+ * May this node append to the folder?  CM_EEPOCH, with a line, when it is a
+ * copy's or another node's home: only cm-rebuild volume makes this node's home
+ * of it.  meta: what its file "volume" says.
+ */
+int	 recover_is_ours(const struct log *, const struct conf *,
+	    const struct conf_volume *, const struct seg_meta *) CM_MUST;
+
+/*
+ * Cuts what is no whole record off the last segment that has bytes; the lock
+ * is held alone.
+ */
+int	 recover_seal(const struct log *, const struct conf_volume *,
+	    const struct seg_meta *) CM_MUST;
 
 /*
  * Where the last whole record of a segment ends: what a crash may have left

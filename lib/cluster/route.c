@@ -27,7 +27,7 @@ struct candidate {
 static bool
 is_open_here(const struct conf *c, const struct conf_volume *v)
 {
-	return !v->closed && conf_is_home(c, v);
+	return conf_is_home(c, v) && conf_takes_mail(c, v);
 }
 
 static bool

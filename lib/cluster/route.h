@@ -19,8 +19,9 @@ struct route_pick {
 };
 
 /*
- * Chooses among the volumes that have their home on this node and are not
- * closed, for a message of size bytes that is of high priority or not.
+ * Chooses among the volumes that have their home on this node and take mail,
+ * for a message of size bytes that is of high priority or not.  A node that is
+ * drained has none.
  *
  * The first rule that fits the message, and has at least one such volume,
  * leaves only its volumes.  A rule whose volumes are all closed or at home

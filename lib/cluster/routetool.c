@@ -190,9 +190,10 @@ show_nodes(const struct conf *c, struct buf *rows)
 	for (size_t i = 0; i < c->nnodes; i++) {
 		const struct conf_node *n = &c->nodes[i];
 
-		buf_addf(rows, "%s\t%s\t%s%s\n", n->name,
+		buf_addf(rows, "%s\t%s\t%s%s%s\n", n->name,
 		    n->address != NULL ? n->address : "-", n->state,
-		    n == c->node ? "\tthis node" : "");
+		    n == c->node ? "\tthis node" : "",
+		    n->drain ? "\tdrained" : "");
 	}
 }
 
@@ -201,7 +202,8 @@ show_volume(const struct conf *c, const struct conf_volume *v,
     struct buf *rows)
 {
 	buf_addf(rows, "%s\thome %s\t%s\t%s\t", v->name, v->home, v->path,
-	    v->closed ? "closed" : "open");
+	    v->closed ? "closed" : conf_takes_mail(c, v) ? "open" :
+	    "drained");
 	if (conf_is_home(c, v)) {
 		add_space(rows, space_at(v->path));
 		buf_adds(rows, " free");

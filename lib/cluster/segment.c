@@ -26,21 +26,67 @@ seg_name(char out[SEG_NAME_SIZE], uint32_t segment)
 }
 
 int
+seg_role_write(struct buf *b, const struct seg_meta *m)
+{
+	if (m->role == SEG_HOME)
+		return buf_addf(b, "home %s", m->node);
+	return m->role == SEG_COPY ? buf_adds(b, "copy") : 0;
+}
+
+int
+seg_role_parse(struct seg_meta *m, struct span s)
+{
+	struct span	 word;
+
+	if (span_is(s, "copy")) {
+		m->role = SEG_COPY;
+		return 0;
+	}
+	if (!str_field(&s, ' ', &word) || !span_is(word, "home") ||
+	    s.p == NULL || s.len == 0)
+		return CM_ECORRUPT;
+	m->role = SEG_HOME;
+	return str_ncopy(m->node, sizeof(m->node), s.p, s.len);
+}
+
+bool
+seg_is_home(const char *dir, const struct seg_meta *m)
+{
+	char	 path[FILE_PATH_MAX];
+
+	if (m->role != SEG_UNSAID)
+		return m->role == SEG_HOME;
+	return str_fmt(path, sizeof(path), "%s/control", dir) == 0 &&
+	    file_exists(path);
+}
+
+int
 seg_meta_write(const struct log *log, const char *dir,
     const struct seg_meta *m)
 {
-	char	 path[FILE_PATH_MAX], text[256];
+	char		 path[FILE_PATH_MAX];
+	struct buf	 b;
+	int		 rc;
 
-	if (m->name[0] == '\0' || m->epoch == 0)
+	if (m->name[0] == '\0' || m->epoch == 0 ||
+	    (m->role == SEG_HOME && m->node[0] == '\0'))
 		return log_fail(log, CM_ESOFT, "%s/volume", dir);
 	/* whoever made the folder may have died before its name was on disk */
 	file_sync_parents(dir);
-	if (str_fmt(path, sizeof(path), "%s/volume", dir) != 0 ||
-	    str_fmt(text, sizeof(text), META_MAGIC
-	    "\nname %s\nsalt %08x\nepoch %u\n", m->name, m->salt,
-	    m->epoch) != 0)
+	if (str_fmt(path, sizeof(path), "%s/volume", dir) != 0)
 		return log_fail(log, CM_ETOOBIG, "%s", dir);
-	return file_commit(log, path, text, strlen(text), 0600);
+	buf_init(&b, 4096);
+	buf_addf(&b, META_MAGIC "\nname %s\nsalt %08x\nepoch %u\n", m->name,
+	    m->salt, m->epoch);
+	if (m->role != SEG_UNSAID) {
+		buf_adds(&b, "role ");
+		if (seg_role_write(&b, m) == 0)
+			buf_addc(&b, '\n');
+	}
+	rc = b.err != 0 ? log_fail(log, b.err, "%s", path) :
+	    file_commit(log, path, b.p, b.len, 0600);
+	buf_free(&b);
+	return rc;
 }
 
 static int
@@ -61,6 +107,8 @@ meta_line(struct span l, struct seg_meta *m)
 		if (str_u64(l.p, l.len, UINT32_MAX, &v) != 0 || v == 0)
 			return CM_ECORRUPT;
 		m->epoch = (uint32_t)v;
+	} else if (span_is(key, "role")) {
+		return seg_role_parse(m, l);
 	}
 	return 0;
 }

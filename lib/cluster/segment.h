@@ -15,13 +15,22 @@
 #include "format/place.h"
 #include "format/record.h"
 
+#define SEG_NODE_MAX	63		/* as CONF_NAME_MAX */
 #define SEG_NAME_SIZE	13		/* 00000001.seg and a NUL */
+
+enum seg_role {
+	SEG_UNSAID,	/* made before this was written down */
+	SEG_HOME,	/* of the node named beside it */
+	SEG_COPY
+};
 
 /* The file "volume" in every such folder: what it is a copy of. */
 struct seg_meta {
 	char		 name[PLACE_VOLUME_MAX + 1];
 	uint32_t	 salt;		/* see record.h */
 	uint32_t	 epoch;		/* raised when a home is made anew */
+	enum seg_role	 role;		/* what the folder is */
+	char		 node[SEG_NODE_MAX + 1];	/* of SEG_HOME */
 };
 
 /* CM_ENOINPUT without a line when there is none. */
@@ -29,6 +38,14 @@ int	 seg_meta_read(const struct log *, const char *dir, struct seg_meta *)
 	    CM_MUST;
 int	 seg_meta_write(const struct log *, const char *dir,
 	    const struct seg_meta *) CM_MUST;
+/* "home NODE" or "copy", as the file has it; nothing for SEG_UNSAID. */
+int	 seg_role_write(struct buf *, const struct seg_meta *) CM_MUST;
+int	 seg_role_parse(struct seg_meta *, struct span) CM_MUST;
+/*
+ * Is the folder a home?  Where it is unsaid, the control file tells: no copy
+ * ever had one.
+ */
+bool	 seg_is_home(const char *dir, const struct seg_meta *);
 
 void	 seg_name(char out[SEG_NAME_SIZE], uint32_t segment);
 /*

@@ -6,6 +6,7 @@
 
 #include "base/time.h"
 #include "cluster/copy.h"
+#include "cluster/forward.h"
 #include "cluster/route.h"
 #include "cluster/volume.h"
 #include "format/header.h"
@@ -28,7 +29,7 @@ struct store {
 	const struct log *log;
 	const struct conf *conf;
 	struct target	*targets;	/* one for each volume of the conf */
-	struct buf	 env, to, envelope, body, boxes;
+	struct buf	 env, to, envelope, body, boxes, labels;
 };
 
 int
@@ -50,6 +51,7 @@ store_open(const struct log *log, const struct conf *conf, struct store **out)
 	buf_init(&s->envelope, 2 * MIME_SUMMARY_MAX);
 	buf_init(&s->body, 2 * MIME_SUMMARY_MAX);
 	buf_init(&s->boxes, RECEIPT_MAX);
+	buf_init(&s->labels, RECEIPT_MAX);
 	*out = s;
 	return 0;
 }
@@ -67,6 +69,7 @@ store_close(struct store *s)
 	buf_free(&s->envelope);
 	buf_free(&s->body);
 	buf_free(&s->boxes);
+	buf_free(&s->labels);
 	free(s);
 }
 
@@ -210,24 +213,40 @@ append_somewhere(struct store *s, const struct store_msg *m,
 	    CM_EAGAIN : rc;
 }
 
+/* labels: of the places that have it. */
 static int
 add_receipt(struct store *s, const struct ulid *id, const struct place *place,
-    const struct conf_volume *cv, struct buf *out)
+    struct span labels, struct buf *out)
 {
 	struct receipt	 r = { .place = *place };
-	char		 home[COPY_LABEL_MAX];
 
 	ulid_text(id, r.id);
-	copy_label(cv, -1, home);
-	r.copies = (struct span){ home, strlen(home) };
+	r.copies = labels;
 	r.mailboxes = span_of(&s->boxes);
 	return receipt_write(out, &r);
+}
+
+/* Into a volume of this node, or of another one when this is drained. */
+static int
+keep(struct store *s, const struct store_msg *m, struct place *place,
+    struct buf *labels)
+{
+	const struct conf_volume *cv = NULL;
+	char			  home[COPY_LABEL_MAX];
+	int			  rc;
+
+	if (s->conf->node->drain)
+		return forward_new(s->log, s->conf, span_of(&s->env),
+		    (struct span){ m->p, m->len }, place, labels);
+	if ((rc = append_somewhere(s, m, place, &cv)) != 0)
+		return rc;
+	copy_label(cv, -1, home);
+	return buf_adds(labels, home);
 }
 
 int
 store_append(struct store *s, const struct store_msg *m, struct buf *receipts)
 {
-	const struct conf_volume *cv = NULL;
 	struct record_env	 e = { .time_ms = m->time_ms };
 	struct place		 place;
 	int			 rc;
@@ -248,9 +267,11 @@ store_append(struct store *s, const struct store_msg *m, struct buf *receipts)
 	buf_reset(&s->env);
 	if ((rc = record_env_write(&s->env, &e)) != 0)
 		return log_fail(s->log, rc, "message: envelope part");
-	if ((rc = append_somewhere(s, m, &place, &cv)) != 0)
+	buf_reset(&s->labels);
+	if ((rc = keep(s, m, &place, &s->labels)) != 0)
 		return rc;
-	if ((rc = add_receipt(s, &e.id, &place, cv, receipts)) != 0)
+	if ((rc = add_receipt(s, &e.id, &place, span_of(&s->labels),
+	    receipts)) != 0)
 		return log_fail(s->log, rc, "receipt");
 	return 0;
 }

@@ -33,7 +33,8 @@ void	 store_close(struct store *);
  * Appends the message to the volume that the rules and the selection give, or
  * to the next one when that takes none, and adds its receipt to receipts.  It
  * is safe, and the receipt may be shown, only when store_commit came back
- * with 0.  After a failure nothing of this message is in any volume.
+ * with 0.  After a failure nothing of this message is in any volume of this
+ * node.  On a node that is drained another one stores it, and its copies.
  */
 int	 store_append(struct store *, const struct store_msg *,
 	    struct buf *receipts) CM_MUST;

@@ -142,7 +142,12 @@ vol_supersede(struct volume *v)
 {
 	char		 path[FILE_PATH_MAX];
 	static const char text[] = "a copy belongs to a newer home\n";
+	struct seg_meta	 m;
 
+	/* what became a copy meanwhile is no old home */
+	if (seg_meta_read(NULL, v->cv->path, &m) != 0 ||
+	    recover_is_ours(NULL, v->conf, v->cv, &m) != 0)
+		return;
 	if (str_fmt(path, sizeof(path), "%s/" SUPERSEDED, v->cv->path) != 0 ||
 	    file_commit(v->log, path, text, strlen(text), 0600) != 0)
 		return;
@@ -172,6 +177,9 @@ attach(struct volume *v)
 		rc = control_map(v->log, dir, &v->ctl, &v->ctl_fd);
 		if (rc == 0 && segment_is_sound(v, vol_committed(v))) {
 			rc = seg_meta_read(v->log, dir, &v->meta);
+			if (rc == 0)
+				rc = recover_is_ours(v->log, v->conf, v->cv,
+				    &v->meta);
 			if (rc != 0)
 				forget(v);
 			v->attached++;
@@ -739,6 +747,15 @@ vol_forget_control(const char *dir)
 	char	 path[FILE_PATH_MAX];
 
 	if (str_fmt(path, sizeof(path), "%s/control", dir) == 0)
+		unlink(path);
+}
+
+void
+vol_forget_superseded(const char *dir)
+{
+	char	 path[FILE_PATH_MAX];
+
+	if (str_fmt(path, sizeof(path), "%s/" SUPERSEDED, dir) == 0)
 		unlink(path);
 }
 

@@ -115,6 +115,8 @@ bool	 vol_end_before(struct vol_end a, struct vol_end b);
 int	 vol_freeze(const struct log *, const char *dir, int *lock) CM_MUST;
 /* While frozen: the next opener scans, even when this process is killed. */
 void	 vol_forget_control(const char *dir);
+/* While frozen, and its role in the file "volume" is about to be changed. */
+void	 vol_forget_superseded(const char *dir);
 /* When changed, the next opener scans. */
 void	 vol_unfreeze(const char *dir, int lock, bool changed);
 

@@ -76,6 +76,12 @@ stored_volume(struct call *c)
 		goto out;
 	buf_addf(&b, "name %s\nsalt %08x\nepoch %u\n", m.name, m.salt,
 	    m.epoch);
+	if (m.role != SEG_UNSAID) {
+		buf_adds(&b, "role ");
+		if ((rc = seg_role_write(&b, &m)) != 0)
+			goto out;
+		buf_addc(&b, '\n');
+	}
 	for (size_t i = 0; i < n && rc == 0; i++) {
 		if (list[i] > end.segment)
 			continue;
@@ -334,7 +340,7 @@ stored_keep(struct call *c)
 	    call_number(c, "copies", CONF_COPIES_MAX + 1, &copies) != 0 ||
 	    env_len > c->len || copies == 0)
 		return CM_EPROTO;
-	if (c->cv->closed)
+	if (!conf_takes_mail(c->conf, c->cv))
 		return CM_EPERM;
 	if (record_env_parse(c->body, env_len, &e) != 0 ||
 	    e.size != c->len - env_len)

@@ -300,7 +300,8 @@ test_growing(struct world *w)
 	struct reader		*r;
 	struct volume		*v;
 	struct place		 p[3];
-	struct seg_meta		 m = { "v1", 0x1234abcd, 1 };
+	struct seg_meta		 m = { .name = "v1",
+				    .salt = 0x1234abcd, .epoch = 1 };
 	const size_t		 big = 3 << 20;
 	char			*msg = malloc(big);
 
