@@ -11,6 +11,8 @@
 
 #include "base/str.h"
 
+#define WRITE_PIECE	(256u << 10)
+
 int
 file_write(int fd, const void *p, size_t n)
 {
@@ -29,6 +31,10 @@ file_write(int fd, const void *p, size_t n)
 	return 0;
 }
 
+/*
+ * In pieces: at 4 MiB a time, writing a file's cache took several times the
+ * processor time in most measurements (Linux 6.18, ext4, a virtual machine).
+ */
 int
 file_pwrite(int fd, const void *p, size_t n, off_t off)
 {
@@ -36,7 +42,8 @@ file_pwrite(int fd, const void *p, size_t n, off_t off)
 	ssize_t		 w;
 
 	while (n > 0) {
-		if ((w = pwrite(fd, c, n, off)) == -1) {
+		if ((w = pwrite(fd, c, n < WRITE_PIECE ? n : WRITE_PIECE,
+		    off)) == -1) {
 			if (errno == EINTR)
 				continue;
 			return cm_errno(errno);
