@@ -28,7 +28,7 @@ static const struct command {
 } commands[] = {
 	{ "add", 0, 0, NULL, cattool_add, "add" },
 	{ "check", 0, 0, cmd_check, NULL, "check" },
-	{ "dump", 0, 0, NULL, cattool_dump, "dump" },
+	{ "dump", 0, 1, NULL, cattool_dump, "dump [-l]" },
 	{ "expunge", 0, -1, NULL, cattool_expunge, "expunge [entry ...]" },
 	{ "flag", 1, -1, NULL, cattool_flag, "flag +flag|-flag ... "
 	    "[entry ...]" },

@@ -1,14 +1,12 @@
-#include "adapter/kv.h"
+#include "adapter/kv_int.h"
 
-#include <db.h>
 #include <errno.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/file.h"
 
-#define TABLES_MAX	32
 #define LOG_BUFFER	(4u << 20)
 #define LOG_MAX		(32u << 20)
 #define CHECKPOINT_KB	(64u << 10)
@@ -16,26 +14,15 @@
 #define PAGE_SIZE	8192
 #define KEY_MAX		2048		/* bytes of a key */
 #define BULK		(256u << 10)	/* a multiple of 1024, over a page */
-
-struct kv {
-	struct kv_env	*env;
-	DB		*db;
-};
-
-struct kv_env {
-	const struct log *log;
-	DB_ENV		*env;
-	struct kv	 tables[TABLES_MAX];
-	size_t		 n;
-};
+#define LOGS_KEPT	8		/* for followers that were away */
 
 struct kv_txn {
 	struct kv_env	*env;
 	DB_TXN		*txn;
 };
 
-static int
-code(const struct kv_env *e, int ret, const char *what)
+int
+kv_code(struct kv_env *e, int ret, const char *what)
 {
 	switch (ret) {
 	case 0:
@@ -46,6 +33,14 @@ code(const struct kv_env *e, int ret, const char *what)
 	case DB_LOCK_DEADLOCK:
 	case DB_LOCK_NOTGRANTED:
 		return CM_EAGAIN;
+	case DB_REP_HANDLE_DEAD:
+		pthread_mutex_lock(&e->mu);
+		e->dead = true;
+		pthread_mutex_unlock(&e->mu);
+		return CM_EAWAY;
+	case DB_REP_LOCKOUT:
+	case DB_REP_UNAVAIL:
+		return CM_EAWAY;
 	case DB_RUNRECOVERY:
 		return log_fail(e->log, CM_ECORRUPT, "store: %s: %s", what,
 		    db_strerror(ret));
@@ -69,7 +64,14 @@ int
 kv_open(const struct log *log, const char *dir, uint64_t cache,
     struct kv_env **out)
 {
-	const u_int32_t	 flags = DB_CREATE | DB_PRIVATE | DB_THREAD |
+	return kv_open_rep(log, dir, cache, NULL, out);
+}
+
+int
+kv_open_rep(const struct log *log, const char *dir, uint64_t cache,
+    const struct kv_rep *rep, struct kv_env **out)
+{
+	u_int32_t	 flags = DB_CREATE | DB_PRIVATE | DB_THREAD |
 			    DB_RECOVER | DB_INIT_TXN | DB_INIT_LOG |
 			    DB_INIT_LOCK | DB_INIT_MPOOL;
 	struct kv_env	*e;
@@ -80,6 +82,11 @@ kv_open(const struct log *log, const char *dir, uint64_t cache,
 	if ((e = calloc(1, sizeof(*e))) == NULL)
 		return log_fail(log, CM_ENOMEM, "%s", dir);
 	e->log = log;
+	e->rep = rep;
+	pthread_rwlock_init(&e->handles, NULL);
+	pthread_mutex_init(&e->mu, NULL);
+	if (rep != NULL)
+		flags |= DB_INIT_REP;
 	if ((ret = db_env_create(&d, 0)) != 0)
 		goto out;
 	e->env = d;
@@ -93,7 +100,8 @@ kv_open(const struct log *log, const char *dir, uint64_t cache,
 	    (ret = d->set_lk_max_objects(d, LOCKS_MAX)) != 0 ||
 	    (ret = d->set_lk_max_lockers(d, 4096)) != 0 ||
 	    (ret = d->set_lk_detect(d, DB_LOCK_YOUNGEST)) != 0 ||
-	    (ret = d->log_set_config(d, DB_LOG_AUTO_REMOVE, 1)) != 0)
+	    (rep == NULL && (ret = d->log_set_config(d, DB_LOG_AUTO_REMOVE,
+	    1)) != 0) || (rep != NULL && (ret = kv_rep_prepare(e)) != 0))
 		goto out;
 	ret = d->open(d, dir, flags, 0600);
 out:
@@ -111,45 +119,116 @@ kv_close(struct kv_env *e)
 {
 	if (e == NULL)
 		return;
-	for (size_t i = 0; i < e->n; i++)
-		e->tables[i].db->close(e->tables[i].db, 0);
+	for (size_t i = 0; i < e->n; i++) {
+		if (e->tables[i].db != NULL)
+			e->tables[i].db->close(e->tables[i].db, 0);
+		free(e->tables[i].name);
+	}
 	if (e->env != NULL)
 		e->env->close(e->env, 0);
 	free(e);
 }
 
-int
-kv_table(struct kv_env *e, const char *name, struct kv **out)
+/* An environment that is replicated: its tables come from the leader. */
+static int
+open_table(struct kv *k, bool create)
 {
-	const u_int32_t	 flags = DB_CREATE | DB_AUTO_COMMIT | DB_THREAD;
+	const u_int32_t	 flags = DB_AUTO_COMMIT | DB_THREAD |
+			    (create ? DB_CREATE : 0);
+	struct kv_env	*e = k->env;
 	char		 file[256];
 	DB		*db;
 	int		 ret;
 
-	*out = NULL;
-	if (e->n == TABLES_MAX)
-		return CM_ESOFT;
-	if (str_fmt(file, sizeof(file), "%s.db", name) != 0)
+	if (str_fmt(file, sizeof(file), "%s.db", k->name) != 0)
 		return CM_ETOOBIG;
 	if ((ret = db_create(&db, e->env, 0)) != 0)
-		return code(e, ret, name);
-	if ((ret = db->set_pagesize(db, PAGE_SIZE)) != 0 ||
-	    (ret = db->open(db, NULL, file, NULL, DB_BTREE, flags,
-	    0600)) != 0) {
-		db->close(db, 0);
-		/* a damaged table is a damaged store, whatever errno says */
-		return code(e, ret == EINVAL ? DB_RUNRECOVERY : ret, name);
+		return kv_code(e, ret, k->name);
+	if ((ret = db->set_pagesize(db, PAGE_SIZE)) == 0)
+		ret = db->open(db, NULL, file, NULL, DB_BTREE, flags, 0600);
+	if (ret == 0) {
+		k->db = db;
+		return 0;
 	}
-	e->tables[e->n].env = e;
-	e->tables[e->n].db = db;
-	*out = &e->tables[e->n++];
+	db->close(db, DB_NOSYNC);
+	if (ret == ENOENT)
+		return CM_ENOINPUT;
+	/* a damaged table is a damaged store, whatever errno says */
+	return kv_code(e, ret == EINVAL ? DB_RUNRECOVERY : ret, k->name);
+}
+
+int
+kv_reopen(struct kv_env *e, bool create)
+{
+	int	 rc = 0;
+
+	pthread_rwlock_wrlock(&e->handles);
+	pthread_mutex_lock(&e->mu);
+	e->dead = false;
+	pthread_mutex_unlock(&e->mu);
+	for (size_t i = 0; i < e->n; i++) {
+		struct kv *k = &e->tables[i];
+
+		if (k->db != NULL)
+			k->db->close(k->db, DB_NOSYNC);
+		k->db = NULL;
+	}
+	for (size_t i = 0; i < e->n && rc == 0; i++)
+		rc = open_table(&e->tables[i], create);
+	pthread_rwlock_unlock(&e->handles);
+	return rc;
+}
+
+int
+kv_table(struct kv_env *e, const char *name, struct kv **out)
+{
+	struct kv	*k = &e->tables[e->n];
+	int		 rc;
+
+	*out = NULL;
+	if (e->n == KV_TABLES_MAX)
+		return CM_ESOFT;
+	if ((k->name = strdup(name)) == NULL)
+		return CM_ENOMEM;
+	k->env = e;
+	if (e->rep == NULL && (rc = open_table(k, true)) != 0) {
+		free(k->name);
+		return rc;
+	}
+	e->n++;
+	*out = k;
+	return 0;
+}
+
+/* Logs that a follower may still ask for stay for a while: without them all
+ * of the store has to be sent. */
+static int
+trim(struct kv_env *e)
+{
+	char	**list = NULL, path[FILE_PATH_MAX];
+	size_t	 n = 0;
+	int	 ret;
+
+	if ((ret = e->env->log_archive(e->env, &list, DB_ARCH_ABS)) != 0 ||
+	    list == NULL)
+		return kv_code(e, ret, "log archive");
+	while (list[n] != NULL)
+		n++;
+	for (size_t i = 0; i + LOGS_KEPT < n; i++)
+		if (str_copy(path, sizeof(path), list[i]) == 0)
+			unlink(path);
+	free(list);
 	return 0;
 }
 
 int
 kv_checkpoint(struct kv_env *e, bool force)
 {
-	return code(e, e->env->txn_checkpoint(e->env,
+	int	 rc;
+
+	if (e->rep != NULL && (rc = trim(e)) != 0)
+		return rc;
+	return kv_code(e, e->env->txn_checkpoint(e->env,
 	    force ? 0 : CHECKPOINT_KB, 0, force ? DB_FORCE : 0),
 	    "checkpoint");
 }
@@ -166,7 +245,7 @@ kv_begin(struct kv_env *e, struct kv_txn **out)
 	t->env = e;
 	if ((ret = e->env->txn_begin(e->env, NULL, &t->txn, 0)) != 0) {
 		free(t);
-		return code(e, ret, "begin");
+		return kv_code(e, ret, "begin");
 	}
 	*out = t;
 	return 0;
@@ -175,11 +254,14 @@ kv_begin(struct kv_env *e, struct kv_txn **out)
 int
 kv_commit(struct kv_txn *t)
 {
-	int	 rc;
+	struct kv_env	*e = t->env;
+	int		 rc;
 
-	rc = code(t->env, t->txn->commit(t->txn, DB_TXN_SYNC), "commit");
+	/* of a replicated one the log is synced by who waits for the others */
+	rc = kv_code(e, t->txn->commit(t->txn, e->rep == NULL ?
+	    DB_TXN_SYNC : DB_TXN_NOSYNC), "commit");
 	free(t);
-	return rc;
+	return rc == 0 && e->rep != NULL ? e->rep->committed(e->rep->arg) : rc;
 }
 
 void
@@ -222,6 +304,20 @@ more_room(struct buf *b, const DBT *d)
 	return buf_room(b, d->size > 512 ? d->size : 512);
 }
 
+/* Its handle can be used until done; false: there is none. */
+static bool
+use(struct kv *k)
+{
+	pthread_rwlock_rdlock(&k->env->handles);
+	return k->db != NULL;
+}
+
+static void
+done(struct kv *k)
+{
+	pthread_rwlock_unlock(&k->env->handles);
+}
+
 static int
 get_once(struct kv *k, struct kv_txn *t, struct span key, struct buf *value)
 {
@@ -231,7 +327,9 @@ get_once(struct kv *k, struct kv_txn *t, struct span key, struct buf *value)
 	for (;;) {
 		set_dbt(&dk, key);
 		user_dbt(&dv, value);
-		ret = k->db->get(k->db, txn_of(t), &dk, &dv, 0);
+		ret = use(k) ? k->db->get(k->db, txn_of(t), &dk, &dv, 0) :
+		    DB_REP_LOCKOUT;
+		done(k);
 		if (ret != DB_BUFFER_SMALL)
 			break;
 		if ((ret = more_room(value, &dv)) != 0)
@@ -242,7 +340,7 @@ get_once(struct kv *k, struct kv_txn *t, struct span key, struct buf *value)
 		if (value->p != NULL)
 			value->p[value->len] = '\0';
 	}
-	return code(k->env, ret, "get");
+	return kv_code(k->env, ret, "get");
 }
 
 int
@@ -264,39 +362,53 @@ kv_put(struct kv *k, struct kv_txn *t, struct span key, struct span value)
 {
 	DBT	 dk, dv;
 
+	int	 ret = DB_REP_LOCKOUT;
+
 	set_dbt(&dk, key);
 	set_dbt(&dv, value);
-	return code(k->env, k->db->put(k->db, txn_of(t), &dk, &dv, 0), "put");
+	if (use(k))
+		ret = k->db->put(k->db, txn_of(t), &dk, &dv, 0);
+	done(k);
+	return kv_code(k->env, ret, "put");
 }
 
 int
 kv_add(struct kv *k, struct kv_txn *t, struct span key, struct span value)
 {
 	DBT	 dk, dv;
-	int	 ret;
+	int	 ret = DB_REP_LOCKOUT;
 
 	set_dbt(&dk, key);
 	set_dbt(&dv, value);
-	ret = k->db->put(k->db, txn_of(t), &dk, &dv, DB_NOOVERWRITE);
-	return ret == DB_KEYEXIST ? CM_EEXIST : code(k->env, ret, "put");
+	if (use(k))
+		ret = k->db->put(k->db, txn_of(t), &dk, &dv, DB_NOOVERWRITE);
+	done(k);
+	return ret == DB_KEYEXIST ? CM_EEXIST : kv_code(k->env, ret, "put");
 }
 
 int
 kv_del(struct kv *k, struct kv_txn *t, struct span key)
 {
 	DBT	 dk;
+	int	 ret = DB_REP_LOCKOUT;
 
 	set_dbt(&dk, key);
-	return code(k->env, k->db->del(k->db, txn_of(t), &dk, 0), "del");
+	if (use(k))
+		ret = k->db->del(k->db, txn_of(t), &dk, 0);
+	done(k);
+	return kv_code(k->env, ret, "del");
 }
 
 int
 kv_truncate(struct kv *k, struct kv_txn *t)
 {
 	u_int32_t	 n;
+	int		 ret = DB_REP_LOCKOUT;
 
-	return code(k->env, k->db->truncate(k->db, txn_of(t), &n, 0),
-	    "truncate");
+	if (use(k))
+		ret = k->db->truncate(k->db, txn_of(t), &n, 0);
+	done(k);
+	return kv_code(k->env, ret, "truncate");
 }
 
 struct walk {
@@ -339,9 +451,9 @@ walk_buffer(struct walk *w, DBT *bulk)
 	}
 }
 
-/* Fills one buffer.  The cursor is closed before fn runs: no lock is held. */
+/* The handle is in use. */
 static int
-walk_fill(struct kv *k, struct kv_txn *t, struct walk *w, DBT *bulk)
+fill(struct kv *k, struct kv_txn *t, struct walk *w, DBT *bulk)
 {
 	char	 key[KEY_MAX];
 	DBC	*c;
@@ -352,7 +464,7 @@ walk_fill(struct kv *k, struct kv_txn *t, struct walk *w, DBT *bulk)
 	ret = k->db->cursor(k->db, txn_of(t), &c, t == NULL ?
 	    DB_READ_COMMITTED | DB_CURSOR_BULK : DB_CURSOR_BULK);
 	if (ret != 0)
-		return code(k->env, ret, "cursor");
+		return kv_code(k->env, ret, "cursor");
 	for (;;) {
 		memset(&dk, 0, sizeof(dk));
 		memcpy(key, w->at.p, w->at.len);
@@ -371,7 +483,18 @@ walk_fill(struct kv *k, struct kv_txn *t, struct walk *w, DBT *bulk)
 		bulk->data = grown;
 	}
 	c->close(c);
-	return code(k->env, ret, "walk");
+	return kv_code(k->env, ret, "walk");
+}
+
+/* Fills one buffer.  The cursor is closed before fn runs: no lock is held. */
+static int
+walk_fill(struct kv *k, struct kv_txn *t, struct walk *w, DBT *bulk)
+{
+	int	 rc;
+
+	rc = use(k) ? fill(k, t, w, bulk) : CM_EAWAY;
+	done(k);
+	return rc;
 }
 
 int

@@ -37,7 +37,10 @@ int	 kv_table(struct kv_env *, const char *name, struct kv **) CM_MUST;
 int	 kv_checkpoint(struct kv_env *, bool force) CM_MUST;
 
 int	 kv_begin(struct kv_env *, struct kv_txn **) CM_MUST;
-/* On disk when it returns 0; after an error it is as if aborted. */
+/*
+ * On disk when it returns 0; after an error it is as if aborted.  Of a
+ * replicated store: on enough nodes' disks; CM_EAWAY: nobody knows.
+ */
 int	 kv_commit(struct kv_txn *) CM_MUST;
 void	 kv_abort(struct kv_txn *);
 

@@ -13,6 +13,7 @@
 #include "base/time.h"
 #include "cluster/agent_int.h"
 #include "cluster/relay.h"
+#include "cluster/relay_int.h"
 #include "cluster/service.h"
 
 #define POLL_MS		200
@@ -95,10 +96,22 @@ is_idle(struct agent *a, int idle_s)
 	bool	 idle;
 
 	pthread_mutex_lock(&a->mu);
-	idle = idle_s > 0 && a->clients == 0 && a->first == NULL &&
+	/* others count on this one */
+	idle = idle_s > 0 && a->replica == NULL && a->clients == 0 &&
+	    a->first == NULL &&
 	    time_mono_ms() - a->idle_since > (int64_t)idle_s * 1000;
 	pthread_mutex_unlock(&a->mu);
 	return idle;
+}
+
+/* Is cluster.xml still such that this agent is the one that is needed? */
+static bool
+is_needed(struct agent *a)
+{
+	const struct conf	*conf = a->conf;
+
+	return conf_has_catalog(conf) &&
+	    (conf->ncatalogs > 1) == (a->replica != NULL);
 }
 
 static void
@@ -113,7 +126,8 @@ accept_loop(struct agent *a, const struct service *s, int lock, int lfd,
 	pthread_attr_init(&attr);
 	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
 	pthread_attr_setstacksize(&attr, STACK);
-	while (!a->stop && (leaving || service_is_current(s, lock))) {
+	while (!a->stop && (leaving || (service_is_current(s, lock) &&
+	    is_needed(a)))) {
 		if (poll(&p, 1, leaving ? 0 : POLL_MS) == 1 &&
 		    (fd = accept4(lfd, NULL, NULL, SOCK_CLOEXEC)) != -1) {
 			admit(a, fd, &attr);
@@ -140,7 +154,9 @@ checkpointer(void *arg)
 		time_sleep_ms(POLL_MS);
 		if (time_mono_ms() / POLL_MS % (CHECKPOINT_MS / POLL_MS) != 0)
 			continue;
-		if ((rc = kv_checkpoint(a->db.env, false)) != 0)
+		/* a follower that is being synchronized has nothing to write */
+		rc = kv_checkpoint(a->db.env, false);
+		if (rc != 0 && rc != CM_EAWAY)
 			log_fail(a->log, rc, "checkpoint");
 	}
 	return NULL;
@@ -207,6 +223,85 @@ first_state(struct agent *a)
 	return kv_commit(x);
 }
 
+bool
+agent_leads(struct agent *a)
+{
+	return a->replica == NULL ||
+	    replica_role(a->replica) == REPLICA_LEADER;
+}
+
+void
+agent_take_role(struct agent *a)
+{
+	enum catdb_state	 state;
+	int			 rc;
+
+	if (!agent_leads(a)) {
+		if (catdb_state(&a->db, NULL, &state) == 0)
+			a->state = state;
+		return;
+	}
+	if ((rc = first_state(a)) != 0)
+		log_fail(a->log, rc, "catalog: its state");
+	agent_forget(a);
+}
+
+static void
+freeze(void *arg)
+{
+	struct agent	*a = arg;
+
+	pthread_mutex_lock(&a->writing);
+	a->new_role = true;
+}
+
+static void
+thaw(void *arg)
+{
+	struct agent	*a = arg;
+
+	pthread_mutex_unlock(&a->writing);
+	agent_ask(a);
+}
+
+static void
+on_role(void *arg)
+{
+	struct agent	*a = arg;
+
+	a->new_role = true;
+	agent_ask(a);
+}
+
+static void
+on_broken(void *arg)
+{
+	struct agent	*a = arg;
+
+	a->stop = true;
+}
+
+/* The catalog of this node alone, or one of several. */
+static int
+open_store(struct agent *a)
+{
+	const struct conf	*conf = a->conf;
+	struct relay		*r;
+	int			 rc;
+
+	if (conf->ncatalogs == 1)
+		return catdb_open(a->log, a->dir, &a->db);
+	a->hooks = (struct replica_hooks){ a, freeze, thaw, on_role,
+	    on_broken };
+	if ((rc = relay_new(a->log, a->file, a->node, &r)) != 0 ||
+	    (rc = replica_open(a->log, a->file, a->node, a->dir, &a->hooks,
+	    &a->db, &a->replica)) != 0)
+		return rc;
+	r->replica = a->replica;
+	a->relay = r;
+	return 0;
+}
+
 static int
 agent_init(struct agent *a)
 {
@@ -239,7 +334,8 @@ own_store(struct agent *a)
 	char	 path[FILE_PATH_MAX];
 	int	 fd, rc;
 
-	if (str_fmt(path, sizeof(path), "%s/agent.lock", a->dir) != 0)
+	/* not in it: the store's own files alone are there */
+	if (str_fmt(path, sizeof(path), "%s.lock", a->dir) != 0)
 		return log_fail(a->log, CM_ETOOBIG, "%s", a->dir);
 	if ((fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600)) == -1)
 		return log_errno(a->log, "%s", path);
@@ -253,16 +349,18 @@ own_store(struct agent *a)
 static int
 run(struct agent *a, const struct service *s, int lock, int lfd, int idle_s)
 {
-	pthread_t	 writer, cp;
+	pthread_t	 writer, cp, pusher;
 	int		 rc;
 
 	if ((rc = file_mkdirs(a->log, a->dir, 0700)) != 0 ||
-	    (rc = own_store(a)) != 0 ||
-	    (rc = catdb_open(a->log, a->dir, &a->db)) != 0)
+	    (rc = own_store(a)) != 0 || (rc = open_store(a)) != 0)
 		return rc;
-	if ((rc = first_state(a)) != 0)
+	if (a->replica == NULL && (rc = first_state(a)) != 0)
 		goto out;
 	rc = CM_EAGAIN;
+	if (a->relay != NULL &&
+	    pthread_create(&pusher, NULL, relay_pusher, a->relay) != 0)
+		goto out;
 	if (pthread_create(&writer, NULL, agent_writer, a) != 0)
 		goto out;
 	if (pthread_create(&cp, NULL, checkpointer, a) == 0) {
@@ -274,9 +372,17 @@ run(struct agent *a, const struct service *s, int lock, int lfd, int idle_s)
 	pthread_cond_broadcast(&a->work);
 	pthread_cond_broadcast(&a->done);
 	pthread_mutex_unlock(&a->mu);
+	replica_stop(a->replica);
+	if (a->relay != NULL) {
+		a->relay->stop = true;
+		pthread_join(pusher, NULL);
+	}
 	pthread_join(writer, NULL);
 	if (rc == 0)
 		pthread_join(cp, NULL);
+	/* its threads for other nodes' frames end with the process */
+	if (a->replica != NULL)
+		return rc;
 	/* sessions end at their next request; a stuck one is not waited for */
 	for (int i = 0; i < 20; i++) {
 		pthread_mutex_lock(&a->mu);

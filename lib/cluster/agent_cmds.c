@@ -11,10 +11,12 @@
 #include "cluster/account.h"
 #include "cluster/agent_int.h"
 #include "cluster/catdump.h"
+#include "cluster/relay_int.h"
 #include "format/address.h"
 
 #define IDLE_MS		600000	/* a connection without a request */
 #define FLUSH		65536
+#define RETRY_MS	50	/* for a leader */
 #define VOLUME_AWAY	"a volume cannot be read: cm-rebuild volume first"
 
 struct session {
@@ -24,6 +26,10 @@ struct session {
 	size_t		 nargs;
 	struct buf	 args;		/* decoded arguments, NUL-separated */
 	char		 error[512];	/* text of the last line */
+	struct agent_forward forward;
+	bool		 direct;	/* another node asks: goes no further */
+	bool		 settles;	/* what it reads has to stay */
+	bool		 sent;		/* something of the answer */
 	int64_t		 wait_until_ms;	/* of all requests sent together */
 	bool		 over;
 };
@@ -34,6 +40,58 @@ say(struct session *c, int code, const char *text)
 	if (str_copy(c->error, sizeof(c->error), text) != 0)
 		c->error[0] = '\0';
 	return code;
+}
+
+/*
+ * Sends what has gathered, when it is that much.  What was read of several
+ * catalogs must be safe on enough of them before anybody is told.
+ */
+static int
+flush(struct session *c, size_t least)
+{
+	int	 rc;
+
+	if (c->s.out.len < least)
+		return 0;
+	if (c->settles && c->a->replica != NULL &&
+	    (rc = replica_settle(c->a->replica)) != 0)
+		return rc;
+	c->sent = true;
+	return stream_flush(&c->s, least);
+}
+
+/* leader: the other side believes that this node leads. */
+static int
+cmd_leader(struct session *c)
+{
+	c->direct = true;
+	return agent_leads(c->a) ? 0 : say(c, CM_EAWAY, "this node does not "
+	    "lead");
+}
+
+/* token: how far a follower must be to have all that is done by now. */
+static int
+cmd_token(struct session *c)
+{
+	struct replica_token	 t = { .generation = 0 };
+	int			 rc;
+
+	if (c->a->replica != NULL &&
+	    (rc = replica_token(c->a->replica, &t)) != 0)
+		return rc;
+	buf_addf(&c->s.out, "=%u\t%u\t%u\n", t.generation, t.lsn.file,
+	    t.lsn.offset);
+	return 0;
+}
+
+/* replicate NODE: frames follow, see replica_link.c; no answer. */
+static int
+cmd_replicate(struct session *c)
+{
+	c->over = true;
+	if (c->a->replica != NULL)
+		replica_serve(c->a->replica, c->arg[1], &c->s);
+	return 0;
 }
 
 static int
@@ -210,7 +268,7 @@ cmd_wait(struct session *c)
 			break;
 		}
 		/* the answers before this one need not wait */
-		if ((rc = stream_flush(&c->s, 1)) != 0)
+		if ((rc = flush(c, 1)) != 0)
 			break;
 		wait_for_writer(a);
 	}
@@ -299,7 +357,7 @@ list_message(void *arg, struct span k, struct span v)
 	else
 		flags_write(o, m.flags, m.keywords);
 	buf_addc(o, '\n');
-	return stream_flush(&l->c->s, FLUSH);
+	return flush(l->c, FLUSH);
 }
 
 static int
@@ -490,7 +548,7 @@ list_user(void *arg, struct span k, struct span v)
 	else
 		buf_addc(&c->s.out, '-');
 	buf_addc(&c->s.out, '\n');
-	return stream_flush(&c->s, FLUSH);
+	return flush(c, FLUSH);
 }
 
 static int
@@ -511,7 +569,7 @@ list_alias(void *arg, struct span k, struct span v)
 		}
 	}
 	buf_addc(o, '\n');
-	return stream_flush(&c->s, FLUSH);
+	return flush(c, FLUSH);
 }
 
 static int
@@ -625,14 +683,15 @@ send_file(struct session *c, int fd)
 		buf_addc(&c->s.out, '=');
 		buf_add(&c->s.out, l.p, l.len);
 		buf_addc(&c->s.out, '\n');
-		if ((rc = stream_flush(&c->s, FLUSH)) != 0)
+		if ((rc = flush(c, FLUSH)) != 0)
 			break;
 	}
 	stream_close(&in);
 	return rc == CM_EEND ? 0 : rc;
 }
 
-/* dump [now]: with now, what waits to be indexed is left out. */
+/* dump [now|here]: with now, what waits to be indexed is left out; with here,
+ * it is this node's own copy, as it is. */
 static int
 cmd_dump(struct session *c)
 {
@@ -759,7 +818,7 @@ cmd_rebuild(struct session *c)
 		return say(c, rc, "this is no whole dump of a catalog");
 	if (rc == 0) {
 		buf_addf(&c->s.out, "=from\t%s\n", names[from]);
-		if ((rc = stream_flush(&c->s, 1)) != 0)
+		if ((rc = flush(c, 1)) != 0)
 			return rc;
 		rc = agent_sync(c->a);
 	}
@@ -814,7 +873,7 @@ stat_cursor(void *arg, struct span k, struct span v)
 	if (v.len != 4 || key_cursor_parse(k, vol, &seg, NULL) != 0)
 		return CM_ECORRUPT;
 	buf_addf(&c->s.out, "=cursor\t%s:%08u:%u\n", vol, seg, get_u32(v.p));
-	return stream_flush(&c->s, FLUSH);
+	return flush(c, FLUSH);
 }
 
 static const char *
@@ -852,6 +911,8 @@ cmd_stat(struct session *c)
 	buf_addf(o, "=mailboxes\t%llu\n=messages\t%llu\n=bytes\t%llu\n",
 	    (unsigned long long)t.accounts, (unsigned long long)t.messages,
 	    (unsigned long long)t.bytes);
+	if (a->replica != NULL)
+		replica_stat(a->replica, o);
 	pthread_mutex_lock(&a->mu);
 	buf_addf(o, "=indexed\t%llu since start\n=clients\t%u\n",
 	    (unsigned long long)a->indexed, a->clients);
@@ -863,6 +924,10 @@ cmd_stat(struct session *c)
 enum {
 	ANY_STATE = 1,		/* answers while the catalog is missing too */
 	READS = 2,		/* walks over tables, and waits for nobody */
+	HERE = 4,		/* each node answers; others: the leader */
+	BODY = 8,		/* lines up to "." follow */
+	SLOW = 16,
+	AGAIN = 32		/* twice is as good as once */
 };
 
 static const struct command {
@@ -871,25 +936,28 @@ static const struct command {
 	unsigned	 flags;
 	int		(*fn)(struct session *);
 } commands[] = {
-	{ "alias", 3, 3, 0, cmd_alias },
+	{ "alias", 3, 3, AGAIN, cmd_alias },
 	{ "cursors", 4, 4, READS, cmd_cursors },
-	{ "dump", 1, 2, 0, cmd_dump },
+	{ "dump", 1, 2, SLOW, cmd_dump },
 	{ "expunge", 4, 4, 0, cmd_expunge },
-	{ "flag", 6, 6, 0, cmd_flag },
-	{ "index", 7, 7, ANY_STATE, cmd_index },
-	{ "list", 2, 4, READS, cmd_list },
-	{ "load", 1, 2, ANY_STATE, cmd_load },
-	{ "ping", 1, 1, ANY_STATE, cmd_ping },
-	{ "rcpt", 2, 2, READS, cmd_rcpt },
-	{ "rebuild", 1, 2, ANY_STATE, cmd_rebuild },
-	{ "stat", 1, 1, ANY_STATE | READS, cmd_stat },
-	{ "stop", 1, 1, ANY_STATE, cmd_stop },
-	{ "sync", 1, 1, 0, cmd_sync },
+	{ "flag", 6, 6, AGAIN, cmd_flag },
+	{ "index", 7, 7, ANY_STATE | BODY, cmd_index },
+	{ "leader", 1, 1, ANY_STATE | HERE, cmd_leader },
+	{ "list", 2, 4, READS | HERE, cmd_list },
+	{ "load", 1, 2, ANY_STATE | BODY | SLOW, cmd_load },
+	{ "ping", 1, 1, ANY_STATE | HERE, cmd_ping },
+	{ "rcpt", 2, 2, READS | HERE, cmd_rcpt },
+	{ "rebuild", 1, 2, ANY_STATE | SLOW, cmd_rebuild },
+	{ "replicate", 2, 2, ANY_STATE | HERE, cmd_replicate },
+	{ "stat", 1, 1, ANY_STATE | READS | HERE, cmd_stat },
+	{ "stop", 1, 1, ANY_STATE | HERE, cmd_stop },
+	{ "sync", 1, 1, SLOW | AGAIN, cmd_sync },
+	{ "token", 1, 1, ANY_STATE | HERE, cmd_token },
 	{ "user-add", 3, 3, 0, cmd_user_add },
 	{ "user-del", 2, 2, 0, cmd_user_del },
-	{ "user-list", 1, 1, READS, cmd_user_list },
-	{ "user-set", 4, 4, 0, cmd_user_set },
-	{ "wait", 3, 3, 0, cmd_wait },
+	{ "user-list", 1, 1, READS | HERE, cmd_user_list },
+	{ "user-set", 4, 4, AGAIN, cmd_user_set },
+	{ "wait", 3, 3, AGAIN, cmd_wait },
 };
 
 /* Words have tabs between, and are percent-encoded. */
@@ -915,6 +983,96 @@ split(struct session *c, struct span line)
 	return 0;
 }
 
+/* A dump of this node's own catalog, to compare it with others, too. */
+static bool
+is_here(const struct session *c, const struct command *cmd)
+{
+	return (cmd->flags & HERE) || (cmd->fn == cmd_dump && c->nargs > 1 &&
+	    strcmp(c->arg[1], "here") == 0);
+}
+
+/* A new leader has to look at its tables first, and a node that is new among
+ * several waits for them. */
+static void
+wait_for_tables(struct session *c, const struct command *cmd)
+{
+	struct agent	*a = c->a;
+	int64_t		 end = time_mono_ms() + AGENT_WAIT_MS;
+
+	if (a->replica == NULL || (cmd->flags & HERE && cmd->flags &
+	    ANY_STATE))
+		return;
+	while (!a->stop && time_mono_ms() < end &&
+	    ((a->new_role && !(cmd->flags & HERE)) ||
+	    (a->state == CATDB_NEW && !agent_leads(a))))
+		time_sleep_ms(5);
+}
+
+static bool
+has_body(const struct session *c, const struct command *cmd)
+{
+	return (cmd->flags & BODY) || (cmd->fn == cmd_rebuild &&
+	    c->nargs > 1 && strcmp(c->arg[1], "dump") == 0);
+}
+
+/*
+ * A request for the leader, at a follower.  While no leader can be asked, for
+ * a moment; what was asked and may have been done is asked again when that
+ * makes no difference.  CM_ESTALE: this node leads by now.
+ */
+static int
+forward(struct session *c, const struct command *cmd, struct span line)
+{
+	struct agent_forward	*f = &c->forward;
+	int64_t			 end = time_mono_ms() + AGENT_WAIT_MS;
+	int			 rc;
+
+	f->body = has_body(c, cmd);
+	f->slow = cmd->flags & SLOW;
+	if (c->direct) {
+		c->over = f->body;	/* it is not read as requests */
+		return say(c, CM_ESTALE, "this node does not lead any more");
+	}
+	/* who asks now wants to see what this node stored before */
+	if (cmd->fn == cmd_wait || cmd->fn == cmd_sync ||
+	    cmd->fn == cmd_dump)
+		relay_push_wait(c->a->relay);
+	for (;;) {
+		replica_await(c->a->replica, (int)(end - time_mono_ms()));
+		if (agent_leads(c->a))
+			return CM_ESTALE;
+		rc = agent_forward(c->a, f, &c->s, line);
+		if (time_mono_ms() >= end || f->body || (rc != CM_ESTALE &&
+		    !(rc == CM_EAWAY && (cmd->flags & AGAIN))))
+			break;
+		time_sleep_ms(RETRY_MS);
+	}
+	if (f->body && !f->up)
+		c->over = true;
+	return say(c, rc == CM_ESTALE ? CM_EAWAY : rc, f->text);
+}
+
+/* When the leader is another one, the tables are away for a moment. */
+static int
+read_tables(struct session *c, const struct command *cmd)
+{
+	int64_t	 end = time_mono_ms() + AGENT_WAIT_MS;
+	size_t	 len = c->s.out.len;
+	int	 rc;
+
+	c->sent = false;
+	for (;;) {
+		pthread_rwlock_rdlock(&c->a->gate);
+		rc = cmd->fn(c);
+		pthread_rwlock_unlock(&c->a->gate);
+		if (rc != CM_EAWAY || c->a->replica == NULL || c->sent ||
+		    c->a->stop || time_mono_ms() > end)
+			return rc;
+		c->s.out.len = len;
+		time_sleep_ms(RETRY_MS);
+	}
+}
+
 static int
 dispatch(struct session *c, struct span line)
 {
@@ -928,16 +1086,17 @@ dispatch(struct session *c, struct span line)
 			cmd = &commands[i];
 	if (cmd == NULL || c->nargs < cmd->min || c->nargs > cmd->max)
 		return say(c, CM_EPROTO, "not a request");
+	c->settles = !(cmd->flags & ANY_STATE);
+	if (!is_here(c, cmd) && !agent_leads(c->a) &&
+	    ((rc = forward(c, cmd, line)) != CM_ESTALE || c->direct))
+		return rc;
+	wait_for_tables(c, cmd);
 	if (!(cmd->flags & ANY_STATE) && (c->a->state == CATDB_NEW ||
 	    c->a->state == CATDB_LOADING))
-		return say(c, CM_EAGAIN, "the catalog is missing, but there "
-		    "is mail: cm-rebuild catalog");
-	if (!(cmd->flags & READS))
-		return cmd->fn(c);
-	pthread_rwlock_rdlock(&c->a->gate);
-	rc = cmd->fn(c);
-	pthread_rwlock_unlock(&c->a->gate);
-	return rc;
+		return say(c, CM_EAGAIN, agent_leads(c->a) ? "the catalog is "
+		    "missing, but there is mail: cm-rebuild catalog" :
+		    "this node has not got the catalog yet");
+	return cmd->flags & READS ? read_tables(c, cmd) : cmd->fn(c);
 }
 
 /* From here on nobody else uses the descriptor: it can be closed. */
@@ -983,12 +1142,12 @@ agent_session(struct agent_guest *g)
 		buf_addf(&c->s.out, ".%d\t%s\n", rc,
 		    c->error[0] ? c->error : cm_strerror(rc));
 		/* answers to requests sent together go together */
-		if (stream_flush(&c->s, stream_has_line(&c->s) ? FLUSH :
-		    1) != 0)
+		if (flush(c, stream_has_line(&c->s) ? FLUSH : 1) != 0)
 			break;
 	}
-	if (stream_flush(&c->s, 1) != 0)
+	if (flush(c, 1) != 0)
 		log_debug(a->log, "a client went away");
+	agent_forward_end(&c->forward);
 	c->s.fd = take_fd(g);
 	stream_close(&c->s);
 	buf_free(&c->args);

@@ -10,6 +10,7 @@
 #include "cluster/catindex.h"
 #include "cluster/conf.h"
 #include "cluster/mirror.h"
+#include "cluster/replica.h"
 #include "cluster/volume.h"
 
 #define AGENT_LINE_MAX	(1u << 20)	/* bytes of a request */
@@ -55,6 +56,11 @@ struct agent {
 	char		 dir[4096];	/* of the catalog */
 	char		 run[4096];
 	struct catdb	 db;
+	struct replica_hooks hooks;
+	struct replica	*replica;	/* NULL: this is the only catalog */
+	struct relay	*relay;		/* sends what is at home here to the
+					 * leader */
+	atomic_bool	 new_role;
 	int64_t		 started_ms;
 
 	/* Held by the writer during a batch: holding it keeps changes out. */
@@ -132,6 +138,29 @@ int	 agent_rebuild(struct agent *, enum agent_from *from, int fd);
  */
 int	 agent_push(struct agent *, char *const arg[6], int fd);
 int	 agent_cursors(struct agent *, char *const arg[3], struct buf *out);
+
+/* Does this node's catalog take changes? */
+bool	 agent_leads(struct agent *);
+/* A role that is new: the state is read, a new leader looks at everything.
+ * writing is held. */
+void	 agent_take_role(struct agent *);
+
+/*
+ * agent_forward.c: a request that the leader has to answer.  What it says goes
+ * to the client; the code, and text, of its last line are returned.
+ * CM_EAWAY when the leader could not be asked, or its answer was lost;
+ * CM_ESTALE when it did nothing.
+ */
+struct agent_forward {
+	struct stream	 s;
+	bool		 up;
+	bool		 body;	/* lines up to "." follow the request */
+	bool		 slow;	/* the answer may take long */
+	char		 text[512];	/* of the last line */
+};
+int	 agent_forward(struct agent *, struct agent_forward *,
+	    struct stream *client, struct span line);
+void	 agent_forward_end(struct agent_forward *);
 
 /* agent_cmds.c: one connection, until its end. */
 void	 agent_session(struct agent_guest *);

@@ -414,6 +414,18 @@ sweep(struct agent *a)
 	a->swept_ms = time_mono_ms();
 }
 
+/* A follower's tables are changed by its leader alone. */
+static void
+follow(struct agent *a, struct change *list)
+{
+	enum catdb_state	 state;
+
+	if (catdb_state(&a->db, NULL, &state) == 0)
+		a->state = state;
+	pthread_mutex_unlock(&a->writing);
+	settle(a, list, 0, CM_EAWAY);
+}
+
 /* One turn; more is kept over turns. */
 static void
 turn(struct agent *a, struct change *list, uint64_t sync, bool *more)
@@ -423,6 +435,15 @@ turn(struct agent *a, struct change *list, uint64_t sync, bool *more)
 
 	pthread_mutex_lock(&a->writing);
 	look_at_conf(a);
+	if (a->new_role) {
+		agent_take_role(a);
+		a->new_role = false;
+	}
+	if (!agent_leads(a)) {
+		*more = false;
+		follow(a, list);
+		return;
+	}
 	if (!*more && sync > a->swept_for) {
 		sweep(a);
 		a->swept_for = sync;
@@ -434,10 +455,12 @@ turn(struct agent *a, struct change *list, uint64_t sync, bool *more)
 		for (int i = 0; i < TRIES; i++) {
 			if ((rc = do_batch(a, list, more)) != CM_EAGAIN)
 				break;
+			if (!agent_leads(a))
+				break;
 			if (i > 2)
 				time_sleep_ms(1);
 		}
-		if (rc != 0)
+		if (rc != 0 && rc != CM_EAWAY)
 			log_fail(a->log, rc, "a batch was not written");
 	}
 	if (rc == 0 && !*more)
@@ -445,6 +468,8 @@ turn(struct agent *a, struct change *list, uint64_t sync, bool *more)
 	pthread_mutex_unlock(&a->writing);
 	/* a sync is done when a pass that began after it came to its end */
 	settle(a, list, *more ? 0 : a->swept_for, rc);
+	if (rc == CM_EAWAY)
+		time_sleep_ms(TICK_MS);
 	if (rc == CM_ECORRUPT || rc == CM_EIO) {
 		/* the store is not usable: the next agent recovers it */
 		pthread_mutex_lock(&a->mu);

@@ -1,5 +1,7 @@
 #include "cluster/catdb.h"
 
+#include "adapter/kv_rep.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -25,12 +27,19 @@ struct table {
 int
 catdb_open(const struct log *log, const char *dir, struct catdb *d)
 {
+	return catdb_open_rep(log, dir, NULL, d);
+}
+
+int
+catdb_open_rep(const struct log *log, const char *dir,
+    const struct kv_rep *rep, struct catdb *d)
+{
 	struct table	 t[] = TABLES(d);
 	int		 rc;
 
 	memset(d, 0, sizeof(*d));
 	d->log = log;
-	if ((rc = kv_open(log, dir, CATDB_CACHE, &d->env)) != 0)
+	if ((rc = kv_open_rep(log, dir, CATDB_CACHE, rep, &d->env)) != 0)
 		return rc;
 	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++)
 		if ((rc = kv_table(d->env, t[i].name, t[i].kv)) != 0) {

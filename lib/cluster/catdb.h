@@ -34,6 +34,10 @@ struct catdb {
 
 int	 catdb_open(const struct log *, const char *dir, struct catdb *)
 	    CM_MUST;
+/* The same as one of several; the tables are there after kv_reopen. */
+struct kv_rep;
+int	 catdb_open_rep(const struct log *, const char *dir,
+	    const struct kv_rep *, struct catdb *) CM_MUST;
 void	 catdb_close(struct catdb *);
 /* Empties all tables. */
 int	 catdb_clear(struct catdb *, struct kv_txn *) CM_MUST;

@@ -198,10 +198,13 @@ cattool_list(struct tool *t, int argc, char **argv)
 int
 cattool_dump(struct tool *t, int argc, char **argv)
 {
-	const char	*words[] = { "dump", NULL };
+	const char	*words[] = { "dump", NULL, NULL };
 
-	(void)argc;
-	(void)argv;
+	if (argc == 1) {
+		if (strcmp(argv[0], "-l") != 0)
+			return CM_EUSAGE;
+		words[1] = "here";
+	}
 	return print_answer(t, words, FOREVER);
 }
 

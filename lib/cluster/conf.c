@@ -174,7 +174,9 @@ embedded(const struct log *log, const char *node, struct conf *c)
 	v = &c->volumes[c->nvolumes++];
 	v->segment = CONF_SEGMENT_MAX;
 	c->self = strdup(node);
-	c->catalog = strdup(node);
+	if ((c->catalogs = calloc(1, sizeof(*c->catalogs))) == NULL ||
+	    (c->catalogs[c->ncatalogs++] = strdup(node)) == NULL)
+		return log_fail(log, CM_ENOMEM, "%s", dir);
 	n->name = strdup(node);
 	n->state = strdup(dir);
 	n->tls = strdup(dir);
@@ -182,7 +184,7 @@ embedded(const struct log *log, const char *node, struct conf *c)
 	v->name = strdup("v1");
 	v->home = strdup(node);
 	v->path = strdup(path);
-	if (c->self == NULL || c->catalog == NULL || n->name == NULL ||
+	if (c->self == NULL || n->name == NULL ||
 	    n->state == NULL || n->tls == NULL || v->name == NULL ||
 	    v->home == NULL ||
 	    v->path == NULL)
@@ -274,7 +276,7 @@ conf_free(struct conf *c)
 	free(c->file);
 	free(c->name);
 	free(c->self);
-	free(c->catalog);
+	free_strings(c->catalogs, c->ncatalogs);
 	free(c);
 }
 
@@ -318,7 +320,10 @@ conf_node(const struct conf *c, const char *name, size_t len)
 bool
 conf_has_catalog(const struct conf *c)
 {
-	return strcmp(c->catalog, c->self) == 0;
+	for (size_t i = 0; i < c->ncatalogs; i++)
+		if (strcmp(c->catalogs[i], c->self) == 0)
+			return true;
+	return false;
 }
 
 bool
@@ -343,6 +348,15 @@ bool
 conf_takes_mail(const struct conf *c, const struct conf_volume *v)
 {
 	return !v->closed && !conf_drains(c, v->home);
+}
+
+bool
+conf_names_catalog(const struct conf *c, const char *node)
+{
+	for (size_t i = 0; i < c->ncatalogs; i++)
+		if (strcmp(c->catalogs[i], node) == 0)
+			return c->catalogs_given || c->ncatalogs == 1;
+	return false;
 }
 
 bool

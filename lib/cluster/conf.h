@@ -63,7 +63,9 @@ struct conf {
 	char		*file;		/* NULL: the embedded default */
 	char		*name;		/* of the cluster, may be NULL */
 	char		*self;		/* this node's name */
-	char		*catalog;	/* name of the node that keeps it */
+	char		**catalogs;	/* names of the nodes that keep it */
+	size_t		 ncatalogs;	/* >= 1 */
+	bool		 catalogs_given;	/* by name, in catalog= */
 	const struct conf_node *node;	/* this node, one of nodes */
 	char		**domains;	/* lower case; none: see conf_is_open */
 	size_t		 ndomains;
@@ -104,6 +106,8 @@ const struct conf_node *conf_node(const struct conf *, const char *name,
 	    size_t len);
 /* Does this node keep the catalog? */
 bool	 conf_has_catalog(const struct conf *);
+/* Could it not do without that node: catalog= names it, or it is alone? */
+bool	 conf_names_catalog(const struct conf *, const char *node);
 /*
  * How many copies, the home not counted, must have a record of this volume
  * before it counts; no more than there are.

@@ -154,9 +154,10 @@ check_nodes(const struct conf_reader *r)
 	for (size_t i = 0; i < c->nnodes; i++)
 		v[i] = (struct named){ c->nodes[i].name, r->node_line[i] };
 	rc = check_twice(r, "node", v, c->nnodes);
-	if (rc == 0 && !is_named(v, c->nnodes, c->catalog))
-		rc = conf_bad(r, r->root_line, "catalog=\"%s\": there is no "
-		    "such node", c->catalog);
+	for (size_t i = 0; rc == 0 && i < c->ncatalogs; i++)
+		if (!is_named(v, c->nnodes, c->catalogs[i]))
+			rc = conf_bad(r, r->root_line, "catalog: there is no "
+			    "node \"%s\"", c->catalogs[i]);
 	for (size_t i = 0; rc == 0 && i < r->nfolders; i++)
 		if (!is_named(v, c->nnodes, r->folders[i].node))
 			rc = conf_bad(r, r->folders[i].line,

@@ -512,6 +512,20 @@ read_element(struct conf_reader *r, const struct xml_elem *e)
 	return 0;
 }
 
+/* The first node, as long as several catalogs are on trial. */
+static int
+default_catalogs(const struct conf_reader *r)
+{
+	struct conf	*c = r->conf;
+
+	if (c->nnodes == 0)
+		return 0;
+	if ((c->catalogs = calloc(1, sizeof(*c->catalogs))) == NULL)
+		return no_memory(r);
+	c->ncatalogs = 1;
+	return keep(r, c->nodes[0].name, &c->catalogs[0]);
+}
+
 int
 conf_read(struct conf_reader *r, const struct xml_elem *root)
 {
@@ -525,7 +539,8 @@ conf_read(struct conf_reader *r, const struct xml_elem *root)
 	    (rc = read_name(r, root, "name", &c->name)) != 0)
 		return rc;
 	if (xml_attr(root, "catalog") != NULL &&
-	    (rc = read_name(r, root, "catalog", &c->catalog)) != 0)
+	    (rc = read_names(r, root, "catalog", &c->catalogs,
+	    &c->ncatalogs)) != 0)
 		return rc;
 	r->root_line = xml_line(root);
 	if ((rc = make_room(r, root)) != 0)
@@ -536,8 +551,8 @@ conf_read(struct conf_reader *r, const struct xml_elem *root)
 			return rc;
 	if (!r->has_short)
 		c->on_short = c->nnodes <= 2 ? CONF_DEGRADE : CONF_REFUSE;
-	if (c->catalog == NULL && c->nnodes > 0 &&
-	    (rc = keep(r, c->nodes[0].name, &c->catalog)) != 0)
+	c->catalogs_given = c->catalogs != NULL;
+	if (!c->catalogs_given && (rc = default_catalogs(r)) != 0)
 		return rc;
 	for (size_t i = 0; !r->has_copies && i < c->nvolumes; i++)
 		if (c->volumes[i].ncopies > 0)

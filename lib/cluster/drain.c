@@ -203,7 +203,7 @@ drain_work(const struct log *log, const struct conf *conf, const char *node,
 		    conf->self);
 	buf_init(&lines, LINES_MAX);
 	rc = drain_look(log, conf, node, &lines);
-	if (rc == 0 && strcmp(conf->catalog, node) == 0)
+	if (rc == 0 && conf_names_catalog(conf, node))
 		buf_addf(&lines, "the catalog is on %s: catalog= in %s\n",
 		    node, conf->file);
 	if (rc == 0 && lines.len == 0)

@@ -394,7 +394,7 @@ make_plan(struct plan *p)
 		return rc;
 	if ((rc = all_is_there(p)) != 0)
 		return rc;
-	if (strcmp(p->conf->catalog, p->node) == 0)
+	if (conf_names_catalog(p->conf, p->node))
 		return log_fail(p->log, CM_ECONF, "node %s keeps the catalog "
 		    "(catalog= in %s), and cannot be taken out", p->node,
 		    p->conf->file);

@@ -6,7 +6,9 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include "adapter/stream.h"
@@ -31,6 +33,68 @@ struct guest {
 	int		 fd;
 };
 
+/* The first of its nodes that answers, beginning with the last that did. */
+static int
+dial_any(struct relay *r, const struct conf *conf, int *fd)
+{
+	size_t	 n = conf->ncatalogs, k;
+	int	 rc = CM_EAWAY;
+
+	for (size_t i = 0; i < n && rc != 0; i++) {
+		k = (r->answered + i) % n;
+		rc = peer_tunnel(r->away ? NULL : r->log, conf,
+		    conf->catalogs[k], "/v1/catalog", fd);
+		if (rc == 0)
+			r->answered = k;
+	}
+	return rc;
+}
+
+static int
+dial_leader(struct relay *r, const struct conf *conf, int *fd)
+{
+	char	 name[CONF_NAME_MAX + 1];
+
+	replica_leader(r->replica, name);
+	if (name[0] == '\0' || strcmp(name, conf->self) == 0)
+		return CM_EAWAY;
+	return relay_leader(r->log, conf, name, fd);
+}
+
+/* An answer of one line, a byte at a time: what follows is another's. */
+static int
+short_answer(int fd)
+{
+	char	 c = 0, first[3] = "";
+
+	for (size_t n = 0; c != '\n'; n++) {
+		if (read(fd, &c, 1) != 1)
+			return CM_EAWAY;
+		if (n < sizeof(first))
+			first[n] = c;
+	}
+	return memcmp(first, ".0\t", 3) == 0 ? 0 : CM_EAWAY;
+}
+
+int
+relay_leader(const struct log *log, const struct conf *conf,
+    const char *name, int *fd)
+{
+	struct timeval	 tv = { PEER_MS / 1000, 0 };
+	int		 rc;
+
+	if ((rc = peer_tunnel(log, conf, name, "/v1/catalog", fd)) != 0)
+		return rc;
+	if (setsockopt(*fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv)) == -1 ||
+	    file_write(*fd, "leader\n", 7) != 0 ||
+	    (rc = short_answer(*fd)) != 0) {
+		close(*fd);
+		*fd = -1;
+		return CM_EAWAY;
+	}
+	return 0;
+}
+
 int
 relay_dial(struct relay *r, int *fd)
 {
@@ -42,17 +106,17 @@ relay_dial(struct relay *r, int *fd)
 	if (now < atomic_load(&r->away_until))
 		return CM_EAWAY;
 	conf = confwatch_get(r->conf);
-	rc = peer_tunnel(r->log, conf, conf->catalog, "/v1/catalog", fd);
-	if (rc != 0) {
-		if (!atomic_exchange(&r->away, true))
-			log_fail(r->log, rc, "catalog on node %s",
-			    conf->catalog);
-		atomic_store(&r->away_until, time_mono_ms() + AWAY_MS);
-	} else if (atomic_exchange(&r->away, false)) {
-		log_info(r->log, "the catalog on node %s is back",
-		    conf->catalog);
-	}
+	rc = r->replica != NULL ? dial_leader(r, conf, fd) :
+	    dial_any(r, conf, fd);
 	confwatch_put(r->conf, conf);
+	if (rc != 0) {
+		if (!atomic_exchange(&r->away, true) && r->replica == NULL)
+			log_fail(r->log, rc, "the catalog's nodes");
+		atomic_store(&r->away_until, time_mono_ms() +
+		    (r->replica == NULL ? AWAY_MS : AWAY_MS / 5));
+	} else if (atomic_exchange(&r->away, false) && r->replica == NULL) {
+		log_info(r->log, "the catalog is back");
+	}
 	return rc;
 }
 
@@ -292,6 +356,22 @@ run(struct relay *r, const struct service *s, int lock, int lfd, int idle_s)
 }
 
 int
+relay_new(const struct log *log, const char *file, const char *node,
+    struct relay **out)
+{
+	struct relay	*r;
+
+	if ((*out = r = calloc(1, sizeof(*r))) == NULL)
+		return log_fail(log, CM_ENOMEM, "relay");
+	r->log = log;
+	r->idle_since = time_mono_ms();
+	pthread_mutex_init(&r->mu, NULL);
+	pthread_cond_init(&r->pushed, NULL);
+	pthread_cond_init(&r->poke, NULL);
+	return confwatch_open(log, file, node, &r->conf);
+}
+
+int
 relay_serve(const struct log *log, const char *file, const char *node,
     int idle_s)
 {
@@ -300,14 +380,7 @@ relay_serve(const struct log *log, const char *file, const char *node,
 	struct relay		*r;
 	int			 lock, lfd, rc;
 
-	if ((r = calloc(1, sizeof(*r))) == NULL)
-		return log_fail(log, CM_ENOMEM, "relay");
-	r->log = log;
-	r->idle_since = time_mono_ms();
-	pthread_mutex_init(&r->mu, NULL);
-	pthread_cond_init(&r->pushed, NULL);
-	pthread_cond_init(&r->poke, NULL);
-	if ((rc = confwatch_open(log, file, node, &r->conf)) != 0)
+	if ((rc = relay_new(log, file, node, &r)) != 0)
 		return rc;	/* the process ends */
 	conf = confwatch_get(r->conf);
 	if ((rc = service_init(&s, log, conf, NULL, NULL, "catalog",

@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 
 #include "cluster/confwatch.h"
+#include "cluster/replica.h"
 #include "cluster/volume.h"
 
 struct relay_volume;
@@ -13,6 +14,8 @@ struct relay_volume;
 struct relay {
 	const struct log *log;
 	struct confwatch *conf;
+	struct replica	*replica;	/* NULL: another node's catalog */
+	size_t		 answered;	/* which of the catalog's nodes did */
 	atomic_bool	 stop;
 	atomic_bool	 away;		/* the other node, when last asked */
 	_Atomic int64_t	 away_until;	/* it is not asked before */
@@ -27,8 +30,16 @@ struct relay {
 	bool		 behind;	/* something is not indexed yet */
 };
 
-/* A connection to the catalog's agent; CM_EAWAY at once when it was away. */
+/* One without threads; it lives as long as the process. */
+int	 relay_new(const struct log *, const char *file, const char *node,
+	    struct relay **) CM_MUST;
+/* A connection to the catalog's agent, or to the leader's; CM_EAWAY at once
+ * when it was away. */
 int	 relay_dial(struct relay *, int *fd) CM_MUST;
+
+/* To a node that leads, and says so; nothing it is asked goes further. */
+int	 relay_leader(const struct log *, const struct conf *,
+	    const char *name, int *fd) CM_MUST;
 
 /* relay_push.c: this node's volumes are indexed by the other's agent. */
 void	*relay_pusher(void *relay);

@@ -146,6 +146,7 @@ take_stat(void *arg, struct span line)
 	const struct stat_line	 known[] = {
 		{ "state", NULL, c->state, sizeof(c->state) },
 		{ "node", NULL, c->node, sizeof(c->node) },
+		{ "leader", NULL, c->leader, sizeof(c->leader) },
 		{ "mailboxes", &c->mailboxes, NULL, 0 },
 		{ "messages", &c->messages, NULL, 0 },
 		{ "bytes", &c->bytes, NULL, 0 },
@@ -190,6 +191,7 @@ ask_catalog(struct status *st, const char *file, const char *node)
 		    c->why + strlen(PREFIX) : c->why, c->rc);
 	str_clean(c->state);
 	str_clean(c->node);
+	str_clean(c->leader);
 	catalog_close(cat);
 }
 

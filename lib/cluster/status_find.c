@@ -192,6 +192,9 @@ look_at_catalog(struct status *st)
 	if (c->rc != 0)
 		return add(st, LEVEL_WRONG, &c->level,
 		    "the catalog does not answer: %s", c->why);
+	if (strcmp(c->leader, "-") == 0)
+		return add(st, LEVEL_WRONG, &c->level, "no node leads the "
+		    "catalog: nothing is listed or changed (cm-catalog stat)");
 	if (strcmp(c->state, "being built") == 0)
 		return add(st, LEVEL_NOTE, &c->level,
 		    "the catalog is being built");

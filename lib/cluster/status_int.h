@@ -40,7 +40,8 @@ struct catalog_status {
 	int		 rc;		/* not 0: it did not answer */
 	char		 why[STATUS_WHY_MAX];
 	char		 state[64];	/* "ok", "being built", ... */
-	char		 node[CONF_NAME_MAX + 1];
+	char		 node[CONF_NAME_MAX + 1];	/* that answered */
+	char		 leader[CONF_NAME_MAX + 1];	/* "-": none */
 	uint64_t	 mailboxes, messages, bytes, gaps;
 	uint64_t	 behind;	/* bytes of volumes, not indexed yet */
 	enum level	 level;

@@ -142,6 +142,8 @@ add_catalog(struct buf *b, const struct catalog_status *c)
 		attr(b, "why", c->why);
 	} else {
 		attr(b, "node", c->node);
+		if (c->leader[0] != '\0')
+			attr(b, "leader", c->leader);
 		num(b, "mailboxes", c->mailboxes);
 		num(b, "messages", c->messages);
 		num(b, "bytes", c->bytes);

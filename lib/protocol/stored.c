@@ -2,9 +2,11 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-#include "base/time.h"
+#include "base/file.h"
 #include "base/str.h"
+#include "base/time.h"
 #include "cluster/catalog.h"
 #include "format/place.h"
 #include "format/record.h"
@@ -18,6 +20,7 @@
 enum what { W_VOLUME, W_SEGMENT, W_SHIP, W_OTHER };
 
 static int	 stored_catalog(struct call *);
+static int	 stored_replica(struct call *);
 
 /* What can be asked.  Nothing from the network names a path: a volume is
  * looked up in cluster.xml, a segment is a number. */
@@ -34,6 +37,7 @@ static const struct route {
 	{ "POST", "/v1/ship/", W_SHIP, stored_ship },
 	{ "GET", "/v1/load", W_OTHER, stored_load },
 	{ "GET", "/v1/catalog", W_OTHER, stored_catalog },
+	{ "GET", "/v1/replica", W_OTHER, stored_replica },
 	{ "GET", "/metrics", W_OTHER, stored_metrics },
 };
 
@@ -191,25 +195,50 @@ on_end(void *arg, void *conn, struct httpd_request *req, const char *body,
 	confwatch_put(sd->conf, c.conf);
 }
 
-/* The connection becomes one to this node's agent. */
+/* The connection becomes one to this node's agent; first: a request of ours
+ * that comes before all that the other node says. */
 static int
-stored_catalog(struct call *c)
+to_agent(struct call *c, const char *first)
 {
 	struct catalog	*cat;
 	int		 fd, rc;
 
+	if ((rc = catalog_open(c->log, c->conf, c->conf->file, c->sd->node,
+	    &cat)) != 0)
+		return rc;
+	if ((rc = catalog_dial(cat, &fd)) == 0 &&
+	    (rc = file_write(fd, first, strlen(first))) != 0)
+		close(fd);
+	else if (rc == 0)
+		httpd_upgrade(c->req, fd);
+	catalog_close(cat);
+	return rc;
+}
+
+static int
+stored_catalog(struct call *c)
+{
 	/* a node that only relays must not relay in a ring */
 	if (!conf_has_catalog(c->conf))
 		return log_fail(c->log, CM_ECONF, "node %s asks here for the "
 		    "catalog, which is at %s", httpd_peer(c->req),
-		    c->conf->catalog);
-	if ((rc = catalog_open(c->log, c->conf, c->conf->file, c->sd->node,
-	    &cat)) != 0)
+		    c->conf->catalogs[0]);
+	return to_agent(c, "");
+}
+
+/* Frames of another node's agent: its certificate says which. */
+static int
+stored_replica(struct call *c)
+{
+	char	 first[CONF_NAME_MAX + 16];
+	int	 rc;
+
+	if (!conf_has_catalog(c->conf))
+		return CM_ECONF;
+	if ((rc = str_fmt(first, sizeof(first), "replicate\t%s\n",
+	    httpd_peer(c->req))) != 0)
 		return rc;
-	if ((rc = catalog_dial(cat, &fd)) == 0)
-		httpd_upgrade(c->req, fd);
-	catalog_close(cat);
-	return rc;
+	return to_agent(c, first);
 }
 
 static bool

@@ -48,6 +48,7 @@ wrong = []
 codes = collections.Counter()
 ledger = {}             # id -> Message
 refused = collections.Counter()  # tag -> times that it was refused
+entries = {}            # mailbox/folder/UID, as it was told -> id
 gone = set()            # tags whose last word was a refusal
 excused = {}            # id -> Message that was on the wiped disk alone
 wiped = set()           # names of nodes
@@ -117,7 +118,11 @@ class Cluster:
         root = ET.parse(DIR + "/cluster.xml").getroot()
         policy = root.find("policy")
         self.names = [n.get("name") for n in root.findall("node")]
-        self.catalog = root.get("catalog")
+        # the only node that has it; None when there are several
+        names = root.get("catalog", self.names[0]).split()
+        self.catalog = names[0] if len(names) == 1 else None
+        # one to compare the others with
+        self.reference = self.catalog or self.names[0]
         self.copies = int(policy.get("copies"))
         self.refuses = policy.get("short", "degrade" if len(self.names) <= 2
                                   else "refuse") == "refuse"
@@ -218,7 +223,13 @@ def send(node, cluster, tag, text):
             ledger[m.id] = m
             node.acked += 1
     feed(p.add.stdin, receipt)
-    p.add.stdout.read()
+    for line in p.add.stdout.read().decode().splitlines():
+        f = line.split("\t")
+        for entry in f[4].split(",") if len(f) > 4 else ():
+            with lock:
+                was = entries.setdefault(entry, f[0])
+            if was != f[0]:
+                bad("%s was %s, and is %s" % (entry, was, f[0]))
     p.end()
     for c in done + [p.add.returncode]:
         if c in NEVER:
@@ -278,7 +289,55 @@ def pause():
 
 
 def spared(cluster):
-    return [n for n in cluster.names if n != cluster.catalog]
+    return [n for n in cluster.names if n != cluster.reference]
+
+
+def agent_of(node):
+    """The pid of its catalog's agent; 0 when there is none."""
+    try:
+        with open("%s/%s/state/run/catalog.lock" % (DIR, node)) as f:
+            return int(f.read())
+    except (OSError, ValueError):
+        return 0
+
+
+def leader(cluster):
+    """The node that leads the catalog, as the first that answers says."""
+    for node in cluster.nodes.values():
+        m = re.search(r"^leader\t(n\d+)$", node.run("cm-catalog", "stat")[1],
+                      re.M)
+        if m:
+            return m[1]
+    return cluster.names[0]
+
+
+def signal_agent(pid, what):
+    """Only ever to one process: 0 and -1 would mean many."""
+    if pid > 1:
+        try:
+            os.kill(pid, what)
+        except ProcessLookupError:
+            pass
+
+
+def fault_agent(cluster):
+    """The leader's agent dies; its node goes on."""
+    name = leader(cluster)
+    yield "agent " + name
+    signal_agent(agent_of(name), signal.SIGKILL)
+    pause()
+
+
+def fault_pause(cluster):
+    """The leader's agent is stopped, and goes on as if nothing was."""
+    name = leader(cluster)
+    pid = agent_of(name)
+    yield "pause " + name
+    signal_agent(pid, signal.SIGSTOP)
+    try:
+        pause()
+    finally:
+        signal_agent(pid, signal.SIGCONT)
 
 
 def fault_kill(cluster):
@@ -390,6 +449,11 @@ def catch_up(cluster):
     with lock:
         seen = list(ledger.values())
     until_done(cluster, "cm-mirror", "-a")
+    if cluster.catalog is None:
+        until_done(cluster, "sh", "-c", "cm-catalog stat | awk -v n=$CM_NODE "
+                   "'$1 == \"replica\" && $2 == n { print; "
+                   "if ($3 == \"leader\" || $3 == \"follower\") ok = 1 } "
+                   "END { exit ok ? 0 : 75 }'")
     for m in seen:
         m.caught_up = True
 
@@ -441,6 +505,8 @@ def one_fault(cluster, fault, tally):
 
 def faults(cluster, tally):
     all_kinds = {"kill": fault_kill, "stop": fault_stop, "wipe": fault_wipe}
+    if cluster.catalog is None:
+        all_kinds.update(agent=fault_agent, pause=fault_pause)
     if cluster.can_cut:
         all_kinds["cut"] = fault_cut
     kinds = [f for k, f in all_kinds.items() if not KINDS or k in KINDS]
@@ -469,7 +535,7 @@ def check_catalog(cluster):
     """A node lists what is on its own disk, before the copies have it.  So a
     message that was never acknowledged may be listed and lost with a disk,
     see "a home made of a copy that was behind" in cm-internals(7)."""
-    node = cluster.nodes[cluster.catalog]
+    node = cluster.nodes[cluster.reference]
     code, out = node.run("cm-catalog", "check")
     rest = []
     for line in out.splitlines():
@@ -562,8 +628,8 @@ def check_lists(cluster):
     for mailbox in MAILBOXES:
         seen = {n: listing(node, mailbox)
                 for n, node in cluster.nodes.items()}
-        lists[mailbox] = seen[cluster.catalog]
-        ids = collections.Counter(e[1] for e in seen[cluster.catalog])
+        lists[mailbox] = seen[cluster.reference]
+        ids = collections.Counter(e[1] for e in seen[cluster.reference])
         for i in sorted(want[mailbox] - ids.keys()):
             m = ledger[i]
             bad("%s of %s (%s) is not listed for %s" %
@@ -572,10 +638,33 @@ def check_lists(cluster):
             if n > 1:
                 bad("%s is listed %d times for %s" % (i, n, mailbox))
         for n in seen:
-            if seen[n] != seen[cluster.catalog]:
+            if seen[n] != seen[cluster.reference]:
                 bad("the list of %s on %s is not that of %s" %
-                    (mailbox, n, cluster.catalog))
+                    (mailbox, n, cluster.reference))
     return lists
+
+
+def check_uids(lists):
+    """A UID that somebody was told of means the same message for ever."""
+    now = {e[0]: e[1] for entries_of in lists.values() for e in entries_of}
+    for entry, i in entries.items():
+        if now.get(entry) != i:
+            bad("%s was %s, and is %s" % (entry, i, now.get(entry)))
+
+
+def check_dumps(cluster):
+    """All catalogs are the same."""
+    end = time.monotonic() + CATCH_UP
+    while True:
+        dumps = {n: hashlib.sha256(node.run("cm-catalog", "dump", "-l")[1]
+                                   .encode()).hexdigest()
+                 for n, node in cluster.nodes.items()}
+        if len(set(dumps.values())) == 1:
+            return
+        if time.monotonic() > end:
+            bad("the catalogs differ: %s" % dumps)
+            return
+        time.sleep(0.5)
 
 
 def fetch(node, *what):
@@ -643,6 +732,9 @@ def finish(cluster):
     check_catalog(cluster)
     segments = check_segments(cluster)
     lists = check_lists(cluster)
+    check_uids(lists)
+    if cluster.catalog is None:
+        check_dumps(cluster)
     places = collections.defaultdict(set)
     for entries in lists.values():
         for _, i, _, place in entries:

@@ -170,7 +170,7 @@ test_values(void)
 	bad(WITH("<node name='n2' port='0'/>"), 2, "is not from 1 to 65535");
 	bad(WITH("<node name='n2' port='65536'/>"), 2, "is not from 1 to");
 	bad("<cluster catalog='n9'>\n" NODE VOLUME "</cluster>\n", 1,
-	    "there is no such node");
+	    "there is no node \"n9\"");
 	bad(WITH("<volume name='v2' home='n1'/>"), 2, "no attribute path");
 	bad(WITH("<volume name='v2' path='/x'/>"), 2, "no attribute home");
 	bad(WITH("<volume name='v2' home='n1' path='/a/../b'/>"), 2, "\"..\"");

@@ -1,0 +1,70 @@
+/*
+ * The catalog's copies on several nodes: who leads, what is safe, and the
+ * frames between their agents.  Messages go through the nodes' cm-stored, so
+ * nobody without the cluster's certificate reaches them.  Level 3.
+ */
+#ifndef CM_REPLICA_H
+#define CM_REPLICA_H
+
+#include "adapter/kv_rep.h"
+#include "adapter/stream.h"
+#include "cluster/catdb.h"
+#include "cluster/conf.h"
+
+enum replica_role {
+	REPLICA_NONE,		/* no leader is known */
+	REPLICA_FOLLOWER,
+	REPLICA_LEADER
+};
+
+struct replica_hooks {
+	void	*arg;
+	/* From freeze to thaw no transaction is open. */
+	void	(*freeze)(void *arg);
+	void	(*thaw)(void *arg);
+	void	(*changed)(void *arg);	/* the role is another one */
+	void	(*broken)(void *arg);	/* the process has to start afresh */
+};
+
+/* What a session that wrote waits for at its own node. */
+struct replica_token {
+	uint32_t	 generation;
+	struct kv_lsn	 lsn;
+};
+
+struct replica;
+
+/*
+ * Opens the catalog in dir as one of several, and begins to take part.  file
+ * and node: what conf_load was given.  catdb's tables may still be missing.
+ */
+int	 replica_open(const struct log *, const char *file, const char *node,
+	    const char *dir, const struct replica_hooks *, struct catdb *,
+	    struct replica **) CM_MUST;
+/* Ends all threads but those in replica_serve, which end by themselves. */
+void	 replica_stop(struct replica *);
+
+enum replica_role replica_role(struct replica *);
+/* The leader's name, this node's too; "" when there is none. */
+void	 replica_leader(struct replica *, char name[CONF_NAME_MAX + 1]);
+/* Until somebody leads. */
+void	 replica_await(struct replica *, int ms);
+
+/*
+ * For who read, before it is told: what was read will stay.  CM_EAGAIN when
+ * that cannot be said here now.
+ */
+int	 replica_settle(struct replica *) CM_MUST;
+/* At the leader: of all that is committed.  CM_EAWAY elsewhere. */
+int	 replica_token(struct replica *, struct replica_token *) CM_MUST;
+/* Until this node has it too; CM_ETIMEOUT. */
+int	 replica_wait(struct replica *, const struct replica_token *, int ms)
+	    CM_MUST;
+
+/* The frames of another node's agent, until it goes. */
+void	 replica_serve(struct replica *, const char *node, struct stream *);
+
+/* Lines "=KEY TAB VALUE" for cm-catalog stat. */
+void	 replica_stat(struct replica *, struct buf *);
+
+#endif

@@ -1,0 +1,111 @@
+/* What the replica*.c files share; nobody else includes it.  Level 3. */
+#ifndef CM_REPLICA_INT_H
+#define CM_REPLICA_INT_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "adapter/kv_rep.h"
+#include "cluster/confwatch.h"
+#include "cluster/replica.h"
+
+#define REPLICA_NODES_MAX 64		/* that keep a catalog */
+#define REPLICA_QUEUE	(64u << 20)	/* bytes that wait, each way */
+#define REPLICA_FRAME_MAX (96u << 20)	/* bytes of one frame */
+#define REPLICA_HEARD_MS 500		/* silent for longer: away */
+
+/* What a node says of itself, ten times a second and when it changes. */
+struct replica_state {
+	enum replica_role role;
+	bool		 joined;	/* it has had a catalog */
+	bool		 stands;	/* elected: asks for promises */
+	uint32_t	 ballot;	/* that it leads or stands with; others:
+					 * what they promised */
+	uint32_t	 data;		/* of the leader its log is from */
+	struct kv_lsn	 end;		/* of its log, when it promised */
+	uint32_t	 generation;
+	struct kv_lsn	 lsn;		/* follower: on its disk; leader: on
+					 * the disks of enough nodes */
+};
+
+/* The way to another node: a queue, and a thread that empties it. */
+struct replica_link {
+	struct replica	*r;
+	char		 name[CONF_NAME_MAX + 1];
+	atomic_bool	 wanted;
+	pthread_t	 thread;
+	pthread_mutex_t	 mu;		/* what follows */
+	pthread_cond_t	 more;
+	struct buf	 queue;
+	bool		 up, stop;
+	uint64_t	 dropped;	/* frames */
+};
+
+struct replica_peer {
+	char		 name[CONF_NAME_MAX + 1];
+	bool		 member;	/* cluster.xml has it keep a catalog */
+	struct replica_link *link;
+	int64_t		 heard_ms;	/* 0: never */
+	struct replica_state said;
+};
+
+/* A message to be worked off. */
+struct replica_msg {
+	struct replica_msg *next;
+	int		 node;
+	size_t		 control, rec;	/* bytes of each, behind this */
+};
+
+struct replica {
+	const struct log *log;
+	struct confwatch *conf;
+	const struct replica_hooks *hooks;
+	struct catdb	*db;
+	struct kv_rep	 rep;
+	char		 self[CONF_NAME_MAX + 1];
+	char		 dir[4096];
+	pthread_t	 main, worker, elector;
+	atomic_bool	 stop;
+
+	pthread_mutex_t	 mu;		/* what follows */
+	pthread_cond_t	 news;		/* for all who wait for anything */
+	struct replica_peer peer[REPLICA_NODES_MAX];	/* node - 1 */
+	size_t		 npeers;
+	bool		 member;	/* this node keeps a catalog */
+	unsigned	 members, quorum;	/* this node counted */
+	struct replica_state self_state;
+	int		 led_by;	/* as the store has it; 0: nobody */
+	unsigned	 led_times;	/* that it learned of a leader */
+	bool		 elected, two, elect, open, dirty, give_up;
+	bool		 due;		/* an acknowledgement of applied */
+	uint32_t	 promised;	/* nothing older is acknowledged */
+	int64_t		 lost_ms;	/* since when there is no leader */
+	struct kv_lsn	 synced;	/* leader: on this disk */
+	struct kv_lsn	 safe;		/* on enough nodes' disks */
+	uint32_t	 safe_generation;
+	struct kv_lsn	 applied;	/* follower: processed */
+	struct replica_msg *first, *last;
+	size_t		 waiting;	/* bytes of those */
+	uint64_t	 dropped;
+	uint64_t	 elections, led;
+};
+
+/* replica_link.c */
+int	 replica_link_open(struct replica *, const char *name,
+	    struct replica_link **) CM_MUST;
+void	 replica_link_close(struct replica_link *);
+/* Never wait; what there is no room for is dropped. */
+void	 replica_link_data(struct replica_link *, struct span control,
+	    struct span rec);
+void	 replica_link_state(struct replica_link *,
+	    const struct replica_state *);
+
+/* replica.c: what a frame of another node brought. */
+void	 replica_heard(struct replica *, int node,
+	    const struct replica_state *);
+void	 replica_got(struct replica *, int node, struct span control,
+	    struct span rec);
+/* The number of a node that keeps a catalog; 0 for others. */
+int	 replica_node(struct replica *, const char *name);
+
+#endif
