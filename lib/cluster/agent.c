@@ -15,6 +15,7 @@
 #include "cluster/relay.h"
 #include "cluster/relay_int.h"
 #include "cluster/service.h"
+#include "cluster/standin.h"
 
 #define POLL_MS		200
 #define OWN_MS		4000	/* an agent that lost run/ sees it by then */
@@ -415,11 +416,31 @@ agent_free(struct agent *a)
 	free(a);
 }
 
+static int
+dial_self(void *service, int *fd)
+{
+	return service_find(service, fd);
+}
+
+/* For the copies that lie here, as a client of our own. */
+static int
+stand_in(struct agent *a, struct service *s, struct confwatch **watch,
+    struct standin **in)
+{
+	int	 rc;
+
+	if ((rc = confwatch_open(a->log, a->file, a->node, watch)) != 0)
+		return rc;
+	return standin_start(a->log, *watch, dial_self, s, in);
+}
+
 int
 agent_serve(const struct log *log, const char *file, const char *node,
     int idle_s)
 {
 	struct service	 s;
+	struct confwatch *watch = NULL;
+	struct standin	*in = NULL;
 	struct agent	*a;
 	struct conf	*conf;
 	int		 lock = -1, lfd = -1, rc;
@@ -446,9 +467,13 @@ agent_serve(const struct log *log, const char *file, const char *node,
 			rc = 0;		/* it is being served */
 		goto out;
 	}
-	rc = run(a, &s, lock, lfd, idle_s);
+	if ((rc = stand_in(a, &s, &watch, &in)) == 0)
+		rc = run(a, &s, lock, lfd, idle_s);
+	/* whoever waits to be let in, and be it ourselves, is let down */
 	close(lfd);
 	service_unlisten(&s, lock);
+	standin_stop(in);
+	confwatch_close(watch);
 out:
 	if (lock != -1)
 		close(lock);

@@ -742,17 +742,31 @@ receive_file(struct session *c, int fd)
 	return rc;
 }
 
-/* cursors VOLUME SALT EPOCH: how far its segments are indexed. */
+/* The last word, when there is one more than n; CM_EPROTO if another. */
+static int
+is_copy(struct session *c, size_t n, bool *copy)
+{
+	*copy = c->nargs > n;
+	return *copy && strcmp(c->arg[n], "copy") != 0 ? CM_EPROTO : 0;
+}
+
+/* cursors VOLUME SALT EPOCH [copy]: how far its segments are indexed. */
 static int
 cmd_cursors(struct session *c)
 {
-	return agent_cursors(c->a, c->arg + 1, &c->s.out);
+	bool	 copy;
+	int	 rc;
+
+	if ((rc = is_copy(c, 4, &copy)) != 0)
+		return rc;
+	return agent_cursors(c->a, c->arg + 1, copy, &c->s.out);
 }
 
-/* index VOLUME SALT EPOCH SEGMENT FROM TO, and a body of entries. */
+/* index VOLUME SALT EPOCH SEGMENT FROM TO [copy], and a body of entries. */
 static int
 cmd_index(struct session *c)
 {
+	bool	 copy;
 	int	 fd, rc;
 
 	/* the body is read whatever comes of it: it is no request */
@@ -764,8 +778,8 @@ cmd_index(struct session *c)
 		c->over = true;
 	else if (c->a->state != CATDB_OK && c->a->state != CATDB_BUILDING)
 		rc = CM_EAGAIN;
-	else
-		rc = agent_push(c->a, c->arg + 1, fd);
+	else if ((rc = is_copy(c, 7, &copy)) == 0)
+		rc = agent_push(c->a, c->arg + 1, copy, fd);
 	close(fd);
 	return rc;
 }
@@ -937,11 +951,11 @@ static const struct command {
 	int		(*fn)(struct session *);
 } commands[] = {
 	{ "alias", 3, 3, AGAIN, cmd_alias },
-	{ "cursors", 4, 4, READS, cmd_cursors },
+	{ "cursors", 4, 5, READS, cmd_cursors },
 	{ "dump", 1, 2, SLOW, cmd_dump },
 	{ "expunge", 4, 4, 0, cmd_expunge },
 	{ "flag", 6, 6, AGAIN, cmd_flag },
-	{ "index", 7, 7, ANY_STATE | BODY, cmd_index },
+	{ "index", 7, 8, ANY_STATE | BODY, cmd_index },
 	{ "leader", 1, 1, ANY_STATE | HERE, cmd_leader },
 	{ "list", 2, 4, READS | HERE, cmd_list },
 	{ "load", 1, 2, ANY_STATE | BODY | SLOW, cmd_load },

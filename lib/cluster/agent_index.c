@@ -62,9 +62,9 @@ is_of_another(struct agent *a, const char *volume)
 }
 
 int
-agent_push(struct agent *a, char *const arg[6], int fd)
+agent_push(struct agent *a, char *const arg[6], bool copy, int fd)
 {
-	struct push	 p = { .a = a };
+	struct push	 p = { .a = a, .e.copy = copy };
 	struct stat	 st;
 	void		*m = MAP_FAILED;
 	int		 rc;
@@ -110,23 +110,21 @@ add_cursor(void *arg, struct span k, struct span v)
 }
 
 int
-agent_cursors(struct agent *a, char *const arg[3], struct buf *out)
+agent_cursors(struct agent *a, char *const arg[3], bool copy, struct buf *out)
 {
 	struct cursors	 c = { out, arg[0] };
 	struct span	 from = { arg[0], strlen(arg[0]) + 1 };
-	char		 was[CATDB_HOME_SIZE], now[CATDB_HOME_SIZE];
 	uint32_t	 salt, epoch;
+	bool		 same;
 	int		 rc;
 
 	if (!is_of_another(a, arg[0]))
 		return CM_EPERM;
-	if (hex(arg[1], &salt) != 0 || number(arg[2], &epoch) != 0 ||
-	    str_fmt(now, sizeof(now), "%08x %u", salt, epoch) != 0)
+	if (hex(arg[1], &salt) != 0 || number(arg[2], &epoch) != 0)
 		return CM_EPROTO;
-	if ((rc = catdb_home(&a->db, NULL, arg[0], was)) != 0)
-		return rc;
 	/* cursors of another home do not count: its entries begin at 0 */
-	if (strcmp(was, now) != 0)
-		return 0;
+	if ((rc = catindex_home(&a->db, NULL, arg[0], salt, epoch, copy,
+	    &same)) != 0 || !same)
+		return rc;
 	return kv_walk(a->db.cursors, NULL, from, from.len, add_cursor, &c);
 }

@@ -132,12 +132,14 @@ int	 agent_rebuild(struct agent *, enum agent_from *from, int fd);
 
 /*
  * agent_index.c: what another node's agent sends of a volume at home there.
- * arg: volume, salt, epoch; then segment, from, to.  Those of agent_push are
- * the words of the request, fd its body; see catindex_push.  CM_EPERM for a
- * volume that is at home here, or not in cluster.xml.
+ * arg: volume, salt, epoch; then segment, from, to; they are the words of the
+ * request.  copy: it has the word "copy" too, the entries are of a copy.  fd:
+ * its body; see catindex_push.  CM_EPERM for a volume that is at home here, or
+ * not in cluster.xml; CM_EEPOCH, see catindex_home.
  */
-int	 agent_push(struct agent *, char *const arg[6], int fd);
-int	 agent_cursors(struct agent *, char *const arg[3], struct buf *out);
+int	 agent_push(struct agent *, char *const arg[6], bool copy, int fd);
+int	 agent_cursors(struct agent *, char *const arg[3], bool copy,
+	    struct buf *out);
 
 /* Does this node's catalog take changes? */
 bool	 agent_leads(struct agent *);

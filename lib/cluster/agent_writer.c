@@ -262,6 +262,7 @@ apply(struct agent *a, struct kv_txn *x, struct change *list,
 		case CM_EEXIST:
 		case CM_ENOINPUT:
 		case CM_EDATA:
+		case CM_EEPOCH:
 			break;
 		default:
 			*culprit = c;

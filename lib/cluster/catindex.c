@@ -690,6 +690,40 @@ catindex_batch(struct catdb *db, struct kv_txn *txn,
 	return rc;
 }
 
+/* "SALT EPOCH", as in meta. */
+static int
+home_parse(const char *text, uint32_t *salt, uint32_t *epoch)
+{
+	struct span	 l = { text, strlen(text) }, f;
+	uint64_t	 a, b;
+
+	if (!str_field(&l, ' ', &f) || str_hex(f.p, f.len, &a) != 0 ||
+	    l.p == NULL || str_u64(l.p, l.len, UINT32_MAX, &b) != 0)
+		return CM_ECORRUPT;
+	*salt = (uint32_t)a;
+	*epoch = (uint32_t)b;
+	return 0;
+}
+
+int
+catindex_home(struct catdb *db, struct kv_txn *txn, const char *volume,
+    uint32_t salt, uint32_t epoch, bool copy, bool *same)
+{
+	char		 was[CATDB_HOME_SIZE];
+	uint32_t	 had_salt, had_epoch;
+	int		 rc;
+
+	*same = false;
+	if ((rc = catdb_home(db, txn, volume, was)) != 0 || was[0] == '\0')
+		return rc;
+	if ((rc = home_parse(was, &had_salt, &had_epoch)) != 0)
+		return rc;
+	if (salt != had_salt)
+		return copy ? CM_EEPOCH : 0;
+	*same = epoch == had_epoch;
+	return epoch < had_epoch ? CM_EEPOCH : 0;
+}
+
 /* One line of another node's entries. */
 static int
 push_line(struct batch *b, struct span l, struct buf *env)
@@ -758,9 +792,13 @@ catindex_push(struct catdb *db, struct kv_txn *txn,
 	struct catindex_source	 s = { .volume = e->volume, .salt = e->salt,
 				    .epoch = e->epoch, .counted = { 1, 0 } };
 	struct batch		*b;
+	bool			 same;
 	int			 rc;
 
 	memset(res, 0, sizeof(*res));
+	if ((rc = catindex_home(db, txn, e->volume, e->salt, e->epoch,
+	    e->copy, &same)) != 0)
+		return rc;
 	if ((b = calloc(1, sizeof(*b))) == NULL)
 		return CM_ENOMEM;
 	b->db = db;

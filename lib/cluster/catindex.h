@@ -42,6 +42,17 @@ int	 catindex_batch(struct catdb *, struct kv_txn *,
 	    bool retry_gaps, struct catindex_result *) CM_MUST;
 
 /*
+ * May entries be taken that are of this home, or of a copy of it?  0, and same
+ * tells whether the cursors are of that home (otherwise its entries begin
+ * anew, at 0).  CM_EEPOCH: they are of a newer one, whose cursors an old home
+ * that comes back, or an old copy, must not take away; or it is a copy of
+ * another volume of that name than the one that was followed: that may be made
+ * again by its home alone.
+ */
+int	 catindex_home(struct catdb *, struct kv_txn *, const char *volume,
+	    uint32_t salt, uint32_t epoch, bool copy, bool *same) CM_MUST;
+
+/*
  * Entries that another node's agent sends of a volume at home there: the
  * stretch [from, to) of a segment as lines
  *	R <tab> OFFSET <tab> LENGTH <tab> ENVELOPE PART (percent-encoded)
@@ -51,6 +62,7 @@ int	 catindex_batch(struct catdb *, struct kv_txn *,
 struct catindex_entries {
 	const char	*volume;
 	uint32_t	 salt, epoch;	/* of the home */
+	bool		 copy;		/* read from a copy of it */
 	uint32_t	 segment, from, to;
 	const char	*text;
 	size_t		 len;
@@ -58,7 +70,8 @@ struct catindex_entries {
 
 /*
  * Indexes them in the transaction, with the cursor.  CM_EEXIST, and nothing
- * is done, unless the cursor stands at from.  CM_EPROTO when the text is not
+ * is done, unless the cursor stands at from; CM_EEPOCH, and nothing is done,
+ * for a home that is not followed.  CM_EPROTO when the text is not
  * of that form: abort.
  */
 int	 catindex_push(struct catdb *, struct kv_txn *,

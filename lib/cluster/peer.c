@@ -153,6 +153,17 @@ peer_post(struct peer *p, const void *body, size_t len, struct buf *out,
 	    call(p, &r, out);
 }
 
+int
+peer_ping(struct peer *p, int ms)
+{
+	struct http_request	 r = { .method = "GET", .path = "/v1/ping",
+				    .timeout_ms = ms };
+	int			 status;
+
+	buf_reset(&p->error);
+	return http_call(p->http, &r, &status, &p->error);
+}
+
 void
 peer_volume_free(struct peer_volume *v)
 {

@@ -38,6 +38,12 @@ int	 peer_post(struct peer *, const void *, size_t, struct buf *out,
 	    const char *path, ...) __attribute__((format(printf, 5, 6)))
 	    CM_MUST;
 
+/*
+ * Is its cm-stored there?  0 when it answered anything; CM_EAWAY, CM_ETIMEOUT
+ * after ms, CM_EPERM for a certificate.  Logs nothing.
+ */
+int	 peer_ping(struct peer *, int ms) CM_MUST;
+
 /* A two-way stream to what the path stands for; see http_tunnel. */
 int	 peer_tunnel(const struct log *, const struct conf *,
 	    const char *node, const char *path, int *fd) CM_MUST;

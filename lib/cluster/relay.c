@@ -19,6 +19,7 @@
 #include "cluster/peer.h"
 #include "cluster/relay_int.h"
 #include "cluster/service.h"
+#include "cluster/standin.h"
 
 #define POLL_MS		200
 #define STACK		(256u << 10)
@@ -337,13 +338,23 @@ accept_loop(struct relay *r, const struct service *s, int lock, int lfd,
 }
 
 static int
+dial(void *relay, int *fd)
+{
+	return relay_dial(relay, fd);
+}
+
+static int
 run(struct relay *r, const struct service *s, int lock, int lfd, int idle_s)
 {
 	pthread_t	 know, push;
-	int		 rc = CM_EAGAIN;
+	struct standin	*in;
+	int		 rc;
 
-	if (pthread_create(&know, NULL, learner, r) != 0)
+	if ((rc = standin_start(r->log, r->conf, dial, r, &in)) != 0)
 		return rc;
+	rc = CM_EAGAIN;
+	if (pthread_create(&know, NULL, learner, r) != 0)
+		goto out;
 	if (pthread_create(&push, NULL, relay_pusher, r) == 0) {
 		rc = 0;
 		accept_loop(r, s, lock, lfd, idle_s);
@@ -352,6 +363,8 @@ run(struct relay *r, const struct service *s, int lock, int lfd, int idle_s)
 	}
 	r->stop = true;
 	pthread_join(know, NULL);
+out:
+	standin_stop(in);
 	return rc;
 }
 

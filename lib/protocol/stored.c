@@ -36,6 +36,7 @@ static const struct route {
 	{ "POST", "/v1/volume/", W_VOLUME, stored_keep },
 	{ "POST", "/v1/ship/", W_SHIP, stored_ship },
 	{ "GET", "/v1/load", W_OTHER, stored_load },
+	{ "GET", "/v1/ping", W_OTHER, stored_ping },
 	{ "GET", "/v1/catalog", W_OTHER, stored_catalog },
 	{ "GET", "/v1/replica", W_OTHER, stored_replica },
 	{ "GET", "/metrics", W_OTHER, stored_metrics },

@@ -45,6 +45,7 @@ int	 stored_may_change(struct call *) CM_MUST;	/* only asks */
 int	 stored_keep(struct call *) CM_MUST;	/* POST volume/V */
 int	 stored_ship(struct call *) CM_MUST;	/* POST ship/V */
 int	 stored_load(struct call *) CM_MUST;	/* GET  load */
+int	 stored_ping(struct call *) CM_MUST;	/* GET  ping */
 int	 stored_metrics(struct call *) CM_MUST;	/* GET  metrics */
 
 #endif

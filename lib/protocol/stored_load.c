@@ -44,6 +44,14 @@ stored_load(struct call *c)
 	return reply(c, &b, "text/plain");
 }
 
+/* GET ping: for who looks every second whether this node is there. */
+int
+stored_ping(struct call *c)
+{
+	httpd_text(c->req, 200, "text/plain", "", 0);
+	return 0;
+}
+
 /* GET /metrics: the Prometheus text format, version 0.0.4. */
 int
 stored_metrics(struct call *c)
