@@ -10,6 +10,8 @@
 
 #include "base/time.h"
 
+#define GRAIN	16
+
 int
 lock_file(int fd, int op, int ms)
 {
@@ -106,6 +108,47 @@ shword_wait(const _Atomic unsigned *word, unsigned seen, int ms)
 	struct timespec	 ts = { ms / 1000, (long)(ms % 1000) * 1000000 };
 
 	syscall(SYS_futex, word, FUTEX_WAIT, seen, &ts, NULL, 0);
+}
+
+void
+shword_wait_bits(const _Atomic unsigned *word, unsigned seen, int ms,
+    unsigned bits)
+{
+	struct timespec	 ts;
+
+	/* until a time, unlike FUTEX_WAIT */
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	ts.tv_sec += ms / 1000;
+	ts.tv_nsec += (long)(ms % 1000) * 1000000;
+	if (ts.tv_nsec >= 1000000000) {
+		ts.tv_sec++;
+		ts.tv_nsec -= 1000000000;
+	}
+	syscall(SYS_futex, word, FUTEX_WAIT_BITSET, seen, &ts, NULL, bits);
+}
+
+void
+shword_wake_bits(const _Atomic unsigned *word, unsigned bits, int n)
+{
+	syscall(SYS_futex, word, FUTEX_WAKE_BITSET, n, NULL, NULL, bits);
+}
+
+unsigned
+shword_bit(uint64_t end)
+{
+	return 1U << (end >> GRAIN & 31);
+}
+
+unsigned
+shword_bits(uint64_t from, uint64_t to)
+{
+	unsigned bits = 0;
+
+	if (to <= from || (to >> GRAIN) - (from >> GRAIN) >= 31)
+		return UINT_MAX;
+	for (uint64_t g = from >> GRAIN; g <= to >> GRAIN; g++)
+		bits |= 1U << (g & 31);
+	return bits;
 }
 
 void

@@ -4,6 +4,7 @@
 
 #include <pthread.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "base/err.h"
 
@@ -34,5 +35,16 @@ void	 shlock_release(struct shlock *);
  */
 void	 shword_wait(const _Atomic unsigned *word, unsigned seen, int ms);
 void	 shword_wake(const _Atomic unsigned *word);
+/*
+ * The same, but at most n of those are woken who sleep with one of the bits;
+ * not 0.  For those who wait until a log has reached some end: a bit for each
+ * end, which others 64 KiB and more apart do not share, and the bits of all
+ * ends behind from, up to to.
+ */
+void	 shword_wait_bits(const _Atomic unsigned *word, unsigned seen, int ms,
+	    unsigned bits);
+void	 shword_wake_bits(const _Atomic unsigned *word, unsigned bits, int n);
+unsigned shword_bit(uint64_t end);
+unsigned shword_bits(uint64_t from, uint64_t to);
 
 #endif

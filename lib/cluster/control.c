@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -12,20 +13,27 @@
 #include "base/str.h"
 
 #define MAGIC	"cmctl1\n"
-#define VERSION	2
+#define VERSION	3
+
+static pthread_mutex_t boot_mu = PTHREAD_MUTEX_INITIALIZER;
+static char	 boot[CONTROL_BOOT];	/* read once; guarded by boot_mu */
 
 static int
 boot_id(const struct log *log, char out[CONTROL_BOOT])
 {
 	struct buf	 b;
-	int		 rc;
+	int		 rc = 0;
 
-	memset(out, 0, CONTROL_BOOT);
-	buf_init(&b, CONTROL_BOOT - 1);
-	rc = file_read(log, "/proc/sys/kernel/random/boot_id", &b);
-	if (rc == 0 && b.len > 0)
-		memcpy(out, b.p, b.len);
-	buf_free(&b);
+	pthread_mutex_lock(&boot_mu);
+	if (boot[0] == '\0') {
+		buf_init(&b, CONTROL_BOOT - 1);
+		rc = file_read(log, "/proc/sys/kernel/random/boot_id", &b);
+		if (rc == 0 && b.len > 0)
+			memcpy(boot, b.p, b.len);
+		buf_free(&b);
+	}
+	memcpy(out, boot, CONTROL_BOOT);
+	pthread_mutex_unlock(&boot_mu);
 	return rc;
 }
 
@@ -49,7 +57,7 @@ int
 control_map(const struct log *log, const char *dir, struct control **out,
     int *fdp)
 {
-	char		 path[FILE_PATH_MAX], boot[CONTROL_BOOT];
+	char		 path[FILE_PATH_MAX], now[CONTROL_BOOT];
 	struct control	*c = MAP_FAILED;
 	struct stat	 st;
 	int		 fd, rc;
@@ -58,7 +66,7 @@ control_map(const struct log *log, const char *dir, struct control **out,
 	*fdp = -1;
 	if (str_fmt(path, sizeof(path), "%s/control", dir) != 0)
 		return log_fail(log, CM_ETOOBIG, "%s", dir);
-	if ((rc = boot_id(log, boot)) != 0)
+	if ((rc = boot_id(log, now)) != 0)
 		return rc;
 	if ((fd = open(path, O_RDWR | O_CLOEXEC)) == -1)
 		return errno == ENOENT ? CM_ESTALE :
@@ -72,7 +80,7 @@ control_map(const struct log *log, const char *dir, struct control **out,
 		goto out;
 	}
 	if (control_is_current(c, fd, dir) && c->version == VERSION &&
-	    c->size == sizeof(*c) && memcmp(c->boot, boot, sizeof(boot)) == 0)
+	    c->size == sizeof(*c) && memcmp(c->boot, now, sizeof(now)) == 0)
 		rc = 0;
 out:
 	if (rc != 0) {

@@ -10,6 +10,7 @@
 #include "base/log.h"
 
 #define CONTROL_BOOT	40
+#define CONTROL_COPIES	64
 
 enum control_state { CONTROL_READY = 1, CONTROL_BROKEN = 2 };
 
@@ -34,6 +35,13 @@ struct control {
 	_Atomic uint64_t hold_to;	/* a record's start, its cancel's end */
 	_Atomic uint64_t cancelled;	/* what ends behind it never was */
 	uint64_t	 made;		/* before it, all counts since then */
+	/* acks.h: what the shipper tells */
+	_Atomic uint32_t ask_gen;	/* who waits for copies: a futex */
+	_Atomic uint32_t ack_gen;	/* moves on with ends: a futex */
+	_Atomic uint32_t copies;	/* a sum of their names in its order */
+	_Atomic int64_t	 told_ms;	/* when it told last, monotonic; or 0 */
+	_Atomic uint64_t failing;	/* bits: the copies it cannot reach */
+	_Atomic uint64_t ends[CONTROL_COPIES];
 };
 
 /* Maps dir/control.  CM_ESTALE when there is none for this boot. */

@@ -9,6 +9,7 @@
 #include "adapter/stream.h"
 #include "base/file.h"
 #include "base/time.h"
+#include "cluster/acks.h"
 #include "cluster/cancel.h"
 #include "cluster/copy.h"
 #include "cluster/forward.h"
@@ -21,11 +22,13 @@
 #define TRIES		3
 #define GRACE_MS	2000	/* for the answer itself */
 #define WAKE_MS		2000
+#define TOLD_MS		300	/* then the shipper itself is asked */
 #define STALL_MS	10000	/* catching up without a step: give up */
 
 /* The way to one volume's shipper. */
 struct line_to {
 	const struct conf_volume *cv;
+	struct acks	 acks;
 	struct service	 service;
 	struct stream	 s;
 	bool		 up;
@@ -65,6 +68,7 @@ lines_init(const struct mirror *m, struct line_to **out, size_t *n)
 	for (size_t i = 0; i < m->conf->nvolumes; i++) {
 		l = &(*out)[i];
 		l->cv = &m->conf->volumes[i];
+		acks_init(&l->acks, m->conf, l->cv);
 		snprintf(name, sizeof(name), "mirror-%s", l->cv->name);
 		if ((rc = service_init(&l->service, m->log, m->conf, m->file,
 		    m->node, name, "cm-mirror")) != 0)
@@ -92,6 +96,7 @@ lines_free(struct line_to *l, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
 		hang_up(&l[i]);
+		acks_free(&l[i].acks);
 		service_free(&l[i].service);
 	}
 	free(l);
@@ -157,14 +162,20 @@ is_open(const struct item *it, const struct line_to *l)
 	return it->to == l && it->copies == NULL && !it->absent;
 }
 
+/* Besides the home. */
+static unsigned
+copies_asked(const struct mirror *m)
+{
+	return m->copies > 0 ? m->copies - 1 : 0;
+}
+
 static void
 add_wait(const struct mirror *m, const struct item *it, int timeout_ms)
 {
 	const struct place	*p = &it->r.place;
 
 	buf_addf(&it->to->s.out, "wait %u %u %u %d\n", p->segment,
-	    p->offset + p->length, m->copies > 0 ? m->copies - 1 : 0,
-	    timeout_ms);
+	    p->offset + p->length, copies_asked(m), timeout_ms);
 }
 
 /* Asks a volume's shipper about its items; again when it dies meanwhile. */
@@ -537,6 +548,7 @@ mirror_filter(const struct mirror *m, int in, int out)
 struct mirror_line {
 	struct filter	 f;		/* of one item */
 	bool		 asked;		/* its shipper, which owes an answer */
+	bool		 told;		/* the shipper tells all of it */
 };
 
 int
@@ -583,7 +595,7 @@ line_item(struct mirror_line *l, const struct place *place)
 		return 0;
 	if (l->asked)
 		hang_up(it->to);
-	l->asked = false;
+	l->asked = l->told = false;
 	items_free(f);
 	it->r.place = *place;
 	for (size_t i = 0; i < f->nlines; i++)
@@ -601,13 +613,38 @@ mirror_line_ask(struct mirror_line *l, const struct place *place)
 	const struct mirror	*m = l->f.m;
 	struct item		*it = &l->f.item[0];
 
-	if (line_item(l, place) != 0 || l->asked || it->to->cv->ncopies == 0 ||
-	    dial(it->to, m->conf->timeout_ms) != 0)
+	if (line_item(l, place) != 0 || l->asked || it->to->cv->ncopies == 0)
+		return;
+	l->told = acks_begin_wait(&it->to->acks, copies_asked(m));
+	if (l->told || dial(it->to, m->conf->timeout_ms) != 0)
 		return;
 	add_wait(m, it, m->conf->timeout_ms);
 	l->asked = stream_flush(&it->to->s, 1) == 0;
 	if (!l->asked)
 		hang_up(it->to);
+}
+
+/*
+ * Did the shipper tell that enough copies have it?  Of a record that was just
+ * appended, in the home that counts, nothing else needs to be looked at.
+ */
+static bool
+was_told(struct mirror_line *l, const struct place *place, struct buf *labels)
+{
+	struct line_to	*to = l->f.item[0].to;
+	int		 ms = l->f.m->conf->timeout_ms;
+	char		 home[COPY_LABEL_MAX];
+	struct vol_end	 end = { place->segment,
+			    place->offset + place->length };
+
+	if (!acks_wait(&to->acks, end, copies_asked(l->f.m),
+	    ms < TOLD_MS ? ms : TOLD_MS) ||
+	    !acks_is_kept(&to->acks, place) || vol_is_superseded(to->cv))
+		return false;
+	copy_label(to->cv, -1, home);
+	buf_adds(labels, home);
+	acks_labels(&to->acks, end, labels);
+	return true;
 }
 
 int
@@ -620,6 +657,12 @@ mirror_line_wait(struct mirror_line *l, const struct place *place,
 
 	if ((rc = line_item(l, place)) != 0)
 		return rc;
+	if (l->told && was_told(l, place, labels)) {
+		items_free(f);
+		l->told = false;
+		return labels->err;
+	}
+	l->told = false;
 	if (l->asked && take_answer(it) != 0)
 		hang_up(it->to);
 	l->asked = false;

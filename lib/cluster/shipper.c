@@ -15,6 +15,7 @@
 #include "adapter/stream.h"
 #include "base/file.h"
 #include "base/time.h"
+#include "cluster/acks.h"
 #include "cluster/mirror.h"
 #include "cluster/reconcile.h"
 #include "cluster/service.h"
@@ -65,20 +66,22 @@ struct shipper {
 	const struct conf *conf;
 	const struct conf_volume *cv;
 	struct sender	*senders;
-	size_t		 n;
+	_Atomic size_t	 n;
 	atomic_bool	 stop;
-	atomic_bool	 now;		/* somebody waits: no nap */
-	pthread_mutex_t	 mu;
-	pthread_cond_t	 poke;
 	_Atomic uint64_t committed;	/* as a sender saw it last */
 	int		 efd;		/* a copy moved on */
+	atomic_bool	 asked;		/* a client waits for that */
 	struct waiter	*waiters[CLIENTS_MAX];
 	size_t		 nwaiters;
 	int64_t		 last_ms;
 	int64_t		 checked_ms;	/* service_is_current */
 	int64_t		 looked_ms;	/* look_at_home */
-	struct volume	*v;		/* the main thread's handle */
+	pthread_mutex_t	 mu;		/* guards v; only the main thread
+					 * changes what it is */
+	struct volume	*v;
 	unsigned	 generation;
+	unsigned	 asks;		/* acks_asked, when last looked at */
+	uint32_t	 copies;	/* acks_copies */
 	struct stat	 file;		/* cluster.xml when it was read */
 };
 
@@ -104,22 +107,49 @@ sender_end(struct sender *s)
 	return s->again ? (struct vol_end){ 0, 0 } : sender_at(s);
 }
 
-static void
-nap(struct shipper *sh, int ms)
+static unsigned
+reached(struct shipper *sh, struct vol_end e)
 {
-	struct timespec	 ts;
+	unsigned n = 0;
+
+	for (size_t i = 0; i < sh->n; i++)
+		n += !vol_end_before(sender_end(&sh->senders[i]), e);
+	return n;
+}
+
+/* Before anybody is told: from here these records cannot be taken back. */
+static void
+note_acked(struct shipper *sh)
+{
+	unsigned	 want = conf_copies_wanted(sh->conf, sh->cv);
+	struct vol_end	 end = { 0, 0 }, e;
+
+	if (sh->v == NULL || want == 0)
+		return;
+	for (size_t i = 0; i < sh->n; i++) {
+		e = sender_end(&sh->senders[i]);
+		if (vol_end_before(end, e) && reached(sh, e) >= want)
+			end = e;
+	}
+	vol_acked(sh->v, end);
+}
+
+/* How far the copies are, to all who wait. */
+static void
+tell(struct shipper *sh)
+{
+	struct vol_end	 e[CONF_COPIES_MAX];
+	uint64_t	 failing = 0;
 
 	pthread_mutex_lock(&sh->mu);
-	if (!sh->stop && !atomic_exchange(&sh->now, false)) {
-		clock_gettime(CLOCK_MONOTONIC, &ts);
-		ts.tv_sec += ms / 1000;
-		ts.tv_nsec += (long)(ms % 1000) * 1000000;
-		if (ts.tv_nsec >= 1000000000) {
-			ts.tv_sec++;
-			ts.tv_nsec -= 1000000000;
-		}
-		pthread_cond_timedwait(&sh->poke, &sh->mu, &ts);
+	note_acked(sh);
+	for (size_t i = 0; i < sh->n; i++) {
+		e[i] = sender_end(&sh->senders[i]);
+		if (atomic_load(&sh->senders[i].failed_ms) != 0)
+			failing |= (uint64_t)1 << i;
 	}
+	acks_tell(sh->v != NULL ? vol_control(sh->v) : NULL, e, sh->n,
+	    failing);
 	pthread_mutex_unlock(&sh->mu);
 }
 
@@ -129,8 +159,15 @@ moved(struct sender *s, struct vol_end e)
 	uint64_t one = 1;
 
 	atomic_store(&s->end, pack(e));
-	if (write(s->sh->efd, &one, sizeof(one)) == -1)
+	tell(s->sh);
+	if (s->sh->asked && write(s->sh->efd, &one, sizeof(one)) == -1)
 		return;		/* the counter is full: it is awake anyway */
+}
+
+static struct control *
+sender_control(const struct sender *s)
+{
+	return s->v != NULL ? vol_control(s->v) : NULL;
 }
 
 static int
@@ -169,6 +206,7 @@ sender_close(struct sender *s)
 	s->c = NULL;
 	s->up = false;
 	atomic_store(&s->end, 0);	/* nobody may rely on what it had */
+	tell(s->sh);
 }
 
 /* Sends the next batch; *more when there was one. */
@@ -223,10 +261,12 @@ sender_main(void *arg)
 {
 	struct sender	*s = arg;
 	int		 rc, backoff = BACKOFF_MIN_MS;
+	unsigned	 asked;
 	bool		 more;
 
 	while (!s->sh->stop) {
 		more = false;
+		asked = acks_asked(sender_control(s));
 		if (s->again) {
 			sender_close(s);
 			s->again = false;
@@ -241,7 +281,7 @@ sender_main(void *arg)
 		if (rc == 0) {
 			backoff = BACKOFF_MIN_MS;
 			if (!more)
-				nap(s->sh, TICK_MS);
+				acks_nap(sender_control(s), asked, TICK_MS);
 			continue;
 		}
 		if (s->up || backoff == BACKOFF_MIN_MS)
@@ -249,9 +289,9 @@ sender_main(void *arg)
 			    "again", s->sh->cv->name, s->label);
 		if (rc == CM_EEPOCH && s->v != NULL)
 			vol_supersede(s->v);
-		sender_close(s);
 		if (atomic_load(&s->failed_ms) == 0)
 			atomic_store(&s->failed_ms, time_mono_ms());
+		sender_close(s);
 		/* who asks it to look again knows that something is new */
 		for (int ms = 0; ms < backoff && !s->sh->stop && !s->again;
 		    ms += 50)
@@ -262,15 +302,6 @@ sender_main(void *arg)
 	sender_close(s);
 	vol_close(s->v);
 	return NULL;
-}
-
-static void
-poke(struct shipper *sh)
-{
-	pthread_mutex_lock(&sh->mu);
-	sh->now = true;
-	pthread_cond_broadcast(&sh->poke);
-	pthread_mutex_unlock(&sh->mu);
 }
 
 /* "ok" or "short", and the labels of the copies that have it. */
@@ -284,33 +315,6 @@ answer(struct shipper *sh, struct waiter *w, const struct wait *x,
 		    pack(sender_end(&sh->senders[i])) != 0)
 			buf_addf(&w->s.out, " %s", sh->senders[i].label);
 	buf_addc(&w->s.out, '\n');
-}
-
-static unsigned
-reached(struct shipper *sh, struct vol_end e)
-{
-	unsigned n = 0;
-
-	for (size_t i = 0; i < sh->n; i++)
-		n += !vol_end_before(sender_end(&sh->senders[i]), e);
-	return n;
-}
-
-/* Before anybody is told: from here these records cannot be taken back. */
-static void
-note_acked(struct shipper *sh)
-{
-	unsigned	 want = conf_copies_wanted(sh->conf, sh->cv);
-	struct vol_end	 end = { 0, 0 }, e;
-
-	if (sh->v == NULL || want == 0)
-		return;
-	for (size_t i = 0; i < sh->n; i++) {
-		e = sender_end(&sh->senders[i]);
-		if (vol_end_before(end, e) && reached(sh, e) >= want)
-			end = e;
-	}
-	vol_acked(sh->v, end);
 }
 
 /*
@@ -464,13 +468,29 @@ look_at_home(struct shipper *sh)
 {
 	bool	 same;
 
+	pthread_mutex_lock(&sh->mu);
 	same = sh->v != NULL ? vol_refresh(sh->v) == 0 :
 	    vol_open(sh->log, sh->conf, sh->cv, &sh->v) == 0;
-	if (same && vol_generation(sh->v) == sh->generation)
+	if (!same || vol_generation(sh->v) != sh->generation) {
+		sh->generation = sh->v != NULL ? vol_generation(sh->v) : 0;
+		for (size_t i = 0; i < sh->n; i++)
+			sh->senders[i].again = true;
+		acks_begin(sh->v != NULL ? vol_control(sh->v) : NULL,
+		    sh->copies);
+	}
+	pthread_mutex_unlock(&sh->mu);
+}
+
+/* Has anybody asked by way of the control file's memory? */
+static void
+look_at_asks(struct shipper *sh, int64_t now)
+{
+	unsigned asks = acks_asked(sh->v != NULL ? vol_control(sh->v) : NULL);
+
+	if (asks == sh->asks)
 		return;
-	sh->generation = sh->v != NULL ? vol_generation(sh->v) : 0;
-	for (size_t i = 0; i < sh->n; i++)
-		sh->senders[i].again = true;
+	sh->asks = asks;
+	sh->last_ms = now;
 }
 
 /* Takes what a client has sent; no more than it may have unanswered. */
@@ -581,6 +601,15 @@ is_current(struct shipper *sh, const struct service *s, int lock)
 	return service_is_current(s, lock);
 }
 
+static bool
+waits(const struct shipper *sh)
+{
+	for (size_t i = 0; i < sh->nwaiters; i++)
+		if (sh->waiters[i]->n > 0)
+			return true;
+	return false;
+}
+
 static void
 turn(struct shipper *sh, int lfd)
 {
@@ -612,9 +641,12 @@ turn(struct shipper *sh, int lfd)
 	if (any) {
 		/* behind the input: what is waited for is in this home */
 		look_at_home(sh);
-		poke(sh);
+		acks_ask(sh->v != NULL ? vol_control(sh->v) : NULL);
 	}
-	note_acked(sh);
+	look_at_asks(sh, now);
+	/* before the ends are looked at: who moves on from here says so */
+	sh->asked = waits(sh);
+	tell(sh);
 	for (size_t i = 0; i < n; i++)
 		if (!sh->waiters[i]->broken)
 			serve_waits(sh, sh->waiters[i], now);
@@ -648,7 +680,7 @@ static void
 end_senders(struct shipper *sh)
 {
 	sh->stop = true;
-	poke(sh);
+	acks_ask(sh->v != NULL ? vol_control(sh->v) : NULL);
 	for (size_t i = 0; i < sh->n; i++) {
 		pthread_join(sh->senders[i].thread, NULL);
 		free(sh->senders[i].batch);
@@ -659,14 +691,10 @@ static int
 ship(struct shipper *sh, const struct service *s, int lock, int lfd,
     int idle_s)
 {
-	pthread_condattr_t	 ca;
-	int			 rc;
+	int	 rc;
 
 	pthread_mutex_init(&sh->mu, NULL);
-	pthread_condattr_init(&ca);
-	pthread_condattr_setclock(&ca, CLOCK_MONOTONIC);
-	pthread_cond_init(&sh->poke, &ca);
-	pthread_condattr_destroy(&ca);
+	sh->copies = acks_copies(sh->conf, sh->cv);
 	sh->last_ms = time_mono_ms();
 	if ((sh->efd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) == -1)
 		return log_errno(sh->log, "eventfd");
@@ -679,6 +707,7 @@ ship(struct shipper *sh, const struct service *s, int lock, int lfd,
 		    is_current(sh, s, lock))
 			turn(sh, lfd);
 	end_senders(sh);
+	acks_begin(sh->v != NULL ? vol_control(sh->v) : NULL, 0);
 	vol_close(sh->v);
 	for (size_t i = 0; i < sh->nwaiters; i++)
 		sh->waiters[i]->broken = true;

@@ -1,6 +1,7 @@
 #include "cluster/volume.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -322,11 +323,17 @@ raise_synced(struct volume *v, uint64_t to)
 {
 	uint64_t was = atomic_load(&v->ctl->synced);
 
+	uint32_t bits;
+
 	while (was < to && !atomic_compare_exchange_weak(&v->ctl->synced,
 	    &was, to))
 		continue;
 	atomic_fetch_add(&v->ctl->sync_gen, 1);
-	shword_wake(&v->ctl->sync_gen);
+	bits = shword_bits(was, to);
+	shword_wake_bits(&v->ctl->sync_gen, bits, INT_MAX);
+	/* of the others one syncs next; the other may be a reader */
+	if (~bits != 0)
+		shword_wake_bits(&v->ctl->sync_gen, ~bits, 2);
 }
 
 /* Seals the open segment and begins the next; the append lock is held. */
@@ -635,8 +642,8 @@ wait_for_sync(struct volume *v, const struct place *p)
 			if (time_mono_ms() > end)
 				return log_fail(v->log, CM_ELOCK,
 				    "volume %s: sync", v->cv->name);
-			shword_wait(&v->ctl->sync_gen, gen,
-			    SYNC_NAP_MS);
+			shword_wait_bits(&v->ctl->sync_gen, gen,
+			    SYNC_NAP_MS, shword_bit(mine));
 		} else {
 			return sync_alone(v, p);
 		}
@@ -702,6 +709,12 @@ unsigned
 vol_generation(const struct volume *v)
 {
 	return v->attached;
+}
+
+struct control *
+vol_control(const struct volume *v)
+{
+	return v->ctl;
 }
 
 const char *

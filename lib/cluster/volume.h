@@ -106,6 +106,10 @@ const struct seg_meta *vol_meta(const struct volume *);
 void	 vol_supersede(struct volume *);
 bool	 vol_is_superseded(const struct conf_volume *);
 
+/* For acks.c; NULL while the handle has none. */
+struct control;
+struct control *vol_control(const struct volume *);
+
 bool	 vol_end_before(struct vol_end a, struct vol_end b);
 
 /*

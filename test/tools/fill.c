@@ -1,24 +1,29 @@
 /*
- * fill [-l] [-m copies] PROCESSES COUNT SIZE EACH MAILBOX...: appends COUNT
- * messages of about SIZE bytes, each to two of the mailboxes, from so many
- * processes at once; a process syncs after each EACH of its messages.  Asks no
- * catalog.  Prints messages per second.
+ * fill [-l] [-m copies] [-r file] PROCESSES COUNT SIZE EACH MAILBOX...:
+ * appends COUNT messages of about SIZE bytes, each to two of the mailboxes,
+ * from so many processes at once; a process syncs after each EACH of its
+ * messages.  Asks no catalog.  Prints messages per second.
  *   -l  behind that, the median and the 99th percentile of the milliseconds
  *       from the first append of EACH to their being safe
  *   -m  safe means: on so many copies, the home counted; it is an error when
  *       they are not in time
+ *   -r  the receipt of each message for which make_safe returned, appended to
+ *       a file as soon as it is safe
  */
 #include <err.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <sysexits.h>
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/file.h"
 #include "base/str.h"
 #include "base/time.h"
 #include "cluster/conf.h"
@@ -35,6 +40,8 @@ struct job {
 	const struct conf *conf;
 	uint64_t	 processes, count, size, each, copies;
 	bool		 latencies;
+	const char	*ledger;
+	int		 ledger_fd;
 	uint32_t	*us;		/* of each message; 0: not measured */
 	char		**boxes;
 	int		 nboxes;
@@ -47,6 +54,7 @@ struct worker {
 	struct mirror_line *line;
 	struct store	*s;
 	struct buf	 msg, receipts, labels;
+	size_t		 last;		/* receipt */
 };
 
 static void
@@ -82,8 +90,22 @@ append(struct worker *w, uint64_t n)
 	m.p = w->msg.p;
 	m.len = w->msg.len;
 	m.mailboxes = (struct span){ boxes, strlen(boxes) };
-	buf_reset(&w->receipts);
+	if (j->ledger == NULL)
+		buf_reset(&w->receipts);
+	w->last = w->receipts.len;
 	return w->msg.err ? w->msg.err : store_append(w->s, &m, &w->receipts);
+}
+
+static int
+note(struct worker *w)
+{
+	int	 rc = 0;
+
+	if (w->j->ledger != NULL)
+		rc = file_write(w->j->ledger_fd, w->receipts.p,
+		    w->receipts.len);
+	buf_reset(&w->receipts);
+	return rc;
 }
 
 /* The last message and all before it. */
@@ -94,14 +116,16 @@ make_safe(struct worker *w)
 	int		 rc;
 
 	if (w->j->copies == 0)
-		return store_commit(w->s);
-	if ((rc = receipt_parse(w->receipts.p, w->receipts.len - 1, &r)) != 0)
+		return (rc = store_commit(w->s)) == 0 ? note(w) : rc;
+	if ((rc = receipt_parse(w->receipts.p + w->last,
+	    w->receipts.len - w->last - 1, &r)) != 0)
 		return rc;
 	mirror_line_ask(w->line, &r.place);
 	if ((rc = store_commit(w->s)) != 0)
 		return rc;
 	buf_reset(&w->labels);
-	return mirror_line_wait(w->line, &r.place, &w->labels);
+	rc = mirror_line_wait(w->line, &r.place, &w->labels);
+	return rc == 0 ? note(w) : rc;
 }
 
 static int
@@ -179,6 +203,7 @@ run(const struct job *j)
 		case -1:
 			err(EX_OSERR, "fork");
 		case 0:
+			prctl(PR_SET_PDEATHSIG, SIGKILL);
 			_exit(cm_exit(work(j, j->count * i / j->processes,
 			    j->count * (i + 1) / j->processes)));
 		}
@@ -197,9 +222,11 @@ parse(struct job *j, int argc, char **argv)
 {
 	int	 ch;
 
-	while ((ch = getopt(argc, argv, "lm:")) != -1)
+	while ((ch = getopt(argc, argv, "lm:r:")) != -1)
 		if (ch == 'l')
 			j->latencies = true;
+		else if (ch == 'r')
+			j->ledger = optarg;
 		else if (ch != 'm' || str_u64(optarg, strlen(optarg),
 		    CONF_NODES_MAX, &j->copies) != 0 || j->copies == 0)
 			return false;
@@ -227,8 +254,8 @@ main(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);
 	log_stderr(&log, "fill");
 	if (!parse(&j, argc, argv)) {
-		fputs("usage: fill [-l] [-m copies] PROCESSES COUNT SIZE EACH "
-		    "MAILBOX...\n", stderr);
+		fputs("usage: fill [-l] [-m copies] [-r file] PROCESSES COUNT "
+		    "SIZE EACH MAILBOX...\n", stderr);
 		return EX_USAGE;
 	}
 	log.max = CM_LOG_WARN;
@@ -236,6 +263,9 @@ main(int argc, char **argv)
 		return cm_exit(rc);
 	j.log = &log;
 	j.conf = conf;
+	if (j.ledger != NULL && (j.ledger_fd = open(j.ledger,
+	    O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600)) == -1)
+		err(EX_CANTCREAT, "%s", j.ledger);
 	/* shared with the processes */
 	j.us = mmap(NULL, j.count * sizeof(*j.us), PROT_READ | PROT_WRITE,
 	    MAP_SHARED | MAP_ANONYMOUS, -1, 0);

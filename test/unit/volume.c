@@ -7,6 +7,8 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/time.h"
+#include "cluster/acks.h"
 #include "cluster/control.h"
 #include "cluster/recover.h"
 #include "cluster/volume.h"
@@ -532,6 +534,87 @@ test_cancel(void)
 	conf.copies = 0;
 }
 
+/* As the shipper does. */
+static void
+tell(struct volume *v, const struct place *p, uint64_t failing)
+{
+	struct vol_end	 e[1] = { { 0, 0 } };
+
+	if (p != NULL)
+		e[0] = behind(p);
+	vol_acked(v, e[0]);
+	acks_tell(vol_control(v), e, 1, failing);
+}
+
+/* One who waits learns only from a shipper that is there now, of the same
+ * copies and the same home, and nothing that was taken back. */
+static void
+test_acks(void)
+{
+	static const char env[] = "id 01ARYZ6S41TSV4RRFFQ69G5FAV\n";
+	struct volume	*v;
+	struct acks	 a;
+	struct place	 p[3];
+	struct buf	 labels;
+	unsigned	 asked;
+
+	fresh();
+	vol.ncopies = 1;
+	conf.copies = 2;
+	buf_init(&labels, 1000);
+	v = must_open();
+	acks_init(&a, &conf, &vol);
+	for (int i = 0; i < 3; i++)
+		is_int(append(v, "x", &p[i]), 0, "append");
+	is_int(vol_sync(v, &p[2]), 0, "sync");
+	ok(!acks_begin_wait(&a, 1), "no shipper tells anything");
+	acks_begin(vol_control(v), acks_copies(&conf, &vol));
+	ok(!acks_begin_wait(&a, 1), "nor one that only begins");
+	asked = acks_asked(vol_control(v));
+	tell(v, NULL, 0);
+	ok(acks_begin_wait(&a, 1), "one that tells is asked");
+	ok(acks_asked(vol_control(v)) != asked, "and can see that");
+	acks_nap(vol_control(v), asked, 60000);
+	ok(!acks_wait(&a, behind(&p[0]), 1, 10), "the copy does not have it");
+	ok(acks_wait(&a, behind(&p[0]), 0, 10), "who asks for none has it");
+	tell(v, &p[1], 0);
+	ok(acks_wait(&a, behind(&p[0]), 1, 10), "the copy has it");
+	ok(acks_wait(&a, behind(&p[1]), 1, 10), "and all that it was sent");
+	ok(!acks_wait(&a, behind(&p[2]), 1, 10), "but not more");
+	acks_labels(&a, behind(&p[1]), &labels);
+	is_str(labels.p, ",n1#1", "its name");
+	buf_reset(&labels);
+	acks_labels(&a, behind(&p[2]), &labels);
+	is_int(labels.len, 0, "it does not have the last one");
+	tell(v, &p[1], 1);
+	ok(!acks_begin_wait(&a, 1), "a copy that fails is not waited for");
+	tell(v, &p[1], 0);
+	is_int(vol_cancel(v, &p[2], env, sizeof(env) - 1), 0, "taken back");
+	ok(acks_is_kept(&a, &p[2]) == false, "is seen");
+	acks_tell(vol_control(v), (struct vol_end[]){ behind(&p[2]) }, 1, 0);
+	ok(!acks_wait(&a, behind(&p[2]), 1, 10),
+	    "and it is not done before what takes it back");
+	conf.copies = 1;
+	acks_free(&a);
+	acks_init(&a, &conf, &vol);
+	ok(!acks_begin_wait(&a, 0), "a shipper with another cluster.xml");
+	conf.copies = 2;
+	acks_free(&a);
+	acks_init(&a, &conf, &vol);
+	tell(v, &p[1], 0);
+	ok(acks_begin_wait(&a, 1), "the right one again");
+	time_sleep_ms(700);
+	ok(!acks_wait(&a, behind(&p[0]), 1, 10), "one that is silent is dead");
+	tell(v, &p[1], 0);
+	ok(acks_wait(&a, behind(&p[0]), 1, 10), "or was not");
+	vol_forget_control(home);
+	ok(!acks_wait(&a, behind(&p[0]), 1, 10), "another home");
+	acks_free(&a);
+	vol_close(v);
+	buf_free(&labels);
+	conf.copies = 0;
+}
+
 int
 main(void)
 {
@@ -554,6 +637,7 @@ main(void)
 	test_frozen();
 	test_quoted();
 	test_cancel();
+	test_acks();
 	snprintf(cmd, sizeof(cmd), "rm -rf %s", base);
 	is_int(system(cmd), 0, "clean");
 	return tap_done();
