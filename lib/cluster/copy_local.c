@@ -13,6 +13,8 @@
 #include "cluster/recover.h"
 #include "cluster/volume.h"
 
+#define PIECE	(512U << 10)	/* bytes handed to the disk at a time */
+
 struct local {
 	struct copy	 copy;
 	char		 dir[FILE_PATH_MAX];
@@ -104,6 +106,24 @@ local_end(struct copy *copy, uint32_t segment, uint32_t *end)
 	return 0;
 }
 
+/* Written with the disk at work from the first piece on, then synced. */
+static int
+write_synced(struct local *c, const char *p, size_t n, uint32_t offset)
+{
+	size_t	 len;
+	int	 rc;
+
+	for (; n > 0; p += len, n -= len, offset += (uint32_t)len) {
+		len = n < PIECE ? n : PIECE;
+		if ((rc = file_pwrite(c->fd, p, len, offset)) != 0)
+			return rc;
+		if (n > PIECE)
+			(void)sync_file_range(c->fd, offset, (off_t)len,
+			    SYNC_FILE_RANGE_WRITE);
+	}
+	return fdatasync(c->fd) == -1 ? CM_EIO : 0;
+}
+
 static int
 local_append(struct copy *copy, uint32_t segment, uint32_t offset,
     const void *p, size_t n)
@@ -121,8 +141,7 @@ local_append(struct copy *copy, uint32_t segment, uint32_t offset,
 	/* who made the file may have died before its name was on disk */
 	if (offset == 0 && (rc = file_sync_dir(c->copy.log, c->dir)) != 0)
 		return rc;
-	if ((rc = file_pwrite(c->fd, p, n, offset)) != 0 ||
-	    fdatasync(c->fd) == -1) {
+	if (write_synced(c, p, n, offset) != 0) {
 		rc = log_errno(c->copy.log, "%s: segment %08u: write", c->dir,
 		    segment);
 		/* a half-written batch would not fit the next try's offset */
