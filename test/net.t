@@ -54,6 +54,16 @@ store() {
 	    'cm-store -f a@example.net u1@example.test | cm-mirror'
 }
 
+# listed ID: it comes to be, within a minute.
+listed() {
+	for try in $(seq 300); do
+		! on n1 cm-catalog list u1@example.test 2>>"$T/err" |
+		    grep -q "$1" || return 0
+		sleep 0.2
+	done
+	return 1
+}
+
 # flip FILE OFFSET: another byte there.
 flip() {
 	printf '\377' | dd of="$1" bs=1 seek="$2" conv=notrunc 2>/dev/null
@@ -228,5 +238,29 @@ ok "loudly" has "OLD HOME SET ASIDE"
 ok "and kept" [ -f "$(disk n2 v2).superseded-3/00000001.seg" ]
 is "what is there is the newer one" "$(sums n2 v2)" "$want"
 ok "nothing is wrong" said 0 n2 cm-rebuild check
+
+# --- an old home is back, beside the catalog, and no copy tells that it is
+
+cursors() {
+	on n1 cm-catalog dump -l 2>>"$T/err" |
+	    grep -E '^(home|cursor|gap)[[:space:]]v1([[:space:]:]|$)'
+}
+lab kill "$D" n1
+cp -a "$(disk n1 v1)" "$T/old1"
+mv "$(disk n1 v1)" "$T/gone1"
+lab start "$D" n1
+ok "a newer home is made" said 0 n1 cm-rebuild volume v1
+store n1 newer >"$T/newer" 2>>"$T/err"
+ok "and takes mail, which is listed" listed "$(cut -f 1 "$T/newer")"
+want=$(cursors)
+ok "the catalog knows how far" [ -n "$want" ]
+lab kill "$D" n2
+lab kill "$D" n1
+rm -rf "$(disk n1 v1)"
+cp -a "$T/old1" "$(disk n1 v1)"
+lab start "$D" n1
+on n1 cm-catalog list u1@example.test >"$T/list" 2>>"$T/err"
+is "the old one does not take that back" "$(cursors)" "$want"
+lab start "$D" n2
 
 done_testing

@@ -742,31 +742,24 @@ receive_file(struct session *c, int fd)
 	return rc;
 }
 
-/* The last word, when there is one more than n; CM_EPROTO if another. */
-static int
-is_copy(struct session *c, size_t n, bool *copy)
+/* The last word, when there is one more than n. */
+static const char *
+last_word(const struct session *c, size_t n)
 {
-	*copy = c->nargs > n;
-	return *copy && strcmp(c->arg[n], "copy") != 0 ? CM_EPROTO : 0;
+	return c->nargs > n ? c->arg[n] : NULL;
 }
 
 /* cursors VOLUME SALT EPOCH [copy]: how far its segments are indexed. */
 static int
 cmd_cursors(struct session *c)
 {
-	bool	 copy;
-	int	 rc;
-
-	if ((rc = is_copy(c, 4, &copy)) != 0)
-		return rc;
-	return agent_cursors(c->a, c->arg + 1, copy, &c->s.out);
+	return agent_cursors(c->a, c->arg + 1, last_word(c, 4), &c->s.out);
 }
 
-/* index VOLUME SALT EPOCH SEGMENT FROM TO [copy], and a body of entries. */
+/* index VOLUME SALT EPOCH SEGMENT FROM TO [copy|gap], and a body of entries. */
 static int
 cmd_index(struct session *c)
 {
-	bool	 copy;
 	int	 fd, rc;
 
 	/* the body is read whatever comes of it: it is no request */
@@ -778,8 +771,8 @@ cmd_index(struct session *c)
 		c->over = true;
 	else if (c->a->state != CATDB_OK && c->a->state != CATDB_BUILDING)
 		rc = CM_EAGAIN;
-	else if ((rc = is_copy(c, 7, &copy)) == 0)
-		rc = agent_push(c->a, c->arg + 1, copy, fd);
+	else
+		rc = agent_push(c->a, c->arg + 1, last_word(c, 7), fd);
 	close(fd);
 	return rc;
 }

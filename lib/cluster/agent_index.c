@@ -50,6 +50,12 @@ hex(const char *s, uint32_t *out)
 	return 0;
 }
 
+static bool
+is(const char *how, const char *word)
+{
+	return how != NULL && strcmp(how, word) == 0;
+}
+
 /* A volume of the cluster whose home is elsewhere; at home here it is read. */
 static bool
 is_of_another(struct agent *a, const char *volume)
@@ -62,14 +68,17 @@ is_of_another(struct agent *a, const char *volume)
 }
 
 int
-agent_push(struct agent *a, char *const arg[6], bool copy, int fd)
+agent_push(struct agent *a, char *const arg[6], const char *how, int fd)
 {
-	struct push	 p = { .a = a, .e.copy = copy };
+	struct push	 p = { .a = a, .e.copy = is(how, "copy"),
+			    .e.gap = is(how, "gap") };
 	struct stat	 st;
 	void		*m = MAP_FAILED;
 	int		 rc;
 
 	p.e.volume = arg[0];
+	if (how != NULL && !p.e.copy && !p.e.gap)
+		return CM_EPROTO;
 	if (!is_of_another(a, arg[0]))
 		return CM_EPERM;
 	if (hex(arg[1], &p.e.salt) != 0 || number(arg[2], &p.e.epoch) != 0 ||
@@ -109,15 +118,34 @@ add_cursor(void *arg, struct span k, struct span v)
 	return c->out->err;
 }
 
+static int
+add_gap(void *arg, struct span k, struct span v)
+{
+	struct cursors	*c = arg;
+	char		 volume[PLACE_VOLUME_MAX + 1];
+	uint32_t	 segment, offset;
+
+	if (v.len != 4 || key_cursor_parse(k, volume, &segment, &offset) != 0)
+		return CM_ECORRUPT;
+	if (strcmp(volume, c->volume) != 0)
+		return 1;
+	buf_addf(c->out, "=gap\t%u\t%u\t%u\n", segment, offset,
+	    get_u32(v.p));
+	return c->out->err;
+}
+
 int
-agent_cursors(struct agent *a, char *const arg[3], bool copy, struct buf *out)
+agent_cursors(struct agent *a, char *const arg[3], const char *how,
+    struct buf *out)
 {
 	struct cursors	 c = { out, arg[0] };
 	struct span	 from = { arg[0], strlen(arg[0]) + 1 };
+	bool		 copy = is(how, "copy"), same;
 	uint32_t	 salt, epoch;
-	bool		 same;
 	int		 rc;
 
+	if (how != NULL && !copy)
+		return CM_EPROTO;
 	if (!is_of_another(a, arg[0]))
 		return CM_EPERM;
 	if (hex(arg[1], &salt) != 0 || number(arg[2], &epoch) != 0)
@@ -126,5 +154,8 @@ agent_cursors(struct agent *a, char *const arg[3], bool copy, struct buf *out)
 	if ((rc = catindex_home(&a->db, NULL, arg[0], salt, epoch, copy,
 	    &same)) != 0 || !same)
 		return rc;
-	return kv_walk(a->db.cursors, NULL, from, from.len, add_cursor, &c);
+	rc = kv_walk(a->db.cursors, NULL, from, from.len, add_cursor, &c);
+	if (rc >= 0 && !copy)
+		rc = kv_walk(a->db.gaps, NULL, from, from.len, add_gap, &c);
+	return rc < 0 ? rc : 0;
 }

@@ -133,12 +133,14 @@ int	 agent_rebuild(struct agent *, enum agent_from *from, int fd);
 /*
  * agent_index.c: what another node's agent sends of a volume at home there.
  * arg: volume, salt, epoch; then segment, from, to; they are the words of the
- * request.  copy: it has the word "copy" too, the entries are of a copy.  fd:
- * its body; see catindex_push.  CM_EPERM for a volume that is at home here, or
- * not in cluster.xml; CM_EEPOCH, see catindex_home.
+ * request.  how: the last one, "copy" (the entries are of a copy) or "gap" (the
+ * stretch was one); or NULL.  fd: its body; see catindex_push.  CM_EPERM for a
+ * volume that is at home here, or not in cluster.xml; CM_EEPOCH, see
+ * catindex_home.
  */
-int	 agent_push(struct agent *, char *const arg[6], bool copy, int fd);
-int	 agent_cursors(struct agent *, char *const arg[3], bool copy,
+int	 agent_push(struct agent *, char *const arg[6], const char *how,
+	    int fd);
+int	 agent_cursors(struct agent *, char *const arg[3], const char *how,
 	    struct buf *out);
 
 /* Does this node's catalog take changes? */

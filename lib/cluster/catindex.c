@@ -540,11 +540,16 @@ know_home(struct batch *b, struct catindex_source *s)
 {
 	char	 was[CATDB_HOME_SIZE], now[CATDB_HOME_SIZE];
 	size_t	 n;
+	bool	 same;
 	int	 rc;
 
 	if (s->known || s->counted.segment == 0)
 		return 0;
-	if ((rc = homes(b->db, b->txn, s, was, now)) != 0)
+	/* a home that was put back from before it was made anew elsewhere must
+	 * not take that one's cursors away */
+	if ((rc = catindex_home(b->db, b->txn, s->volume, s->salt, s->epoch,
+	    false, &same)) != 0 ||
+	    (rc = homes(b->db, b->txn, s, was, now)) != 0)
 		return rc;
 	s->known = true;
 	if (strcmp(was, now) == 0)
@@ -673,7 +678,8 @@ catindex_batch(struct catdb *db, struct kv_txn *txn,
 	res->bad = n;
 	rc = batch_init(b);
 	for (size_t i = 0; rc == 0 && i < n; i++)
-		rc = know_home(b, &src[i]);
+		if ((rc = know_home(b, &src[i])) != 0)
+			res->bad = i;
 	if (rc == 0 && retry_gaps)
 		rc = index_gaps(b, src, n);
 	for (size_t i = 0; rc == 0 && full == 0 && i < n; i++) {
@@ -745,7 +751,8 @@ push_line(struct batch *b, struct span l, struct buf *env)
 		return CM_EPROTO;
 	b->from = it.offset + it.length;
 	if (span_is(kind, "G"))
-		return put_gap(b, it.offset, it.length);
+		return b->in_gap ? CM_EPROTO :
+		    put_gap(b, it.offset, it.length);
 	if (span_is(kind, "C"))
 		return 0;
 	buf_reset(env);
@@ -755,7 +762,41 @@ push_line(struct batch *b, struct span l, struct buf *env)
 	it.env = env->p;
 	it.head.env_len = (uint32_t)env->len;
 	rc = index_record(b, &it);
-	return rc == CM_ECORRUPT ? put_gap(b, it.offset, it.length) : rc;
+	if (rc != CM_ECORRUPT)
+		return rc;
+	return b->in_gap ? rc : put_gap(b, it.offset, it.length);
+}
+
+/* Is it the stretch that the catalog waits for? */
+static int
+is_next(struct batch *b, const struct catindex_entries *e)
+{
+	char	 key[ROW_KEY_MAX];
+	uint32_t cursor;
+	int	 rc;
+
+	if (!e->gap) {
+		rc = catdb_cursor(b->db, b->txn, e->volume, e->segment,
+		    &cursor);
+		return rc == 0 && cursor != e->from ? CM_EEXIST : rc;
+	}
+	rc = kv_get(b->db->gaps, b->txn, key_gap(key, e->volume, e->segment,
+	    e->from), &b->row);
+	if (rc == CM_ENOINPUT)
+		return CM_EEXIST;
+	return rc == 0 && (b->row.len != 4 ||
+	    get_u32(b->row.p) != e->to - e->from) ? CM_EEXIST : rc;
+}
+
+/* It has it. */
+static int
+go_behind(struct batch *b, const struct catindex_entries *e)
+{
+	char	 key[ROW_KEY_MAX];
+
+	return e->gap ? kv_del(b->db->gaps, b->txn, key_gap(key, e->volume,
+	    e->segment, e->from)) : catdb_set_cursor(b->db, b->txn, e->volume,
+	    e->segment, e->to);
 }
 
 static int
@@ -763,14 +804,10 @@ push_lines(struct batch *b, const struct catindex_entries *e)
 {
 	struct span	 rest = { e->text, e->len }, l;
 	struct buf	 env;
-	uint32_t	 cursor;
 	int		 rc;
 
-	if ((rc = catdb_cursor(b->db, b->txn, e->volume, e->segment,
-	    &cursor)) != 0)
+	if ((rc = is_next(b, e)) != 0)
 		return rc;
-	if (cursor != e->from)
-		return CM_EEXIST;
 	buf_init(&env, RECORD_ENV_MAX + 1);
 	while (rc == 0 && rest.len > 0 && str_field(&rest, '\n', &l))
 		if (l.len > 0)
@@ -780,8 +817,7 @@ push_lines(struct batch *b, const struct catindex_entries *e)
 	if (rc == 0 && b->from != e->to)
 		rc = CM_EPROTO;
 	if (rc == 0)
-		rc = catdb_set_cursor(b->db, b->txn, e->volume, e->segment,
-		    e->to);
+		rc = go_behind(b, e);
 	return rc == 0 ? write_back(b) : rc;
 }
 
@@ -799,12 +835,16 @@ catindex_push(struct catdb *db, struct kv_txn *txn,
 	if ((rc = catindex_home(db, txn, e->volume, e->salt, e->epoch,
 	    e->copy, &same)) != 0)
 		return rc;
+	/* the gaps of another home are none of this one's */
+	if (e->gap && !same)
+		return CM_EEXIST;
 	if ((b = calloc(1, sizeof(*b))) == NULL)
 		return CM_ENOMEM;
 	b->db = db;
 	b->txn = txn;
 	b->res = res;
 	b->again = true;
+	b->in_gap = e->gap;
 	b->volume = e->volume;
 	b->segment = e->segment;
 	b->from = e->from;

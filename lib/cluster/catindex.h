@@ -63,6 +63,7 @@ struct catindex_entries {
 	const char	*volume;
 	uint32_t	 salt, epoch;	/* of the home */
 	bool		 copy;		/* read from a copy of it */
+	bool		 gap;		/* the stretch was one, and is whole */
 	uint32_t	 segment, from, to;
 	const char	*text;
 	size_t		 len;
@@ -70,7 +71,8 @@ struct catindex_entries {
 
 /*
  * Indexes them in the transaction, with the cursor.  CM_EEXIST, and nothing
- * is done, unless the cursor stands at from; CM_EEPOCH, and nothing is done,
+ * is done, unless the cursor stands at from, or the stretch is a gap that the
+ * catalog knows; CM_EEPOCH, and nothing is done,
  * for a home that is not followed.  CM_EPROTO when the text is not
  * of that form: abort.
  */

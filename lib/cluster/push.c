@@ -14,6 +14,7 @@
 #define BATCH_BYTES	(4u << 20)
 #define TEXT_MAX	(64u << 20)	/* of a batch: one large record more */
 #define CURSORS_MAX	(1u << 20)
+#define GAPS_MAX	1000		/* tried at a time */
 
 /* How far the agent has each segment. */
 struct cursors {
@@ -22,6 +23,11 @@ struct cursors {
 		uint32_t end;
 	}		*v;
 	size_t		 n, cap;
+	struct gap {
+		uint32_t segment;
+		uint32_t from, to;
+	}		*gap;		/* what could not be read */
+	size_t		 ngaps;
 };
 
 /* One segment's entries on their way. */
@@ -33,6 +39,7 @@ struct batch {
 	uint32_t	 from, end;
 	uint32_t	 records;
 	bool		 full;
+	bool		 mends;		/* a gap: all of it, and right */
 	bool		 bad;		/* no record where one must be */
 };
 
@@ -103,23 +110,50 @@ cursor_of(const struct cursors *c, uint32_t segment)
 	return 0;
 }
 
-/* "=SEGMENT TAB END" */
+static int
+numbers(struct span l, uint64_t *v, size_t n)
+{
+	struct span	 f;
+
+	for (size_t i = 0; i < n; i++)
+		if (!str_field(&l, '\t', &f) ||
+		    str_u64(f.p, f.len, UINT32_MAX, &v[i]) != 0)
+			return CM_EPROTO;
+	return l.p == NULL ? 0 : CM_EPROTO;
+}
+
+/* "SEGMENT TAB OFFSET TAB LENGTH" */
+static int
+gap_line(struct cursors *c, struct span l)
+{
+	struct gap	*g;
+	uint64_t	 v[3];
+
+	if (numbers(l, v, 3) != 0 || v[1] + v[2] > UINT32_MAX)
+		return CM_EPROTO;
+	/* the rest has its turn when these are mended */
+	if (c->ngaps == GAPS_MAX)
+		return 0;
+	if (c->gap == NULL && (c->gap = calloc(GAPS_MAX, sizeof(*g))) == NULL)
+		return CM_ENOMEM;
+	g = &c->gap[c->ngaps++];
+	*g = (struct gap){ (uint32_t)v[0], (uint32_t)v[1],
+	    (uint32_t)(v[1] + v[2]) };
+	return 0;
+}
+
+/* "=SEGMENT TAB END", or "=gap TAB" and a gap. */
 static int
 cursor_line(struct cursors *c, struct span l)
 {
-	struct span	 f;
-	uint64_t	 seg, end;
+	uint64_t	 v[2];
 
-	if (l.p[0] != '=')
+	if (l.len > 5 && memcmp(l.p, "=gap\t", 5) == 0)
+		return gap_line(c, (struct span){ l.p + 5, l.len - 5 });
+	if (l.p[0] != '=' ||
+	    numbers((struct span){ l.p + 1, l.len - 1 }, v, 2) != 0)
 		return CM_EPROTO;
-	l.p++;
-	l.len--;
-	if (!str_field(&l, '\t', &f) ||
-	    str_u64(f.p, f.len, UINT32_MAX, &seg) != 0 ||
-	    !str_field(&l, '\t', &f) ||
-	    str_u64(f.p, f.len, UINT32_MAX, &end) != 0)
-		return CM_EPROTO;
-	return add_cursor(c, seg, end);
+	return add_cursor(c, v[0], v[1]);
 }
 
 static int
@@ -161,7 +195,7 @@ add_item(void *arg, const struct seg_item *it)
 	/* what ends a segment and is no record may be completed by a copy */
 	if (it->what == SEG_TAIL)
 		return 1;
-	b->bad = b->src->copy && !record;
+	b->bad = (b->src->copy || b->mends) && !record;
 	if (b->bad)
 		return 1;
 	if (cancels_has(b->cancels, b->segment, it->offset)) {
@@ -175,7 +209,8 @@ add_item(void *arg, const struct seg_item *it)
 		buf_addf(&b->text, "G\t%u\t%u\n", it->offset, it->length);
 	}
 	b->end = it->offset + it->length;
-	b->full = b->records >= BATCH_RECORDS || b->text.len >= BATCH_BYTES;
+	b->full = !b->mends && (b->records >= BATCH_RECORDS ||
+	    b->text.len >= BATCH_BYTES);
 	return b->text.err != 0 ? b->text.err : b->full;
 }
 
@@ -185,7 +220,7 @@ read_batch(struct push *p, struct batch *b, uint32_t from, uint32_t to)
 {
 	struct seg_scan	 s = { .salt = b->src->meta->salt,
 			    .segment = b->segment, .from = from, .to = to,
-			    .fn = add_item, .arg = b };
+			    .messages = b->mends, .fn = add_item, .arg = b };
 	int		 rc;
 
 	buf_reset(&b->text);
@@ -212,7 +247,7 @@ push_batch(struct push *p, const struct batch *b)
 
 	buf_addf(&p->s.out, "index\t%s\t%08x\t%u\t%u\t%u\t%u%s\n", m->name,
 	    m->salt, m->epoch, b->segment, b->from, b->end,
-	    b->src->copy ? "\tcopy" : "");
+	    b->mends ? "\tgap" : b->src->copy ? "\tcopy" : "");
 	buf_add(&p->s.out, b->text.p, b->text.len);
 	buf_adds(&p->s.out, ".\n");
 	return answer(p, NULL);
@@ -242,6 +277,41 @@ push_segment(struct push *p, const struct push_source *src,
 		at = b.end;
 	}
 	buf_free(&b.text);
+	return rc;
+}
+
+/* A repair may have brought the bytes of a gap back. */
+static int
+push_gap(struct push *p, const struct push_source *src,
+    struct cancels *cancels, const struct gap *g)
+{
+	struct batch	 b = { .src = src, .cancels = cancels,
+			    .segment = g->segment, .mends = true };
+	int		 rc;
+
+	if ((rc = cancels_cover(p->log, src->dir, src->meta->salt, cancels,
+	    (struct vol_end){ g->segment, g->from }, src->to)) != 0)
+		return rc;
+	buf_init(&b.text, TEXT_MAX);
+	rc = read_batch(p, &b, g->from, g->to);
+	if (rc == CM_EEND || rc == CM_ENOINPUT || rc == CM_EIO)
+		rc = 0;			/* not there yet */
+	else if (rc == 0 && !b.bad && b.end == g->to)
+		rc = push_batch(p, &b);
+	buf_free(&b.text);
+	return rc;
+}
+
+static int
+push_gaps(struct push *p, const struct push_source *src,
+    const struct cursors *c)
+{
+	struct cancels	 cancels = { .n = 0 };
+	int		 rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < c->ngaps && !*p->stop; i++)
+		rc = push_gap(p, src, &cancels, &c->gap[i]);
+	cancels_free(&cancels);
 	return rc;
 }
 
@@ -280,9 +350,12 @@ push_log(struct push *p, const struct push_source *src)
 	if ((rc = ask_cursors(p, src, &c)) == 0 &&
 	    (rc = seg_list(p->log, src->dir, &list, &n)) == 0)
 		rc = push_segments(p, src, &c, list, n);
+	if (rc == 0 && src->gaps)
+		rc = push_gaps(p, src, &c);
 	if (rc == 0 && *p->stop)
 		rc = CM_EAGAIN;
 	free(list);
 	free(c.v);
+	free(c.gap);
 	return rc;
 }

@@ -34,6 +34,7 @@ struct push_source {
 	 * rest is left to the home, which may have it right.
 	 */
 	bool		 copy;
+	bool		 gaps;		/* try what could not be read before */
 };
 
 /*

@@ -43,7 +43,8 @@ push_volume(struct pusher *p, struct relay_volume *rv)
 {
 	struct push_source	 src = { .dir = vol_dir(rv->v),
 				    .meta = vol_meta(rv->v), .from = rv->done,
-				    .to = vol_counted(rv->v) };
+				    .to = vol_counted(rv->v),
+				    .gaps = rv->done.segment == 0 };
 	int			 rc;
 
 	mirror_wake(&rv->wake, p->r->log, p->conf, rv->v);
