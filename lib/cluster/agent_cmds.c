@@ -331,7 +331,7 @@ struct list {
 	const char	*mailbox;
 	const char	*only;		/* folder, or NULL */
 	struct buf	 entry;
-	uint32_t	 from;		/* UID */
+	uint64_t	 from, to;	/* UIDs, both included */
 };
 
 static int
@@ -345,6 +345,8 @@ list_message(void *arg, struct span k, struct span v)
 
 	if (key_message_parse(k, &ref) != 0 || row_message_get(v, &m) != 0)
 		return CM_ECORRUPT;
+	if (ref.uid > l->to)
+		return 1;
 	ulid_text(&m.id, id);
 	time_iso(iso, m.time_ms);
 	buf_addc(o, '=');
@@ -367,6 +369,7 @@ list_folder(void *arg, struct span k, struct span v)
 	struct row_folder	 f;
 	struct row_ref		 ref;
 	char			 name[FOLDER_MAX + 1], key[12];
+	int			 rc;
 
 	if (row_folder_get(v, &f) != 0 ||
 	    str_ncopy(name, sizeof(name), k.p + 4, k.len - 4) != 0)
@@ -375,21 +378,22 @@ list_folder(void *arg, struct span k, struct span v)
 		return 0;
 	buf_reset(&l->entry);
 	entry_write(&l->entry, l->mailbox, name);
-	ref = (struct row_ref){ get_u32(k.p), f.id, l->from };
-	return kv_walk(l->c->a->db.messages, NULL, key_message(key, &ref), 8,
+	ref = (struct row_ref){ get_u32(k.p), f.id, (uint32_t)l->from };
+	rc = kv_walk(l->c->a->db.messages, NULL, key_message(key, &ref), 8,
 	    list_message, l);
+	return rc < 0 ? rc : 0;
 }
 
-/* list MAILBOX [FOLDER [UID]]: its messages, from that UID on. */
+/* list MAILBOX [FOLDER [UID [UID]]]: its messages, from that UID on, up to the
+ * other. */
 static int
 cmd_list(struct session *c)
 {
-	struct list		 l = { .c = c };
+	struct list		 l = { .c = c, .to = UINT32_MAX };
 	struct row_account	 acct;
 	struct buf		 raw;
 	char			 name[ADDRESS_MAX + 1], key[4];
 	char			 folder[FOLDER_MAX + 1];
-	uint64_t		 uid = 0;
 	int			 rc;
 
 	if (address_key(c->arg[1], strlen(c->arg[1]), name) != 0)
@@ -400,10 +404,10 @@ cmd_list(struct session *c)
 			return CM_ENOINPUT;
 		l.only = folder;
 	}
-	if (c->nargs > 3 && str_u64(c->arg[3], strlen(c->arg[3]), UINT32_MAX,
-	    &uid) != 0)
+	if ((c->nargs > 3 && str_u64(c->arg[3], strlen(c->arg[3]), UINT32_MAX,
+	    &l.from) != 0) || (c->nargs > 4 && str_u64(c->arg[4],
+	    strlen(c->arg[4]), UINT32_MAX, &l.to) != 0))
 		return say(c, CM_EDATA, "not a UID");
-	l.from = (uint32_t)uid;
 	buf_init(&raw, ROW_MAX);
 	buf_init(&l.entry, 8192);
 	rc = account_get(&c->a->db, NULL, name, &raw, &acct);
@@ -950,7 +954,7 @@ static const struct command {
 	{ "flag", 6, 6, AGAIN, cmd_flag },
 	{ "index", 7, 8, ANY_STATE | BODY, cmd_index },
 	{ "leader", 1, 1, ANY_STATE | HERE, cmd_leader },
-	{ "list", 2, 4, READS | HERE, cmd_list },
+	{ "list", 2, 5, READS | HERE, cmd_list },
 	{ "load", 1, 2, ANY_STATE | BODY | SLOW, cmd_load },
 	{ "ping", 1, 1, ANY_STATE | HERE, cmd_ping },
 	{ "rcpt", 2, 2, READS | HERE, cmd_rcpt },
