@@ -52,8 +52,9 @@ ask(const struct job *j, struct catalog *c, uint64_t n, unsigned *seed)
 {
 	const char	*box = j->boxes[rand_r(seed) % j->nboxes];
 	char		 uid[24];
-	const char	*change[] = { "flag", box, "INBOX", uid,
-			    n % 2 ? "\\Seen" : "", n % 2 ? "" : "\\Seen", NULL };
+	const char	*add = n % 2 ? "\\Seen" : "", *del = n % 2 ? "" : "\\Seen";
+	const char	*change[] = { "flag", box, "INBOX", uid, add, del,
+			    NULL };
 	const char	*list[] = { "list", box, "INBOX", uid, uid, NULL };
 	const char	*rcpt[] = { "rcpt", box, NULL };
 	unsigned	 lines = 0;
