@@ -1,4 +1,5 @@
 #include "cluster/account.h"
+#include "cluster/change.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -131,6 +132,7 @@ account_add(struct catdb *d, struct kv_txn *x, const char *name,
 	    (rc = account_put(d, x, name, &a)) != 0 ||
 	    (rc = kv_put(d->names, x, key_u32(key, a.id), text(name))) != 0)
 		return rc;
+	change_note_uids(d, name, "INBOX", f.validity, 1, 1);
 	return catdb_set_number(d, x, "next_account", next + 1);
 }
 
@@ -429,6 +431,24 @@ target_free(struct target *t)
 {
 	buf_free(&t->raw);
 	buf_free(&t->raw_message);
+}
+
+int
+account_message(struct catdb *d, struct kv_txn *x, const char *mailbox,
+    const char *folder, uint32_t uid, struct buf *raw, struct row_message *m)
+{
+	struct target	 t;
+	int		 rc;
+
+	if ((rc = target_get(d, x, mailbox, folder, uid, &t)) == 0) {
+		struct buf was = *raw;
+
+		*raw = t.raw_message;
+		t.raw_message = was;
+		*m = t.message;
+	}
+	target_free(&t);
+	return rc;
 }
 
 static bool

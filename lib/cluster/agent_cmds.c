@@ -11,6 +11,7 @@
 #include "cluster/account.h"
 #include "cluster/agent_int.h"
 #include "cluster/catdump.h"
+#include "cluster/change.h"
 #include "cluster/relay_int.h"
 #include "format/address.h"
 
@@ -444,7 +445,7 @@ do_add(struct catdb *d, struct kv_txn *x, void *arg)
 {
 	struct request	*r = arg;
 
-	return account_add(d, x, r->name, text(r->arg[2]), time_now_ms());
+	return change_user_add(d, x, r->name, text(r->arg[2]));
 }
 
 static bool
@@ -482,26 +483,9 @@ cmd_user_add(struct session *c)
 static int
 do_set(struct catdb *d, struct kv_txn *x, void *arg)
 {
-	struct request		*r = arg;
-	struct row_account	 a;
-	struct buf		 raw;
-	int			 rc;
+	struct request	*r = arg;
 
-	buf_init(&raw, ROW_MAX);
-	if ((rc = account_get(d, x, r->name, &raw, &a)) != 0)
-		goto out;
-	if (strcmp(r->arg[2], "password") == 0)
-		a.verifier = text(r->arg[3]);
-	else if (strcmp(r->arg[2], "sms") == 0)
-		a.sms = text(r->arg[3]);
-	else if (strcmp(r->arg[2], "quota") != 0 ||
-	    str_u64(r->arg[3], strlen(r->arg[3]), INT64_MAX, &a.quota) != 0)
-		rc = CM_EDATA;
-	if (rc == 0)
-		rc = account_put(d, x, r->name, &a);
-out:
-	buf_free(&raw);
-	return rc;
+	return change_user_set(d, x, r->name, r->arg[2], r->arg[3]);
 }
 
 static int
@@ -515,7 +499,7 @@ do_del(struct catdb *d, struct kv_txn *x, void *arg)
 {
 	struct request	*r = arg;
 
-	return account_del(d, x, r->name);
+	return change_user_del(d, x, r->name);
 }
 
 static int
@@ -589,7 +573,7 @@ do_alias(struct catdb *d, struct kv_txn *x, void *arg)
 {
 	struct request	*r = arg;
 
-	return account_alias(d, x, r->name, text(r->arg[2]));
+	return change_alias(d, x, r->name, text(r->arg[2]));
 }
 
 /* alias ADDRESS TARGETS, one a line; none removes it. */
@@ -607,7 +591,7 @@ do_flag(struct catdb *d, struct kv_txn *x, void *arg)
 {
 	struct request	*r = arg;
 
-	return account_flag(d, x, r->name, r->arg[2], r->uid, r->arg[4],
+	return change_flag(d, x, r->name, r->arg[2], r->uid, r->arg[4],
 	    r->arg[5]);
 }
 
@@ -616,7 +600,7 @@ do_expunge(struct catdb *d, struct kv_txn *x, void *arg)
 {
 	struct request	*r = arg;
 
-	return account_expunge(d, x, r->name, r->arg[2], r->uid);
+	return change_expunge(d, x, r->name, r->arg[2], r->uid);
 }
 
 static int
@@ -690,6 +674,12 @@ send_file(struct session *c, int fd)
 	return rc == CM_EEND ? 0 : rc;
 }
 
+static bool
+is_dump_here(const struct session *c)
+{
+	return c->nargs > 1 && strcmp(c->arg[1], "here") == 0;
+}
+
 /* dump [now|here]: with now, what waits to be indexed is left out; with here,
  * it is this node's own copy, as it is. */
 static int
@@ -707,6 +697,8 @@ cmd_dump(struct session *c)
 	}
 	if (rc == 0) {
 		rc = catdump_write(&c->a->db, fd);
+		if (rc == 0 && !is_dump_here(c))
+			journal_dumped(c->a->journal);
 		quiet_end(c);
 	}
 	/* sent when changes go on again: a slow reader holds nobody up */
@@ -1001,8 +993,8 @@ split(struct session *c, struct span line)
 static bool
 is_here(const struct session *c, const struct command *cmd)
 {
-	return (cmd->flags & HERE) || (cmd->fn == cmd_dump && c->nargs > 1 &&
-	    strcmp(c->arg[1], "here") == 0);
+	return (cmd->flags & HERE) || (cmd->fn == cmd_dump &&
+	    is_dump_here(c));
 }
 
 /* A new leader has to look at its tables first, and a node that is new among

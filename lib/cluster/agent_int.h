@@ -9,6 +9,7 @@
 #include "cluster/catdb.h"
 #include "cluster/catindex.h"
 #include "cluster/conf.h"
+#include "cluster/journal.h"
 #include "cluster/mirror.h"
 #include "cluster/replica.h"
 #include "cluster/volume.h"
@@ -56,6 +57,8 @@ struct agent {
 	char		 dir[4096];	/* of the catalog */
 	char		 run[4096];
 	struct catdb	 db;
+	struct journal	*journal;
+	struct buf	 notes;		/* of the batch, for the journal */
 	struct replica_hooks hooks;
 	struct replica	*replica;	/* NULL: this is the only catalog */
 	struct relay	*relay;		/* sends what is at home here to the

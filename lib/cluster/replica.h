@@ -24,6 +24,10 @@ struct replica_hooks {
 	void	(*thaw)(void *arg);
 	void	(*changed)(void *arg);	/* the role is another one */
 	void	(*broken)(void *arg);	/* the process has to start afresh */
+	/* Of two nodes: from here this one leads alone; 0: not any more. */
+	int	(*alone)(void *arg, uint64_t number);
+	/* By readers, since then. */
+	uint32_t (*changes)(void *arg);
 };
 
 /* What a session that wrote waits for at its own node. */

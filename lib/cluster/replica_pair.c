@@ -224,15 +224,16 @@ replica_pair_open(struct replica *r)
 	r->pair.awake_ms = time_mono_ms();
 	if ((rc = load(r)) != 0)
 		return rc;
-	if (r->pair.lost != 0)
-		return set_aside(r);
+	if (r->pair.lost != 0 && (rc = set_aside(r)) != 0)
+		return rc;
 	/* what was said of a catalog that is gone */
 	if (!r->self_state.joined && (r->self_state.alone != 0 ||
 	    r->self_state.level != 0)) {
 		r->self_state.alone = r->self_state.level = 0;
-		return keep(r);
+		if ((rc = keep(r)) != 0)
+			return rc;
 	}
-	return 0;
+	return r->hooks->alone(r->hooks->arg, r->self_state.alone);
 }
 
 /* --- what is to be done --- */
@@ -284,9 +285,12 @@ is_half(const struct replica *r)
 static void
 end_alone(struct replica *r)
 {
-	r->self_state.alone = r->self_state.offer = r->self_state.seen = 0;
+	struct replica_state *me = &r->self_state;
+
+	me->alone = me->offer = me->seen = 0;
+	me->changes = 0;
 	r->pair.leveling = false;
-	if (keep(r) != 0)
+	if (keep(r) != 0 || r->hooks->alone(r->hooks->arg, 0) != 0)
 		log_warn(r->log, "catalog: both nodes are level, but that is "
 		    "not on disk");
 	log_info(r->log, "catalog: both nodes are level");
@@ -306,7 +310,8 @@ replica_pair_go(struct replica *r)
 		r->pair.since_ms = time_now_ms();
 		me->offer = me->seen = 0;
 		me->changes = 0;
-		if ((rc = keep(r)) != 0) {
+		if ((rc = keep(r)) != 0 ||
+		    (rc = r->hooks->alone(r->hooks->arg, me->alone)) != 0) {
 			me->alone = was;
 			return rc;
 		}
@@ -364,6 +369,7 @@ leads(struct replica *r, const struct replica_peer *p, bool here,
 		return PAIR_ALONE;
 	if (me->alone == 0)
 		return here ? PAIR_NORMAL : PAIR_STAY;
+	me->changes = r->hooks->changes(r->hooks->arg);
 	/* what it promised before must not keep it from following */
 	if (here && p->said.ballot > me->ballot)
 		return PAIR_BALLOT;
@@ -395,6 +401,7 @@ split(struct replica *r, const struct replica_peer *p, uint64_t theirs)
 		return PAIR_SPLIT;
 	}
 	me->seen = theirs;
+	me->changes = r->hooks->changes(r->hooks->arg);
 	if (!ready)
 		return PAIR_WAIT;
 	if (wins(r, p))
