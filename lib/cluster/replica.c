@@ -364,8 +364,34 @@ load_ballot(struct replica *r)
 			r->self_state.data = (uint32_t)v[1];
 		}
 	}
-	r->self_state.ballot = r->promised;
 	buf_free(&b);
+}
+
+/*
+ * Says what was promised, together with how far the log goes by then; to one
+ * node, or 0 for all.  What a leader still commits would be missed: it stops
+ * first.
+ */
+static void
+answer(struct replica *r, int node)
+{
+	struct kv_lsn	 end;
+	uint32_t	 promised;
+
+	pthread_mutex_lock(&r->mu);
+	promised = r->promised;
+	pthread_mutex_unlock(&r->mu);
+	if (kv_rep_end(r->db->env, &end) != 0)
+		return;		/* it is asked again */
+	pthread_mutex_lock(&r->mu);
+	if (r->self_state.role != REPLICA_LEADER &&
+	    r->self_state.ballot < promised) {
+		r->self_state.end = end;
+		r->self_state.ballot = promised;
+		say_to(r, node);
+	}
+	pthread_cond_broadcast(&r->news);
+	pthread_mutex_unlock(&r->mu);
 }
 
 /*
@@ -375,29 +401,22 @@ load_ballot(struct replica *r)
 static void
 promise(struct replica *r, int node, uint32_t ballot)
 {
-	struct kv_lsn	 end;
-	bool		 new;
+	bool	 due;
 
 	pthread_mutex_lock(&r->mu);
-	if ((new = ballot > r->promised)) {
+	if (ballot > r->promised) {
 		r->promised = ballot;
 		if (keep_ballot(r) != 0)
 			r->promised = UINT32_MAX;	/* to nobody */
 		if (r->self_state.role == REPLICA_LEADER)
-			r->two = true;
-		else
-			r->self_state.ballot = r->promised;
+			r->two = true;	/* it answers when it has stopped */
 		r->self_state.stands = false;
 	}
+	due = ballot == r->promised && r->self_state.ballot < ballot &&
+	    r->self_state.role != REPLICA_LEADER;
 	pthread_mutex_unlock(&r->mu);
-	if (!new)
-		return;
-	end = kv_rep_end(r->db->env);
-	pthread_mutex_lock(&r->mu);
-	r->self_state.end = end;
-	say_to(r, node);
-	pthread_cond_broadcast(&r->news);
-	pthread_mutex_unlock(&r->mu);
+	if (due)
+		answer(r, node);
 }
 
 void
@@ -730,8 +749,6 @@ set_role(struct replica *r, enum replica_role role)
 	if (r->self_state.role == role)
 		return;
 	r->self_state.role = role;
-	if (role != REPLICA_LEADER)
-		r->self_state.ballot = r->promised;
 	if (role != REPLICA_NONE)
 		r->lost_ms = 0;
 	else
@@ -777,6 +794,7 @@ step_down(struct replica *r, const char *why)
 	r->hooks->thaw(r->hooks->arg);
 	if (rc != 0)
 		r->hooks->broken(r->hooks->arg);
+	answer(r, 0);
 	r->hooks->changed(r->hooks->arg);
 }
 
@@ -826,11 +844,13 @@ count_promises(const struct replica *r)
 static bool
 stand(struct replica *r)
 {
-	struct kv_lsn	 end = kv_rep_end(r->db->env);
+	struct kv_lsn	 end;
 	int64_t		 until = time_mono_ms() + PROMISE_MS;
 	enum promises	 got = TOO_FEW;
 	uint32_t	 ballot;
 
+	if (kv_rep_end(r->db->env, &end) != 0)
+		return false;
 	pthread_mutex_lock(&r->mu);
 	ballot = r->promised = new_ballot(r);
 	if (keep_ballot(r) == 0) {
@@ -1207,6 +1227,7 @@ start(struct replica *r)
 	if ((rc = kv_rep_priority(r->db->env, r->self_state.joined ? 100 :
 	    0)) != 0 || (rc = kv_rep_follow(r->db->env)) != 0)
 		return rc;
+	answer(r, 0);
 	if (pthread_create(&r->worker, NULL, worker_main, r) != 0 ||
 	    pthread_create(&r->elector, NULL, elector_main, r) != 0 ||
 	    pthread_create(&r->main, NULL, main_main, r) != 0)
