@@ -77,6 +77,7 @@ account_folder_make(struct catdb *d, struct kv_txn *x, struct row_account *a,
     struct span name, int64_t now_ms, struct row_folder *r)
 {
 	struct row_folder	 old;
+	uint64_t		 floor;
 	uint32_t		 validity = (uint32_t)(now_ms / 1000);
 	int			 rc;
 
@@ -86,8 +87,12 @@ account_folder_make(struct catdb *d, struct kv_txn *x, struct row_account *a,
 	if (rc != CM_ENOINPUT)
 		return rc;
 	/* must never repeat, not even when the clock went back */
+	if ((rc = catdb_number(d, x, ACCOUNT_VALIDITY, &floor)) != 0)
+		return rc;
 	if (validity <= a->last_validity)
 		validity = a->last_validity + 1;
+	if (validity <= floor)
+		validity = (uint32_t)floor + 1;
 	memset(r, 0, sizeof(*r));
 	r->id = a->next_folder;
 	r->validity = validity;

@@ -7,6 +7,8 @@
 
 #define ACCOUNT_RESULTS_MAX 10000	/* mailboxes one alias may mean */
 #define ACCOUNT_ALIAS_DEPTH 10
+#define ACCOUNT_VALIDITY "last_validity"	/* in meta: new folders get a
+						 * higher UIDVALIDITY */
 
 /*
  * All take a mailbox's name as address_key gives it.  Changes need a

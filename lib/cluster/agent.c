@@ -294,6 +294,12 @@ on_alone(void *arg, uint64_t fork)
 	return journal_alone(a->journal, fork);
 }
 
+static int
+on_lost(void *arg, uint64_t lost, uint64_t against)
+{
+	return agent_merge_keep(arg, lost, against);
+}
+
 static uint32_t
 changes(void *arg)
 {
@@ -315,7 +321,7 @@ open_store(struct agent *a)
 	if (conf->ncatalogs == 1)
 		return catdb_open(a->log, a->dir, &a->db);
 	a->hooks = (struct replica_hooks){ a, freeze, thaw, on_role,
-	    on_broken, on_alone, changes };
+	    on_broken, on_alone, on_lost, changes };
 	if ((rc = relay_new(a->log, a->file, a->node, &r)) != 0 ||
 	    (rc = replica_open(a->log, a->file, a->node, a->dir, &a->hooks,
 	    &a->db, &a->replica)) != 0)
@@ -370,9 +376,9 @@ own_store(struct agent *a)
 }
 
 static int
-run(struct agent *a, const struct service *s, int lock, int lfd, int idle_s)
+run(struct agent *a, struct service *s, int lock, int lfd, int idle_s)
 {
-	pthread_t	 writer, cp, pusher;
+	pthread_t	 writer, cp, pusher, merger;
 	int		 rc;
 
 	if ((rc = file_mkdirs(a->log, a->dir, 0700)) != 0 ||
@@ -383,6 +389,8 @@ run(struct agent *a, const struct service *s, int lock, int lfd, int idle_s)
 	if (a->replica == NULL && (rc = first_state(a)) != 0)
 		goto out;
 	rc = CM_EAGAIN;
+	if (a->relay != NULL && agent_merge_start(a, s, &merger) != 0)
+		goto out;
 	if (a->relay != NULL &&
 	    pthread_create(&pusher, NULL, relay_pusher, a->relay) != 0)
 		goto out;
@@ -401,6 +409,7 @@ run(struct agent *a, const struct service *s, int lock, int lfd, int idle_s)
 	if (a->relay != NULL) {
 		a->relay->stop = true;
 		pthread_join(pusher, NULL);
+		pthread_join(merger, NULL);
 	}
 	pthread_join(writer, NULL);
 	if (rc == 0)

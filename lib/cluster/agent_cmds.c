@@ -697,7 +697,8 @@ cmd_dump(struct session *c)
 	}
 	if (rc == 0) {
 		rc = catdump_write(&c->a->db, fd);
-		if (rc == 0 && !is_dump_here(c))
+		/* not one to look at only */
+		if (rc == 0 && c->nargs == 1)
 			journal_dumped(c->a->journal);
 		quiet_end(c);
 	}
@@ -776,6 +777,31 @@ cmd_index(struct session *c)
 	return rc;
 }
 
+/* merge FROM AGAINST, and a body: what the other side of a split did. */
+static int
+cmd_merge(struct session *c)
+{
+	int	 fd, rc;
+
+	if ((rc = agent_spool(c->a, &fd)) != 0) {
+		c->over = true;
+		return rc;
+	}
+	if ((rc = receive_file(c, fd)) != 0)
+		c->over = true;
+	else if (c->a->state != CATDB_OK && c->a->state != CATDB_BUILDING)
+		rc = CM_EAGAIN;
+	else
+		rc = agent_merge(c->a, c->arg + 1, fd, &c->s.out);
+	close(fd);
+	return rc;
+}
+
+static int
+cmd_merge_end(struct session *c)
+{
+	return agent_merge_end(c->a, c->arg[1]);
+}
 
 /* load [force]: the dump's lines follow the request. */
 static int
@@ -919,6 +945,7 @@ cmd_stat(struct session *c)
 	    (unsigned long long)t.bytes);
 	if (a->replica != NULL)
 		replica_stat(a->replica, o);
+	agent_merge_stat(a, o);
 	pthread_mutex_lock(&a->mu);
 	buf_addf(o, "=indexed\t%llu since start\n=clients\t%u\n",
 	    (unsigned long long)a->indexed, a->clients);
@@ -951,6 +978,8 @@ static const struct command {
 	{ "leader", 1, 1, ANY_STATE | HERE, cmd_leader },
 	{ "list", 2, 4, READS | HERE, cmd_list },
 	{ "load", 1, 2, ANY_STATE | BODY | SLOW, cmd_load },
+	{ "merge", 3, 3, ANY_STATE | BODY, cmd_merge },
+	{ "merge-end", 2, 2, AGAIN, cmd_merge_end },
 	{ "ping", 1, 1, ANY_STATE | HERE, cmd_ping },
 	{ "rcpt", 2, 2, READS | HERE, cmd_rcpt },
 	{ "rebuild", 1, 2, ANY_STATE | SLOW, cmd_rebuild },

@@ -113,6 +113,27 @@ journal_parse(struct span l, struct journal_line *out)
 	return 0;
 }
 
+int
+journal_write(struct buf *b, const struct journal_line *l)
+{
+	char	 iso[TIME_ISO_SIZE], crc[CRC_LEN + 1];
+	size_t	 at = b->len;
+
+	time_iso(iso, l->time_ms);
+	buf_adds(b, "00000000\t");
+	buf_addf(b, "%llu\t%s\t", (unsigned long long)l->number, iso);
+	if (l->fork != 0)
+		buf_addf(b, "%016llx\t", (unsigned long long)l->fork);
+	else
+		buf_adds(b, "-\t");
+	if (buf_add(b, l->note.p, l->note.len) != 0)
+		return b->err;
+	snprintf(crc, sizeof(crc), "%08x\t", crc32c(0, b->p + at + CRC_LEN,
+	    b->len - at - CRC_LEN));
+	memcpy(b->p + at, crc, CRC_LEN);
+	return buf_addc(b, '\n');
+}
+
 static bool
 is_change(struct span kind)
 {
@@ -131,23 +152,11 @@ is_change(struct span kind)
 static void
 add_line(struct journal *j, struct span note)
 {
-	char	 iso[TIME_ISO_SIZE], crc[CRC_LEN + 1];
-	size_t	 at = j->out.len;
+	struct journal_line l = { .number = j->next, .fork = j->fork,
+				.time_ms = time_now_ms(), .note = note };
 
-	time_iso(iso, time_now_ms());
-	buf_adds(&j->out, "00000000\t");
-	buf_addf(&j->out, "%llu\t%s\t", (unsigned long long)j->next, iso);
-	if (j->fork != 0)
-		buf_addf(&j->out, "%016llx\t", (unsigned long long)j->fork);
-	else
-		buf_adds(&j->out, "-\t");
-	if (buf_add(&j->out, note.p, note.len) != 0)
-		return;
-	snprintf(crc, sizeof(crc), "%08x\t", crc32c(0,
-	    j->out.p + at + CRC_LEN, j->out.len - at - CRC_LEN));
-	memcpy(j->out.p + at, crc, CRC_LEN);
-	buf_addc(&j->out, '\n');
-	j->next++;
+	if (journal_write(&j->out, &l) == 0)
+		j->next++;
 }
 
 /* What has gathered in out; mu is held. */
@@ -352,6 +361,29 @@ journal_walk_part(struct journal *j, uint64_t fork, journal_fn fn, void *arg)
 	pthread_mutex_lock(&j->mu);
 	if ((rc = walk(j, find_begin, &p.begin)) == 1)
 		rc = walk(j, part_line, &p);
+	pthread_mutex_unlock(&j->mu);
+	return rc;
+}
+
+static int
+since_line(void *arg, const struct journal_line *l)
+{
+	struct part	*p = arg;
+
+	return l->number < p->begin.from ? 0 : p->fn(p->arg, l);
+}
+
+int
+journal_walk_since(struct journal *j, uint64_t fork, journal_fn fn, void *arg)
+{
+	struct part	 p = { .begin = { fork, 0 }, .fn = fn, .arg = arg };
+	int		 rc;
+
+	pthread_mutex_lock(&j->mu);
+	if ((rc = walk(j, find_begin, &p.begin)) == 0)
+		rc = CM_ENOINPUT;
+	else if (rc == 1)
+		rc = walk(j, since_line, &p);
 	pthread_mutex_unlock(&j->mu);
 	return rc;
 }

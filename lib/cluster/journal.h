@@ -61,6 +61,11 @@ int	 journal_walk(struct journal *, journal_fn, void *) CM_MUST;
  */
 int	 journal_walk_part(struct journal *, uint64_t fork, journal_fn,
 	    void *) CM_MUST;
+/* From the first of those on, to the end; CM_ENOINPUT: there is none. */
+int	 journal_walk_since(struct journal *, uint64_t fork, journal_fn,
+	    void *) CM_MUST;
+/* Adds such a line, with its LF: of l its number, time, fork and note. */
+int	 journal_write(struct buf *, const struct journal_line *);
 /* A line of a journal, or of a part of one, without LF; CM_EDATA. */
 int	 journal_parse(struct span, struct journal_line *) CM_MUST;
 

@@ -80,6 +80,17 @@ replica_leader(struct replica *r, char name[CONF_NAME_MAX + 1])
 	pthread_mutex_unlock(&r->mu);
 }
 
+bool
+replica_is_alone(struct replica *r)
+{
+	bool	 alone;
+
+	pthread_mutex_lock(&r->mu);
+	alone = r->self_state.alone != 0 || r->pair.lost != 0;
+	pthread_mutex_unlock(&r->mu);
+	return alone;
+}
+
 /* r->mu is held. */
 static bool
 wait_until(struct replica *r, int64_t end_ms)

@@ -199,6 +199,9 @@ set_aside(struct replica *r)
 	if (str_fmt(to, sizeof(to), "%s" LOST "%016llx", r->dir,
 	    (unsigned long long)r->pair.lost) != 0)
 		return CM_ETOOBIG;
+	if ((rc = r->hooks->lost(r->hooks->arg, r->pair.lost,
+	    r->pair.against)) != 0)
+		return rc;
 	if (!file_exists(to)) {
 		remove_older(r);
 		if (rename(r->dir, to) == -1 && errno != ENOENT)
@@ -226,7 +229,10 @@ replica_pair_open(struct replica *r)
 		return rc;
 	if (r->pair.lost != 0 && (rc = set_aside(r)) != 0)
 		return rc;
-	/* what was said of a catalog that is gone */
+	/* the catalog is gone; the journal has what was done alone */
+	if (!r->self_state.joined && r->self_state.alone != 0 &&
+	    (rc = r->hooks->lost(r->hooks->arg, r->self_state.alone, 0)) != 0)
+		return rc;
 	if (!r->self_state.joined && (r->self_state.alone != 0 ||
 	    r->self_state.level != 0)) {
 		r->self_state.alone = r->self_state.level = 0;
