@@ -6,8 +6,8 @@ Links are cut in network namespaces; without those each node in turn is
 stopped.  SPLIT_MESSAGES and SPLIT_CHANGES are for each side."""
 import os
 import random
-import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -230,6 +230,7 @@ def heal():
         lab("heal", where)
     else:
         lab("cont", where, "n1")
+        lab("cont", where, "n2")
 
 
 def alone(node):
@@ -394,6 +395,8 @@ netns = has_netns() and not os.environ.get("SPLIT_STOP")
 top = tempfile.mkdtemp()
 where = top + "/lab"
 ever, rounds = {}, 0
+for sig in signal.SIGTERM, signal.SIGHUP:
+    signal.signal(sig, lambda *_: sys.exit(1))
 print("# seed %d, %s" % (SEED, "links are cut" if netns else
                          "nodes are stopped in turn"), flush=True)
 try:
