@@ -200,18 +200,38 @@ kv_rep_stat(struct kv_env *e, struct kv_rep_stat *s)
 	return 0;
 }
 
-struct kv_lsn
-kv_rep_end(struct kv_env *e)
-{
-	DB_LOG_STAT	*st;
-	struct kv_lsn	 l = { 0, 0 };
-	int		 ret;
+#define TXN_REGOP	10	/* the type of a commit, DB___txn_regop */
 
-	if ((ret = e->env->log_stat(e->env, &st, 0)) != 0) {
-		log_warn(e->log, "store: log: %s", db_strerror(ret));
-		return l;
-	}
-	l = (struct kv_lsn){ st->st_cur_file, st->st_cur_offset };
-	free(st);
-	return l;
+/* Every record begins with its type. */
+static bool
+is_commit(const DBT *d)
+{
+	u_int32_t	 type = 0;
+
+	if (d->size >= sizeof(type))
+		memcpy(&type, d->data, sizeof(type));
+	return type == TXN_REGOP;
+}
+
+int
+kv_rep_end(struct kv_env *e, struct kv_lsn *end)
+{
+	DB_LOGC	*c;
+	DB_LSN	 l;
+	DBT	 d;
+	int	 ret;
+
+	*end = (struct kv_lsn){ 0, 0 };
+	if ((ret = e->env->log_cursor(e->env, &c, 0)) != 0)
+		return kv_code(e, ret, "log");
+	memset(&d, 0, sizeof(d));
+	d.flags = DB_DBT_REALLOC;
+	ret = c->get(c, &l, &d, DB_LAST);
+	while (ret == 0 && !is_commit(&d))
+		ret = c->get(c, &l, &d, DB_PREV);
+	if (ret == 0)
+		*end = (struct kv_lsn){ l.file, l.offset };
+	free(d.data);
+	c->close(c, 0);
+	return ret == DB_NOTFOUND ? 0 : kv_code(e, ret, "log");
 }

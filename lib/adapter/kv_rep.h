@@ -85,8 +85,12 @@ void	 kv_rep_remind(struct kv_env *);
 /* The last commit of this leader. */
 struct kv_lsn kv_rep_last(struct kv_env *);
 
-/* Where this node's log ends. */
-struct kv_lsn kv_rep_end(struct kv_env *);
+/*
+ * The last commit in this node's log; 0:0 when there is none.  What is behind
+ * it does not count: who was killed as a leader writes a checkpoint there when
+ * it starts, and has no more than others for that.
+ */
+int	 kv_rep_end(struct kv_env *, struct kv_lsn *) CM_MUST;
 
 struct kv_rep_stat {
 	uint32_t	 generation;	/* of the leader */

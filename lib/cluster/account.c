@@ -1,4 +1,5 @@
 #include "cluster/account.h"
+#include "cluster/change.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -76,6 +77,7 @@ account_folder_make(struct catdb *d, struct kv_txn *x, struct row_account *a,
     struct span name, int64_t now_ms, struct row_folder *r)
 {
 	struct row_folder	 old;
+	uint64_t		 floor;
 	uint32_t		 validity = (uint32_t)(now_ms / 1000);
 	int			 rc;
 
@@ -85,8 +87,12 @@ account_folder_make(struct catdb *d, struct kv_txn *x, struct row_account *a,
 	if (rc != CM_ENOINPUT)
 		return rc;
 	/* must never repeat, not even when the clock went back */
+	if ((rc = catdb_number(d, x, ACCOUNT_VALIDITY, &floor)) != 0)
+		return rc;
 	if (validity <= a->last_validity)
 		validity = a->last_validity + 1;
+	if (validity <= floor)
+		validity = (uint32_t)floor + 1;
 	memset(r, 0, sizeof(*r));
 	r->id = a->next_folder;
 	r->validity = validity;
@@ -131,6 +137,7 @@ account_add(struct catdb *d, struct kv_txn *x, const char *name,
 	    (rc = account_put(d, x, name, &a)) != 0 ||
 	    (rc = kv_put(d->names, x, key_u32(key, a.id), text(name))) != 0)
 		return rc;
+	change_note_uids(d, name, "INBOX", f.validity, 1, 1);
 	return catdb_set_number(d, x, "next_account", next + 1);
 }
 
@@ -429,6 +436,24 @@ target_free(struct target *t)
 {
 	buf_free(&t->raw);
 	buf_free(&t->raw_message);
+}
+
+int
+account_message(struct catdb *d, struct kv_txn *x, const char *mailbox,
+    const char *folder, uint32_t uid, struct buf *raw, struct row_message *m)
+{
+	struct target	 t;
+	int		 rc;
+
+	if ((rc = target_get(d, x, mailbox, folder, uid, &t)) == 0) {
+		struct buf was = *raw;
+
+		*raw = t.raw_message;
+		t.raw_message = was;
+		*m = t.message;
+	}
+	target_free(&t);
+	return rc;
 }
 
 static bool

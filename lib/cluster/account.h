@@ -7,6 +7,8 @@
 
 #define ACCOUNT_RESULTS_MAX 10000	/* mailboxes one alias may mean */
 #define ACCOUNT_ALIAS_DEPTH 10
+#define ACCOUNT_VALIDITY "last_validity"	/* in meta: new folders get a
+						 * higher UIDVALIDITY */
 
 /*
  * All take a mailbox's name as address_key gives it.  Changes need a
@@ -62,6 +64,10 @@ int	 account_folder_put(struct catdb *, struct kv_txn *, uint32_t account,
 int	 account_flag(struct catdb *, struct kv_txn *, const char *mailbox,
 	    const char *folder, uint32_t uid, const char *add,
 	    const char *del) CM_MUST;
+/* Its row; the spans point into raw.  CM_ENOUSER, CM_ENOINPUT. */
+int	 account_message(struct catdb *, struct kv_txn *, const char *mailbox,
+	    const char *folder, uint32_t uid, struct buf *raw,
+	    struct row_message *) CM_MUST;
 /* Removes a message from a folder. */
 int	 account_expunge(struct catdb *, struct kv_txn *, const char *mailbox,
 	    const char *folder, uint32_t uid) CM_MUST;

@@ -21,6 +21,7 @@
 #define OWN_MS		4000	/* an agent that lost run/ sees it by then */
 #define CHECKPOINT_MS	2000
 #define STACK		(256u << 10)
+#define NOTES_MAX	(64u << 20)	/* bytes of a batch */
 
 static void *
 guest_main(void *arg)
@@ -240,6 +241,9 @@ agent_take_role(struct agent *a)
 	if (!agent_leads(a)) {
 		if (catdb_state(&a->db, NULL, &state) == 0)
 			a->state = state;
+		/* what it had not finished is done by now, or undone */
+		if (replica_role(a->replica) == REPLICA_FOLLOWER)
+			journal_done(a->journal);
 		return;
 	}
 	if ((rc = first_state(a)) != 0)
@@ -282,6 +286,28 @@ on_broken(void *arg)
 	a->stop = true;
 }
 
+static int
+on_alone(void *arg, uint64_t fork)
+{
+	struct agent	*a = arg;
+
+	return journal_alone(a->journal, fork);
+}
+
+static int
+on_lost(void *arg, uint64_t lost, uint64_t against)
+{
+	return agent_merge_keep(arg, lost, against);
+}
+
+static uint32_t
+changes(void *arg)
+{
+	struct agent	*a = arg;
+
+	return journal_changes(a->journal);
+}
+
 /* The catalog of this node alone, or one of several. */
 static int
 open_store(struct agent *a)
@@ -290,10 +316,12 @@ open_store(struct agent *a)
 	struct relay		*r;
 	int			 rc;
 
+	if ((rc = journal_open(a->log, a->state_dir, &a->journal)) != 0)
+		return rc;
 	if (conf->ncatalogs == 1)
 		return catdb_open(a->log, a->dir, &a->db);
 	a->hooks = (struct replica_hooks){ a, freeze, thaw, on_role,
-	    on_broken };
+	    on_broken, on_alone, on_lost, changes };
 	if ((rc = relay_new(a->log, a->file, a->node, &r)) != 0 ||
 	    (rc = replica_open(a->log, a->file, a->node, a->dir, &a->hooks,
 	    &a->db, &a->replica)) != 0)
@@ -348,17 +376,21 @@ own_store(struct agent *a)
 }
 
 static int
-run(struct agent *a, const struct service *s, int lock, int lfd, int idle_s)
+run(struct agent *a, struct service *s, int lock, int lfd, int idle_s)
 {
-	pthread_t	 writer, cp, pusher;
+	pthread_t	 writer, cp, pusher, merger;
 	int		 rc;
 
 	if ((rc = file_mkdirs(a->log, a->dir, 0700)) != 0 ||
 	    (rc = own_store(a)) != 0 || (rc = open_store(a)) != 0)
 		return rc;
+	buf_init(&a->notes, NOTES_MAX);
+	a->db.notes = &a->notes;
 	if (a->replica == NULL && (rc = first_state(a)) != 0)
 		goto out;
 	rc = CM_EAGAIN;
+	if (a->relay != NULL && agent_merge_start(a, s, &merger) != 0)
+		goto out;
 	if (a->relay != NULL &&
 	    pthread_create(&pusher, NULL, relay_pusher, a->relay) != 0)
 		goto out;
@@ -377,6 +409,7 @@ run(struct agent *a, const struct service *s, int lock, int lfd, int idle_s)
 	if (a->relay != NULL) {
 		a->relay->stop = true;
 		pthread_join(pusher, NULL);
+		pthread_join(merger, NULL);
 	}
 	pthread_join(writer, NULL);
 	if (rc == 0)
@@ -396,6 +429,8 @@ run(struct agent *a, const struct service *s, int lock, int lfd, int idle_s)
 	return rc;	/* the next agent recovers the store */
 out:
 	catdb_close(&a->db);
+	journal_close(a->journal);
+	buf_free(&a->notes);
 	return rc;
 }
 

@@ -11,6 +11,7 @@
 #include "cluster/account.h"
 #include "cluster/agent_int.h"
 #include "cluster/catdump.h"
+#include "cluster/change.h"
 #include "cluster/relay_int.h"
 #include "format/address.h"
 
@@ -448,7 +449,7 @@ do_add(struct catdb *d, struct kv_txn *x, void *arg)
 {
 	struct request	*r = arg;
 
-	return account_add(d, x, r->name, text(r->arg[2]), time_now_ms());
+	return change_user_add(d, x, r->name, text(r->arg[2]));
 }
 
 static bool
@@ -486,26 +487,9 @@ cmd_user_add(struct session *c)
 static int
 do_set(struct catdb *d, struct kv_txn *x, void *arg)
 {
-	struct request		*r = arg;
-	struct row_account	 a;
-	struct buf		 raw;
-	int			 rc;
+	struct request	*r = arg;
 
-	buf_init(&raw, ROW_MAX);
-	if ((rc = account_get(d, x, r->name, &raw, &a)) != 0)
-		goto out;
-	if (strcmp(r->arg[2], "password") == 0)
-		a.verifier = text(r->arg[3]);
-	else if (strcmp(r->arg[2], "sms") == 0)
-		a.sms = text(r->arg[3]);
-	else if (strcmp(r->arg[2], "quota") != 0 ||
-	    str_u64(r->arg[3], strlen(r->arg[3]), INT64_MAX, &a.quota) != 0)
-		rc = CM_EDATA;
-	if (rc == 0)
-		rc = account_put(d, x, r->name, &a);
-out:
-	buf_free(&raw);
-	return rc;
+	return change_user_set(d, x, r->name, r->arg[2], r->arg[3]);
 }
 
 static int
@@ -519,7 +503,7 @@ do_del(struct catdb *d, struct kv_txn *x, void *arg)
 {
 	struct request	*r = arg;
 
-	return account_del(d, x, r->name);
+	return change_user_del(d, x, r->name);
 }
 
 static int
@@ -593,7 +577,7 @@ do_alias(struct catdb *d, struct kv_txn *x, void *arg)
 {
 	struct request	*r = arg;
 
-	return account_alias(d, x, r->name, text(r->arg[2]));
+	return change_alias(d, x, r->name, text(r->arg[2]));
 }
 
 /* alias ADDRESS TARGETS, one a line; none removes it. */
@@ -611,7 +595,7 @@ do_flag(struct catdb *d, struct kv_txn *x, void *arg)
 {
 	struct request	*r = arg;
 
-	return account_flag(d, x, r->name, r->arg[2], r->uid, r->arg[4],
+	return change_flag(d, x, r->name, r->arg[2], r->uid, r->arg[4],
 	    r->arg[5]);
 }
 
@@ -620,7 +604,7 @@ do_expunge(struct catdb *d, struct kv_txn *x, void *arg)
 {
 	struct request	*r = arg;
 
-	return account_expunge(d, x, r->name, r->arg[2], r->uid);
+	return change_expunge(d, x, r->name, r->arg[2], r->uid);
 }
 
 static int
@@ -694,6 +678,12 @@ send_file(struct session *c, int fd)
 	return rc == CM_EEND ? 0 : rc;
 }
 
+static bool
+is_dump_here(const struct session *c)
+{
+	return c->nargs > 1 && strcmp(c->arg[1], "here") == 0;
+}
+
 /* dump [now|here]: with now, what waits to be indexed is left out; with here,
  * it is this node's own copy, as it is. */
 static int
@@ -711,6 +701,9 @@ cmd_dump(struct session *c)
 	}
 	if (rc == 0) {
 		rc = catdump_write(&c->a->db, fd);
+		/* not one to look at only */
+		if (rc == 0 && c->nargs == 1)
+			journal_dumped(c->a->journal);
 		quiet_end(c);
 	}
 	/* sent when changes go on again: a slow reader holds nobody up */
@@ -781,6 +774,31 @@ cmd_index(struct session *c)
 	return rc;
 }
 
+/* merge FROM AGAINST, and a body: what the other side of a split did. */
+static int
+cmd_merge(struct session *c)
+{
+	int	 fd, rc;
+
+	if ((rc = agent_spool(c->a, &fd)) != 0) {
+		c->over = true;
+		return rc;
+	}
+	if ((rc = receive_file(c, fd)) != 0)
+		c->over = true;
+	else if (c->a->state != CATDB_OK && c->a->state != CATDB_BUILDING)
+		rc = CM_EAGAIN;
+	else
+		rc = agent_merge(c->a, c->arg + 1, fd, &c->s.out);
+	close(fd);
+	return rc;
+}
+
+static int
+cmd_merge_end(struct session *c)
+{
+	return agent_merge_end(c->a, c->arg[1]);
+}
 
 /* load [force]: the dump's lines follow the request. */
 static int
@@ -924,6 +942,7 @@ cmd_stat(struct session *c)
 	    (unsigned long long)t.bytes);
 	if (a->replica != NULL)
 		replica_stat(a->replica, o);
+	agent_merge_stat(a, o);
 	pthread_mutex_lock(&a->mu);
 	buf_addf(o, "=indexed\t%llu since start\n=clients\t%u\n",
 	    (unsigned long long)a->indexed, a->clients);
@@ -956,6 +975,8 @@ static const struct command {
 	{ "leader", 1, 1, ANY_STATE | HERE, cmd_leader },
 	{ "list", 2, 5, READS | HERE, cmd_list },
 	{ "load", 1, 2, ANY_STATE | BODY | SLOW, cmd_load },
+	{ "merge", 3, 3, ANY_STATE | BODY, cmd_merge },
+	{ "merge-end", 2, 2, AGAIN, cmd_merge_end },
 	{ "ping", 1, 1, ANY_STATE | HERE, cmd_ping },
 	{ "rcpt", 2, 2, READS | HERE, cmd_rcpt },
 	{ "rebuild", 1, 2, ANY_STATE | SLOW, cmd_rebuild },
@@ -998,8 +1019,8 @@ split(struct session *c, struct span line)
 static bool
 is_here(const struct session *c, const struct command *cmd)
 {
-	return (cmd->flags & HERE) || (cmd->fn == cmd_dump && c->nargs > 1 &&
-	    strcmp(c->arg[1], "here") == 0);
+	return (cmd->flags & HERE) || (cmd->fn == cmd_dump &&
+	    is_dump_here(c));
 }
 
 /* A new leader has to look at its tables first, and a node that is new among

@@ -9,6 +9,7 @@
 #include "cluster/catdb.h"
 #include "cluster/catindex.h"
 #include "cluster/conf.h"
+#include "cluster/journal.h"
 #include "cluster/mirror.h"
 #include "cluster/replica.h"
 #include "cluster/volume.h"
@@ -56,6 +57,8 @@ struct agent {
 	char		 dir[4096];	/* of the catalog */
 	char		 run[4096];
 	struct catdb	 db;
+	struct journal	*journal;
+	struct buf	 notes;		/* of the batch, for the journal */
 	struct replica_hooks hooks;
 	struct replica	*replica;	/* NULL: this is the only catalog */
 	struct relay	*relay;		/* sends what is at home here to the
@@ -86,6 +89,10 @@ struct agent {
 	uint64_t	 indexed;	/* records since the start */
 	_Atomic(enum catdb_state) state;
 	bool		 all_open;	/* every volume could be opened */
+	struct {			/* what it did alone, and lost */
+		char		 from[17];
+		uint64_t	 done, total, refused;
+	}		 merge;
 
 	/* The writer's own. */
 	struct agent_volume *vols;
@@ -165,6 +172,22 @@ struct agent_forward {
 int	 agent_forward(struct agent *, struct agent_forward *,
 	    struct stream *client, struct span line);
 void	 agent_forward_end(struct agent_forward *);
+
+/*
+ * agent_merge.c.  Of the leader: merge FROM AGAINST, lines in fd; CM_EAGAIN
+ * when the next one has to wait.  out: what was not done, and how far it is.
+ */
+int	 agent_merge(struct agent *, char *const arg[2], int fd,
+	    struct buf *out);
+int	 agent_merge_end(struct agent *, const char *from);
+/* Of the loser: a file of all that it did alone, and a thread that sends all
+ * such files; a->relay sends nothing before its UIDs are known. */
+int	 agent_merge_keep(struct agent *, uint64_t lost, uint64_t against)
+	    CM_MUST;
+struct service;
+int	 agent_merge_start(struct agent *, struct service *, pthread_t *)
+	    CM_MUST;
+void	 agent_merge_stat(struct agent *, struct buf *);
 
 /* agent_cmds.c: one connection, until its end. */
 void	 agent_session(struct agent_guest *);

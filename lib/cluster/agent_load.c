@@ -169,6 +169,20 @@ end(struct agent *a)
 	pthread_mutex_unlock(&a->writing);
 }
 
+/* What changed before is of another catalog. */
+static int
+note_load(struct agent *a)
+{
+	struct buf	 b;
+	int		 rc;
+
+	buf_init(&b, 64);
+	buf_adds(&b, "-\tload\n");
+	rc = journal_append(a->journal, &b);
+	buf_free(&b);
+	return rc;
+}
+
 int
 agent_load(struct agent *a, int fd, bool force)
 {
@@ -183,7 +197,8 @@ agent_load(struct agent *a, int fd, bool force)
 		if (rc == 0 && !same)
 			rc = CM_EEXIST;
 	}
-	if (rc == 0 && !same && (rc = agent_look(a)) == 0)
+	if (rc == 0 && !same && (rc = note_load(a)) == 0 &&
+	    (rc = agent_look(a)) == 0)
 		rc = load_dump(a, fd, CATDB_OK, skip_uids);
 	end(a);
 	return rc;
@@ -251,6 +266,8 @@ agent_rebuild(struct agent *a, enum agent_from *from, int fd)
 		rc = keep_as(a, present, BEFORE);
 	if (rc == 0)
 		rc = choose(a, from, present, &opened);
+	if (rc == 0)
+		rc = note_load(a);
 	if (rc == 0)
 		rc = replace(a, *from, opened != -1 ? opened : fd);
 	end(a);

@@ -281,6 +281,18 @@ pass_over(struct agent_volume *v, struct catindex_source *s)
 	cancels_free(&s->cancels);
 }
 
+/* Where one of two nodes may go on alone, UIDs are noted too: a reader may have
+ * seen them when the other one gives them to other messages. */
+static void
+begin_notes(struct agent *a)
+{
+	const struct conf *conf = a->conf;
+
+	buf_reset(&a->notes);
+	a->db.origin = 0;
+	a->db.note_uids = a->replica != NULL && conf->ncatalogs == 2;
+}
+
 static int
 do_batch(struct agent *a, struct change *list, bool *more)
 {
@@ -291,6 +303,7 @@ do_batch(struct agent *a, struct change *list, bool *more)
 	int			 rc;
 
 	*more = false;
+	begin_notes(a);
 	if ((rc = kv_begin(a->db.env, &x)) != 0)
 		return rc;
 	rc = apply(a, x, list, &culprit);
@@ -309,8 +322,11 @@ do_batch(struct agent *a, struct change *list, bool *more)
 			rc = CM_EAGAIN;
 		}
 	}
+	if (rc == 0)
+		rc = journal_append(a->journal, &a->notes);
 	if (rc == 0) {
-		rc = kv_commit(x);
+		if ((rc = kv_commit(x)) == 0 && a->notes.len > 0)
+			journal_done(a->journal);
 	} else {
 		kv_abort(x);
 	}

@@ -30,6 +30,13 @@ struct catdb {
 	struct kv	*purge;		/* ids of accounts that are going */
 	struct kv	*deleted;	/* mailboxes that were, and are not to
 					 * be made for late mail */
+	/*
+	 * Of the transaction that is under way: what is to be in the journal
+	 * (see journal.h).  NULL: nothing is noted.
+	 */
+	struct buf	*notes;
+	uint64_t	 origin;	/* of what is noted: another journal */
+	bool		 note_uids;	/* what deliveries take is noted too */
 };
 
 int	 catdb_open(const struct log *, const char *dir, struct catdb *)

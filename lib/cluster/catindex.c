@@ -8,6 +8,7 @@
 #include "base/crc32c.h"
 #include "base/time.h"
 #include "cluster/account.h"
+#include "cluster/change.h"
 
 #define BUCKETS		4096
 #define BATCH_BYTES	(32u << 20)
@@ -31,6 +32,8 @@ struct folder {
 	char		 name[FOLDER_MAX + 1];
 	struct row_folder row;
 	uint64_t	 last;		/* the record that last took a UID */
+	uint32_t	 first;		/* next UID before this batch */
+	bool		 made;
 	bool		 dirty;
 };
 
@@ -175,8 +178,9 @@ load_folder(struct batch *b, struct folder *f)
 	if (rc == CM_ENOINPUT) {
 		rc = account_folder_make(b->db, b->txn, &f->account->row, name,
 		    time_now_ms(), &f->row);
-		f->account->dirty = true;
+		f->account->dirty = f->made = true;
 	}
+	f->first = f->row.uidnext;
 	return rc;
 }
 
@@ -646,11 +650,16 @@ write_back(struct batch *b)
 	int		 rc;
 
 	for (int i = 0; i < BUCKETS; i++) {
-		for (f = b->folders[i]; f != NULL; f = f->next)
+		for (f = b->folders[i]; f != NULL; f = f->next) {
 			if (f->dirty && (rc = account_folder_put(b->db, b->txn,
 			    f->account->row.id, (struct span){ f->name,
 			    strlen(f->name) }, &f->row)) != 0)
 				return rc;
+			if (f->dirty || f->made)
+				change_note_uids(b->db, f->account->name,
+				    f->name, f->row.validity, f->first,
+				    f->row.uidnext);
+		}
 		for (a = b->accounts[i]; a != NULL; a = a->next)
 			if (a->dirty && (rc = account_put(b->db, b->txn,
 			    a->name, &a->row)) != 0)

@@ -24,6 +24,8 @@
 
 enum conf_select { CONF_ROUND_ROBIN, CONF_RANDOM, CONF_LOAD };
 enum conf_short { CONF_REFUSE, CONF_DEGRADE };
+/* Of two catalogs: does one go on without the other? */
+enum conf_pair { CONF_AVAILABLE, CONF_SAFE };
 
 struct conf_node {
 	char	*name;
@@ -66,6 +68,7 @@ struct conf {
 	char		**catalogs;	/* names of the nodes that keep it */
 	size_t		 ncatalogs;	/* >= 1 */
 	bool		 catalogs_given;	/* by name, in catalog= */
+	enum conf_pair	 pair;		/* of two catalogs; else no matter */
 	const struct conf_node *node;	/* this node, one of nodes */
 	char		**domains;	/* lower case; none: see conf_is_open */
 	size_t		 ndomains;

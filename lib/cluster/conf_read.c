@@ -23,6 +23,9 @@ static const struct word selects[] = {
 static const struct word shorts[] = {
 	{ "refuse", CONF_REFUSE }, { "degrade", CONF_DEGRADE }, { NULL, 0 }
 };
+static const struct word pairs[] = {
+	{ "available", CONF_AVAILABLE }, { "safe", CONF_SAFE }, { NULL, 0 }
+};
 static const struct word priorities[] = {
 	{ "high", 1 }, { "normal", 0 }, { NULL, 0 }
 };
@@ -530,7 +533,7 @@ int
 conf_read(struct conf_reader *r, const struct xml_elem *root)
 {
 	struct conf	*c = r->conf;
-	int		 rc;
+	int		 pair = CONF_AVAILABLE, rc;
 
 	if (strcmp(xml_name(root), "cluster") != 0)
 		return conf_bad(r, xml_line(root), "the outermost element is "
@@ -542,6 +545,9 @@ conf_read(struct conf_reader *r, const struct xml_elem *root)
 	    (rc = read_names(r, root, "catalog", &c->catalogs,
 	    &c->ncatalogs)) != 0)
 		return rc;
+	if ((rc = read_word(r, root, "pair", pairs, &pair)) != 0)
+		return rc;
+	c->pair = (enum conf_pair)pair;
 	r->root_line = xml_line(root);
 	if ((rc = make_room(r, root)) != 0)
 		return rc;

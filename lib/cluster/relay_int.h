@@ -17,6 +17,7 @@ struct relay {
 	struct replica	*replica;	/* NULL: another node's catalog */
 	size_t		 answered;	/* which of the catalog's nodes did */
 	atomic_bool	 stop;
+	atomic_bool	 hold;		/* nothing is sent yet */
 	atomic_bool	 away;		/* the other node, when last asked */
 	_Atomic int64_t	 away_until;	/* it is not asked before */
 	int64_t		 learned_ms;

@@ -100,7 +100,9 @@ pass(struct pusher *p)
 	bool	 left = false;
 	int	 rc;
 
-	if (list_volumes(p) != 0)
+	/* the other one must know of the UIDs that were given here first */
+	if (p->r->hold || (p->r->replica != NULL &&
+	    replica_is_alone(p->r->replica)) || list_volumes(p) != 0)
 		return true;
 	for (size_t i = 0; i < p->n; i++) {
 		struct relay_volume *rv = &p->vols[i];

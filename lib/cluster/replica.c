@@ -21,6 +21,7 @@
 #define ELECTION_MS	500
 #define FOLLOW_MS	1000	/* how often a leader is asked for its log */
 #define COMMIT_MS	3000	/* for the quorum */
+#define PAIR_MS		5000	/* the same, where one may go on alone */
 #define SETTLE_MS	2000
 #define PROMISE_MS	600	/* for the others' promises */
 #define JOINED		".joined"	/* behind the folder's name */
@@ -77,6 +78,17 @@ replica_leader(struct replica *r, char name[CONF_NAME_MAX + 1])
 	pthread_mutex_lock(&r->mu);
 	memcpy(name, leader_name(r), CONF_NAME_MAX + 1);
 	pthread_mutex_unlock(&r->mu);
+}
+
+bool
+replica_is_alone(struct replica *r)
+{
+	bool	 alone;
+
+	pthread_mutex_lock(&r->mu);
+	alone = r->self_state.alone != 0 || r->pair.lost != 0;
+	pthread_mutex_unlock(&r->mu);
+	return alone;
 }
 
 /* r->mu is held. */
@@ -198,8 +210,8 @@ on_commit(void *arg)
 	struct kv_lsn	 lsn;
 	int		 rc;
 
-	if ((rc = sync_own(r, &lsn)) == 0 &&
-	    (rc = wait_safe(r, lsn, COMMIT_MS)) == 0)
+	if ((rc = sync_own(r, &lsn)) == 0 && (rc = wait_safe(r, lsn,
+	    r->pair.on ? PAIR_MS : COMMIT_MS)) == 0)
 		return 0;
 	pthread_mutex_lock(&r->mu);
 	r->give_up = true;
@@ -292,6 +304,7 @@ replica_stat(struct replica *r, struct buf *b)
 	pthread_mutex_lock(&r->mu);
 	buf_addf(b, "=leader\t%s\n", name[0] != '\0' ? name : "-");
 	buf_addf(b, "=quorum\t%u of %u\n", r->quorum, r->members);
+	replica_pair_stat(r, b);
 	buf_addf(b, "=replica\t%s\t%s\t%u\t%u:%u\n", r->self,
 	    role_text(r->self_state.role), r->self_state.generation,
 	    r->applied.file, r->applied.offset);
@@ -362,8 +375,34 @@ load_ballot(struct replica *r)
 			r->self_state.data = (uint32_t)v[1];
 		}
 	}
-	r->self_state.ballot = r->promised;
 	buf_free(&b);
+}
+
+/*
+ * Says what was promised, together with how far the log goes by then; to one
+ * node, or 0 for all.  What a leader still commits would be missed: it stops
+ * first.
+ */
+static void
+answer(struct replica *r, int node)
+{
+	struct kv_lsn	 end;
+	uint32_t	 promised;
+
+	pthread_mutex_lock(&r->mu);
+	promised = r->promised;
+	pthread_mutex_unlock(&r->mu);
+	if (kv_rep_end(r->db->env, &end) != 0)
+		return;		/* it is asked again */
+	pthread_mutex_lock(&r->mu);
+	if (r->self_state.role != REPLICA_LEADER &&
+	    r->self_state.ballot < promised) {
+		r->self_state.end = end;
+		r->self_state.ballot = promised;
+		say_to(r, node);
+	}
+	pthread_cond_broadcast(&r->news);
+	pthread_mutex_unlock(&r->mu);
 }
 
 /*
@@ -373,29 +412,22 @@ load_ballot(struct replica *r)
 static void
 promise(struct replica *r, int node, uint32_t ballot)
 {
-	struct kv_lsn	 end;
-	bool		 new;
+	bool	 due;
 
 	pthread_mutex_lock(&r->mu);
-	if ((new = ballot > r->promised)) {
+	if (ballot > r->promised) {
 		r->promised = ballot;
 		if (keep_ballot(r) != 0)
 			r->promised = UINT32_MAX;	/* to nobody */
 		if (r->self_state.role == REPLICA_LEADER)
-			r->two = true;
-		else
-			r->self_state.ballot = r->promised;
+			r->two = true;	/* it answers when it has stopped */
 		r->self_state.stands = false;
 	}
+	due = ballot == r->promised && r->self_state.ballot < ballot &&
+	    r->self_state.role != REPLICA_LEADER;
 	pthread_mutex_unlock(&r->mu);
-	if (!new)
-		return;
-	end = kv_rep_end(r->db->env);
-	pthread_mutex_lock(&r->mu);
-	r->self_state.end = end;
-	say_to(r, node);
-	pthread_cond_broadcast(&r->news);
-	pthread_mutex_unlock(&r->mu);
+	if (due)
+		answer(r, node);
 }
 
 void
@@ -431,8 +463,10 @@ replica_got(struct replica *r, int node, struct span control,
 
 	m = malloc(len);
 	pthread_mutex_lock(&r->mu);
-	/* what is lost is asked for again */
-	if (m == NULL || r->waiting + len > REPLICA_QUEUE) {
+	/* what is lost is asked for again; of a log that went on without this
+	 * node, as this one did without that, nothing is taken */
+	if (m == NULL || r->waiting + len > REPLICA_QUEUE ||
+	    (r->self_state.alone != 0 && r->peer[node - 1].said.alone != 0)) {
 		r->dropped++;
 		pthread_mutex_unlock(&r->mu);
 		free(m);
@@ -704,7 +738,7 @@ elector_main(void *arg)
 		votes = votes_wanted(r, time_mono_ms());
 		bool may = r->self_state.joined && nodes >= r->quorum &&
 		    r->self_state.role != REPLICA_LEADER && !r->elected &&
-		    leader(r) == 0 && !r->stop;
+		    leader(r) == 0 && !r->pair.blocked && !r->stop;
 		if (may)
 			r->elections++;
 		pthread_mutex_unlock(&r->mu);
@@ -726,8 +760,6 @@ set_role(struct replica *r, enum replica_role role)
 	if (r->self_state.role == role)
 		return;
 	r->self_state.role = role;
-	if (role != REPLICA_LEADER)
-		r->self_state.ballot = r->promised;
 	if (role != REPLICA_NONE)
 		r->lost_ms = 0;
 	else
@@ -773,6 +805,7 @@ step_down(struct replica *r, const char *why)
 	r->hooks->thaw(r->hooks->arg);
 	if (rc != 0)
 		r->hooks->broken(r->hooks->arg);
+	answer(r, 0);
 	r->hooks->changed(r->hooks->arg);
 }
 
@@ -822,11 +855,13 @@ count_promises(const struct replica *r)
 static bool
 stand(struct replica *r)
 {
-	struct kv_lsn	 end = kv_rep_end(r->db->env);
+	struct kv_lsn	 end;
 	int64_t		 until = time_mono_ms() + PROMISE_MS;
 	enum promises	 got = TOO_FEW;
 	uint32_t	 ballot;
 
+	if (kv_rep_end(r->db->env, &end) != 0)
+		return false;
 	pthread_mutex_lock(&r->mu);
 	ballot = r->promised = new_ballot(r);
 	if (keep_ballot(r) == 0) {
@@ -866,13 +901,51 @@ withdraw(struct replica *r)
 		r->hooks->broken(r->hooks->arg);
 }
 
+/* A higher number, with nobody's promise.  r->mu is held. */
+static int
+raise_ballot(struct replica *r)
+{
+	struct replica_state *me = &r->self_state;
+
+	r->promised = me->ballot = me->data = new_ballot(r);
+	return keep_ballot(r);
+}
+
+/* The same alone: the other one is away, or asks for nothing else. */
+static bool
+stand_alone(struct replica *r)
+{
+	bool	 may;
+
+	pthread_mutex_lock(&r->mu);
+	may = replica_pair_go(r) == 0 && raise_ballot(r) == 0;
+	pthread_mutex_unlock(&r->mu);
+	return may;
+}
+
+/* This node leads already, and goes on without the other one. */
 static void
-take_lead(struct replica *r)
+go_alone(struct replica *r)
+{
+	pthread_mutex_lock(&r->mu);
+	if (replica_pair_go(r) == 0) {
+		r->quorum = replica_pair_quorum(r);
+		if (count_safe(r))
+			say_to(r, 0);
+		pthread_cond_broadcast(&r->news);
+	} else {
+		r->give_up = true;
+	}
+	pthread_mutex_unlock(&r->mu);
+}
+
+static void
+take_lead(struct replica *r, bool alone)
 {
 	struct kv_rep_stat	 st = { .generation = 0 };
 	int			 rc;
 
-	if (!stand(r)) {
+	if (alone ? !stand_alone(r) : !stand(r)) {
 		withdraw(r);
 		return;
 	}
@@ -891,6 +964,7 @@ take_lead(struct replica *r)
 		r->safe_generation = st.generation;
 		r->dirty = false;
 		set_role(r, REPLICA_LEADER);
+		r->quorum = replica_pair_quorum(r);
 	}
 	pthread_mutex_unlock(&r->mu);
 	r->hooks->thaw(r->hooks->arg);
@@ -939,7 +1013,10 @@ look_at_conf(struct replica *r)
 	pthread_mutex_lock(&r->mu);
 	r->member = keeps(conf, r->self);
 	r->members = (unsigned)conf->ncatalogs;
-	r->quorum = r->members / 2 + 1;
+	r->pair.on = r->members == 2 && conf->pair == CONF_AVAILABLE;
+	r->pair.first = conf->ncatalogs > 0 &&
+	    strcmp(conf->catalogs[0], r->self) == 0;
+	r->quorum = replica_pair_quorum(r);
 	for (size_t i = 0; i < conf->ncatalogs; i++) {
 		struct replica_peer *p;
 
@@ -961,25 +1038,59 @@ look_at_conf(struct replica *r)
 	confwatch_put(r->conf, conf);
 }
 
-enum step { STAY, LEAD, STEP_DOWN_TWO, STEP_DOWN_QUORUM, STEP_DOWN_COMMIT,
-	FOLLOW, REOPEN };
+enum step { STAY, LEAD, LEAD_ALONE, GO_ALONE, STEP_DOWN_TWO,
+	STEP_DOWN_QUORUM, STEP_DOWN_COMMIT, STEP_DOWN_OTHER, STEP_DOWN_SPLIT,
+	FOLLOW, REOPEN, WITHDRAW, START_AFRESH };
+
+/* What is different where two nodes keep a catalog; NORMAL: nothing. */
+#define NORMAL	((enum step)-1)
+
+static enum step
+pair_step(struct replica *r, int64_t now)
+{
+	switch (replica_pair_step(r, leader(r), now)) {
+	case PAIR_STAY:
+		return STAY;
+	case PAIR_WAIT:
+		set_role(r, REPLICA_NONE);
+		return STAY;
+	case PAIR_ALONE:
+		return r->self_state.role == REPLICA_LEADER ? GO_ALONE :
+		    LEAD_ALONE;
+	case PAIR_YIELD:
+		return STEP_DOWN_OTHER;
+	case PAIR_SPLIT:
+		return STEP_DOWN_SPLIT;
+	case PAIR_BALLOT:
+		if (raise_ballot(r) != 0)
+			r->give_up = true;
+		return STAY;
+	case PAIR_LOST:
+		return START_AFRESH;
+	default:
+		return NORMAL;
+	}
+}
 
 /* What is to be done now; r->mu is held. */
 static enum step
 next_step(struct replica *r, int64_t now)
 {
-	int	 by;
+	enum step	 step;
+	int		 by;
 
+	if (r->self_state.role == REPLICA_LEADER && r->two)
+		return STEP_DOWN_TWO;
+	if (r->self_state.role == REPLICA_LEADER && r->give_up)
+		return STEP_DOWN_COMMIT;
+	r->two = false;
+	if ((step = pair_step(r, now)) != NORMAL)
+		return r->elected && step == STAY ? WITHDRAW : step;
 	if (r->elected)
 		return LEAD;
 	if (r->self_state.role == REPLICA_LEADER) {
-		if (r->two)
-			return STEP_DOWN_TWO;
-		if (r->give_up)
-			return STEP_DOWN_COMMIT;
 		return present(r, now) < r->quorum ? STEP_DOWN_QUORUM : STAY;
 	}
-	r->two = false;
 	if ((by = leader(r)) == 0) {
 		set_role(r, REPLICA_NONE);
 		if (is_first_of_all(r, now))
@@ -1048,14 +1159,24 @@ turn(struct replica *r, int64_t *said, int64_t *followed)
 	}
 	step = next_step(r, now);
 	pthread_mutex_unlock(&r->mu);
-	if (step == LEAD)
-		take_lead(r);
+	if (step == LEAD || step == LEAD_ALONE)
+		take_lead(r, step == LEAD_ALONE);
+	else if (step == GO_ALONE)
+		go_alone(r);
 	else if (step == STEP_DOWN_TWO)
 		step_down(r, "another one leads too");
 	else if (step == STEP_DOWN_QUORUM)
 		step_down(r, "too few nodes answer");
 	else if (step == STEP_DOWN_COMMIT)
 		step_down(r, "a change did not reach enough nodes");
+	else if (step == STEP_DOWN_OTHER)
+		step_down(r, "the other node went on without this one");
+	else if (step == STEP_DOWN_SPLIT)
+		step_down(r, "the other node led alone too");
+	else if (step == WITHDRAW)
+		withdraw(r);
+	else if (step == START_AFRESH)
+		r->hooks->broken(r->hooks->arg);
 	else if (step == REOPEN)
 		reopen(r);
 	if (step == FOLLOW && now - *followed > FOLLOW_MS) {
@@ -1117,6 +1238,7 @@ start(struct replica *r)
 	if ((rc = kv_rep_priority(r->db->env, r->self_state.joined ? 100 :
 	    0)) != 0 || (rc = kv_rep_follow(r->db->env)) != 0)
 		return rc;
+	answer(r, 0);
 	if (pthread_create(&r->worker, NULL, worker_main, r) != 0 ||
 	    pthread_create(&r->elector, NULL, elector_main, r) != 0 ||
 	    pthread_create(&r->main, NULL, main_main, r) != 0)
@@ -1158,6 +1280,7 @@ replica_open(const struct log *log, const char *file, const char *node,
 	if (str_copy(r->dir, sizeof(r->dir), dir) == 0)
 		load_ballot(r);
 	if (rc != 0 || (rc = str_copy(r->dir, sizeof(r->dir), dir)) != 0 ||
+	    (rc = replica_pair_open(r)) != 0 ||
 	    (rc = catdb_open_rep(log, dir, &r->rep, db)) != 0)
 		return rc;
 	*out = r;

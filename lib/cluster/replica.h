@@ -24,6 +24,12 @@ struct replica_hooks {
 	void	(*thaw)(void *arg);
 	void	(*changed)(void *arg);	/* the role is another one */
 	void	(*broken)(void *arg);	/* the process has to start afresh */
+	/* Of two nodes: from here this one leads alone; 0: not any more. */
+	int	(*alone)(void *arg, uint64_t number);
+	/* That one goes on; what this one did alone is kept. */
+	int	(*lost)(void *arg, uint64_t number, uint64_t against);
+	/* By readers, since then. */
+	uint32_t (*changes)(void *arg);
 };
 
 /* What a session that wrote waits for at its own node. */
@@ -47,6 +53,8 @@ void	 replica_stop(struct replica *);
 enum replica_role replica_role(struct replica *);
 /* The leader's name, this node's too; "" when there is none. */
 void	 replica_leader(struct replica *, char name[CONF_NAME_MAX + 1]);
+/* Of two nodes: has this one led alone, and is not level with the other? */
+bool	 replica_is_alone(struct replica *);
 /* Until somebody leads. */
 void	 replica_await(struct replica *, int ms);
 

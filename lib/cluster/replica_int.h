@@ -26,6 +26,37 @@ struct replica_state {
 	uint32_t	 generation;
 	struct kv_lsn	 lsn;		/* follower: on its disk; leader: on
 					 * the disks of enough nodes */
+	/* Of two nodes; see replica_pair.c. */
+	uint64_t	 alone;		/* it led alone since then; 0: no */
+	uint64_t	 seen;		/* the other's, and has stopped */
+	uint64_t	 offer;		/* leader: its follower has all that
+					 * was done under that number */
+	uint64_t	 level;		/* the last offer that it took */
+	uint32_t	 changes;	/* by readers, since alone */
+};
+
+/* One of two nodes that keep a catalog. */
+struct replica_pair {
+	bool		 on;		/* cluster.xml: go on alone */
+	bool		 first;		/* cluster.xml names it first */
+	bool		 blocked;	/* no election: who led alone leads */
+	bool		 leveling;	/* led alone, waits for both again */
+	int64_t		 since_ms;	/* wall clock: since it led alone */
+	int64_t		 awake_ms;	/* silence counts from here */
+	int64_t		 turned_ms;
+	uint64_t	 lost, against;	/* the other one goes on */
+	struct kv_lsn	 level_at;	/* done before both were needed */
+};
+
+enum replica_pair_step {
+	PAIR_NORMAL,		/* as among any number of nodes */
+	PAIR_STAY,
+	PAIR_WAIT,		/* nobody leads yet, and nobody is elected */
+	PAIR_ALONE,		/* go on, or begin to lead, alone */
+	PAIR_YIELD,		/* stop: the other one led alone */
+	PAIR_SPLIT,		/* stop: both did */
+	PAIR_BALLOT,		/* lead on with a higher number */
+	PAIR_LOST		/* the process has to start afresh */
 };
 
 /* The way to another node: a queue, and a thread that empties it. */
@@ -74,6 +105,7 @@ struct replica {
 	bool		 member;	/* this node keeps a catalog */
 	unsigned	 members, quorum;	/* this node counted */
 	struct replica_state self_state;
+	struct replica_pair pair;
 	int		 led_by;	/* as the store has it; 0: nobody */
 	unsigned	 led_times;	/* that it learned of a leader */
 	bool		 elected, two, elect, open, dirty, give_up;
@@ -99,6 +131,16 @@ void	 replica_link_data(struct replica_link *, struct span control,
 	    struct span rec);
 void	 replica_link_state(struct replica_link *,
 	    const struct replica_state *);
+
+/* replica_pair.c.  Behind load_ballot, before the store is opened. */
+int	 replica_pair_open(struct replica *) CM_MUST;
+/* r->mu is held in these.  by: who leads, 0 for nobody or this one. */
+enum replica_pair_step
+	 replica_pair_step(struct replica *, int by, int64_t now);
+/* From here this node needs nobody else; on disk when it returns 0. */
+int	 replica_pair_go(struct replica *) CM_MUST;
+unsigned replica_pair_quorum(const struct replica *);
+void	 replica_pair_stat(const struct replica *, struct buf *);
 
 /* replica.c: what a frame of another node brought. */
 void	 replica_heard(struct replica *, int node,

@@ -2,7 +2,8 @@
  * Frames between agents: four bytes of length, highest first, of what follows:
  * a byte of kind, and the rest.
  *	S  role, joined, stands (a byte each); ballot, data, end of its log
- *	   (file, offset), generation, place (file, offset): u32
+ *	   (file, offset), generation, place (file, offset): u32; alone, seen,
+ *	   offer, level: u64; changes: u32
  *	D  length of the control part (u32), that part, the record
  */
 #include <errno.h>
@@ -22,7 +23,7 @@
 #define DIAL_MS		300	/* between two tries */
 #define TICK_MS		200
 #define SEND_S		3	/* a node that takes nothing is left */
-#define STATE_LEN	32
+#define STATE_LEN	68
 
 static void
 add_u32(struct buf *b, uint32_t v)
@@ -31,6 +32,19 @@ add_u32(struct buf *b, uint32_t v)
 
 	key_u32(p, v);
 	buf_add(b, p, sizeof(p));
+}
+
+static void
+add_u64(struct buf *b, uint64_t v)
+{
+	add_u32(b, (uint32_t)(v >> 32));
+	add_u32(b, (uint32_t)v);
+}
+
+static uint64_t
+get_u64(const char *p)
+{
+	return (uint64_t)get_u32(p) << 32 | get_u32(p + 4);
 }
 
 /* The queue's lock is held. */
@@ -76,6 +90,11 @@ replica_link_state(struct replica_link *l, const struct replica_state *s)
 		add_u32(&l->queue, s->generation);
 		add_u32(&l->queue, s->lsn.file);
 		add_u32(&l->queue, s->lsn.offset);
+		add_u64(&l->queue, s->alone);
+		add_u64(&l->queue, s->seen);
+		add_u64(&l->queue, s->offer);
+		add_u64(&l->queue, s->level);
+		add_u32(&l->queue, s->changes);
 		pthread_cond_signal(&l->more);
 	}
 	pthread_mutex_unlock(&l->mu);
@@ -235,17 +254,27 @@ take_state(struct replica *r, int node, const char *p, size_t len)
 	s.end = (struct kv_lsn){ get_u32(p + 11), get_u32(p + 15) };
 	s.generation = get_u32(p + 19);
 	s.lsn = (struct kv_lsn){ get_u32(p + 23), get_u32(p + 27) };
+	s.alone = get_u64(p + 31);
+	s.seen = get_u64(p + 39);
+	s.offer = get_u64(p + 47);
+	s.level = get_u64(p + 55);
+	s.changes = get_u32(p + 63);
 	replica_heard(r, node, &s);
 	return 0;
 }
 
+/* Messages count when it is known what the other one is: said tells. */
 static int
-take_frame(struct replica *r, int node, const char *p, size_t len)
+take_frame(struct replica *r, int node, const char *p, size_t len, bool *said)
 {
 	uint32_t	 control;
 
-	if (p[0] == 'S')
+	if (p[0] == 'S') {
+		*said = true;
 		return take_state(r, node, p + 1, len - 1);
+	}
+	if (p[0] == 'D' && !*said)
+		return 0;
 	if (p[0] != 'D' || len < 5 || (control = get_u32(p + 1)) > len - 5)
 		return CM_EPROTO;
 	replica_got(r, node, (struct span){ p + 5, control },
@@ -255,7 +284,7 @@ take_frame(struct replica *r, int node, const char *p, size_t len)
 
 /* All frames that are whole; what is left is moved to the front. */
 static int
-take_frames(struct replica *r, int node, struct buf *b)
+take_frames(struct replica *r, int node, struct buf *b, bool *said)
 {
 	size_t	 at = 0;
 	uint32_t len;
@@ -267,7 +296,7 @@ take_frames(struct replica *r, int node, struct buf *b)
 			return CM_EPROTO;
 		if (b->len - at - 4 < len)
 			break;
-		rc = take_frame(r, node, b->p + at + 4, len);
+		rc = take_frame(r, node, b->p + at + 4, len, said);
 		at += 4 + len;
 	}
 	memmove(b->p, b->p + at, b->len - at);
@@ -279,6 +308,7 @@ void
 replica_serve(struct replica *r, const char *name, struct stream *s)
 {
 	struct buf	 b;
+	bool		 said = false;
 	ssize_t		 n;
 	int		 node, rc = 0;
 
@@ -291,7 +321,8 @@ replica_serve(struct replica *r, const char *name, struct stream *s)
 	if (s->in.len > s->at)
 		rc = buf_add(&b, s->in.p + s->at, s->in.len - s->at);
 	while (rc == 0 && !r->stop) {
-		if (b.len > 0 && (rc = take_frames(r, node, &b)) != 0)
+		if (b.len > 0 &&
+		    (rc = take_frames(r, node, &b, &said)) != 0)
 			break;
 		if ((rc = buf_room(&b, 65536)) != 0)
 			break;

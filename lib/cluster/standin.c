@@ -170,6 +170,10 @@ send_copy(struct standin *s, struct mine *m)
 	if ((rc = copy_ends(s, dir, &src.to)) != 0 ||
 	    !vol_end_before(m->done, src.to))
 		return rc;
+	/* what the copy has got now may be from a home that is just back */
+	look_at(s, m->home);
+	if (m->home->away_ms == 0)
+		return 0;
 	if (!m->told)
 		log_warn(s->log, "volume %s: node %s is away: what it has not "
 		    "sent is listed from %s", m->cv->name, m->home->node, dir);

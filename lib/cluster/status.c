@@ -147,6 +147,7 @@ take_stat(void *arg, struct span line)
 		{ "state", NULL, c->state, sizeof(c->state) },
 		{ "node", NULL, c->node, sizeof(c->node) },
 		{ "leader", NULL, c->leader, sizeof(c->leader) },
+		{ "alone", NULL, c->alone, sizeof(c->alone) },
 		{ "mailboxes", &c->mailboxes, NULL, 0 },
 		{ "messages", &c->messages, NULL, 0 },
 		{ "bytes", &c->bytes, NULL, 0 },

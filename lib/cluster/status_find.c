@@ -188,6 +188,7 @@ static int
 look_at_catalog(struct status *st)
 {
 	struct catalog_status	*c = &st->catalog;
+	int			 rc;
 
 	if (c->rc != 0)
 		return add(st, LEVEL_WRONG, &c->level,
@@ -195,6 +196,10 @@ look_at_catalog(struct status *st)
 	if (strcmp(c->leader, "-") == 0)
 		return add(st, LEVEL_WRONG, &c->level, "no node leads the "
 		    "catalog: nothing is listed or changed (cm-catalog stat)");
+	if (c->alone[0] != '\0' && (rc = add(st, LEVEL_NOTE, &c->level,
+	    "the catalog is led by %.*s without the other node: what changes "
+	    "is on one disk", (int)strcspn(c->alone, "\t"), c->alone)) != 0)
+		return rc;
 	if (strcmp(c->state, "being built") == 0)
 		return add(st, LEVEL_NOTE, &c->level,
 		    "the catalog is being built");

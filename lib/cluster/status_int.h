@@ -42,6 +42,7 @@ struct catalog_status {
 	char		 state[64];	/* "ok", "being built", ... */
 	char		 node[CONF_NAME_MAX + 1];	/* that answered */
 	char		 leader[CONF_NAME_MAX + 1];	/* "-": none */
+	char		 alone[128];	/* who, of two; "": nobody */
 	uint64_t	 mailboxes, messages, bytes, gaps;
 	uint64_t	 behind;	/* bytes of volumes, not indexed yet */
 	enum level	 level;

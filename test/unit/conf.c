@@ -56,7 +56,7 @@ bad(const char *text, int line, const char *want)
 
 static const char full[] =
     "<?xml version='1.0'?>\n"
-    "<cluster name='example' catalog='n2'>\n"
+    "<cluster name='example' catalog='n2' pair='safe'>\n"
     "<rule min-size='1M' priority='high' volumes=' v1  v2 '/>\n"
     "<volume name='v1' home='n1' path='//srv/./mail//v1/' segment='64K'>\n"
     "<copy node='n2' path='/disk2/v1'/><copy node='n1' path='/d2/v1'/>\n"
@@ -96,6 +96,7 @@ test_full(void)
 	is_str(c->nodes[0].tls, "/etc/cm", "tls");
 	is_str(c->nodes[1].tls, "/var/lib/clustermail/tls", "default tls");
 	ok(conf_has_catalog(c), "this node keeps the catalog");
+	is_int(c->pair, CONF_SAFE, "pair");
 	is_str(c->domains[0], "example.org", "domain in lower case");
 	ok(!conf_is_open(c) && conf_has_domain(c, "Example.ORGx", 11) &&
 	    !conf_has_domain(c, "example.or", 10), "domains");
@@ -135,6 +136,7 @@ test_defaults(void)
 	is_str(c->self, "n1", "the only node is this one");
 	ok(conf_is_open(c), "no domains");
 	ok(conf_has_catalog(c), "the first node keeps the catalog");
+	is_int(c->pair, CONF_AVAILABLE, "a pair goes on");
 	ok(c->select == CONF_ROUND_ROBIN && c->copies == 1 &&
 	    c->timeout_ms == 5000 && c->on_short == CONF_DEGRADE &&
 	    c->max_size == 50 << 20, "policy of one node");
@@ -169,6 +171,8 @@ test_values(void)
 	bad(WITH("<node name='n2' state='run'/>"), 2, "is not absolute");
 	bad(WITH("<node name='n2' port='0'/>"), 2, "is not from 1 to 65535");
 	bad(WITH("<node name='n2' port='65536'/>"), 2, "is not from 1 to");
+	bad("<cluster pair='both'>\n" NODE VOLUME "</cluster>\n", 1,
+	    "pair");
 	bad("<cluster catalog='n9'>\n" NODE VOLUME "</cluster>\n", 1,
 	    "there is no node \"n9\"");
 	bad(WITH("<volume name='v2' home='n1'/>"), 2, "no attribute path");

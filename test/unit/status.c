@@ -255,6 +255,9 @@ test_rest(void)
 	memcpy(w.st.catalog.state, "missing", 8);
 	finds(&w, LEVEL_WRONG, "cm-rebuild catalog", "one that is missing");
 	world(&w);
+	memcpy(w.st.catalog.alone, "n2\tsince", 9);
+	finds(&w, LEVEL_NOTE, "by n2 without", "one of two goes on");
+	world(&w);
 	memcpy(w.st.catalog.state, "being built", 12);
 	finds(&w, LEVEL_NOTE, "being built", "one that is being built");
 	world(&w);

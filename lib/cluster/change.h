@@ -1,0 +1,35 @@
+/*
+ * What readers and administrators change: as in account.h, and noted for the
+ * journal, with what was there before.  Level 3.
+ */
+#ifndef CM_CHANGE_H
+#define CM_CHANGE_H
+
+#include "cluster/catdb.h"
+
+/* mailbox: as address_key gives it.  All fail before they change anything. */
+int	 change_flag(struct catdb *, struct kv_txn *, const char *mailbox,
+	    const char *folder, uint32_t uid, const char *add,
+	    const char *del) CM_MUST;
+int	 change_expunge(struct catdb *, struct kv_txn *, const char *mailbox,
+	    const char *folder, uint32_t uid) CM_MUST;
+int	 change_user_add(struct catdb *, struct kv_txn *, const char *mailbox,
+	    struct span verifier) CM_MUST;
+/* what: password, quota or sms.  CM_EDATA for another, or a bad number. */
+int	 change_user_set(struct catdb *, struct kv_txn *, const char *mailbox,
+	    const char *what, const char *value) CM_MUST;
+int	 change_user_del(struct catdb *, struct kv_txn *, const char *mailbox)
+	    CM_MUST;
+/* targets: one a line; empty: remove. */
+int	 change_alias(struct catdb *, struct kv_txn *, const char *name,
+	    struct span targets) CM_MUST;
+
+/* What a setting is now, as text; CM_EDATA for an unknown one. */
+int	 change_value(const struct row_account *, const char *what,
+	    struct buf *) CM_MUST;
+/* The UIDs [first, next) of a folder were given. */
+void	 change_note_uids(struct catdb *, const char *mailbox,
+	    const char *folder, uint32_t validity, uint32_t first,
+	    uint32_t next);
+
+#endif

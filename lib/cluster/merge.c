@@ -1,0 +1,682 @@
+#include "cluster/merge.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/crc32c.h"
+#include "base/time.h"
+#include "cluster/account.h"
+#include "cluster/change.h"
+
+#define BUCKETS		1024
+#define KEY_MAX		8192
+#define WORDS_MAX	65536
+
+/* A message that lines are about, and what happened to it here since. */
+struct touch {
+	struct touch	*next;
+	char		*key;		/* MAILBOX/FOLDER TAB ID */
+	size_t		 len;
+	uint32_t	 flags;
+	struct buf	 keywords;
+	bool		 any;
+};
+
+struct work {
+	struct catdb	*db;
+	struct kv_txn	*txn;
+	struct merge	*m;
+	bool		 known;		/* the journal here has all since */
+	struct touch	*touched[BUCKETS];
+	const char	*why;		/* it was not done; NULL: it was */
+	struct buf	 f[8];		/* fields of a line, decoded */
+	struct buf	 mailbox, folder, raw, words, del;
+	uint32_t	 uid;
+};
+
+/* --- what was done here --- */
+
+/* "MAILBOX/FOLDER/UID TAB ID", without the UID; false: no such fields. */
+static bool
+key_of(struct span fields, struct buf *out)
+{
+	struct span	 entry, id;
+	size_t		 n;
+
+	if (!str_field(&fields, '\t', &entry) ||
+	    !str_field(&fields, '\t', &id))
+		return false;
+	for (n = entry.len; n > 0 && entry.p[n - 1] != '/'; n--)
+		continue;
+	buf_reset(out);
+	buf_add(out, entry.p, n);
+	return n > 0 && buf_add(out, id.p, id.len) == 0;
+}
+
+static struct touch **
+bucket(struct work *w, const struct buf *key)
+{
+	return &w->touched[crc32c(0, key->p, key->len) % BUCKETS];
+}
+
+static struct touch *
+find_touch(struct work *w, const struct buf *key)
+{
+	struct touch	*t = *bucket(w, key);
+
+	while (t != NULL && (t->len != key->len ||
+	    memcmp(t->key, key->p, key->len) != 0))
+		t = t->next;
+	return t;
+}
+
+static int
+want_touch(struct work *w, const struct buf *key)
+{
+	struct touch	**b = bucket(w, key), *t;
+
+	if (find_touch(w, key) != NULL)
+		return 0;
+	if ((t = calloc(1, sizeof(*t))) == NULL ||
+	    (t->key = malloc(key->len)) == NULL) {
+		free(t);
+		return CM_ENOMEM;
+	}
+	memcpy(t->key, key->p, key->len);
+	t->len = key->len;
+	buf_init(&t->keywords, WORDS_MAX);
+	t->next = *b;
+	*b = t;
+	return 0;
+}
+
+/* Adds the flags of a field to what was touched. */
+static int
+add_flags(struct work *w, struct touch *t, const struct buf *field)
+{
+	uint32_t	 flags;
+
+	if (flags_parse(field->p, field->len, &flags, &w->words) != 0)
+		return 0;
+	t->flags |= flags;
+	if (w->words.len == 0)
+		return 0;
+	buf_addc(&t->keywords, ' ');
+	return buf_add(&t->keywords, w->words.p, w->words.len);
+}
+
+/* A line of this node's journal. */
+static int
+see_line(void *arg, const struct journal_line *l)
+{
+	struct work	*w = arg;
+	struct span	 rest = l->fields;
+	struct touch	*t;
+	bool		 flag = span_is(l->kind, "flag");
+	int		 rc = 0;
+
+	if (l->origin == w->m->from || (!flag &&
+	    !span_is(l->kind, "expunge")) || !key_of(rest, &w->raw) ||
+	    (t = find_touch(w, &w->raw)) == NULL)
+		return 0;
+	t->any = true;
+	for (int i = 0; flag && rc == 0 && i < 7; i++)
+		if (journal_take(&rest, &w->f[0]) != 0)
+			break;
+		else if (i >= 5)
+			rc = add_flags(w, t, &w->f[0]);
+	return rc;
+}
+
+/* Only messages that the lines are about are looked for. */
+static int
+find_touched(struct work *w)
+{
+	struct span		 rest = { w->m->text, w->m->len }, l;
+	struct journal_line	 jl;
+	int			 rc = 0;
+
+	while (rc == 0 && rest.len > 0 && str_field(&rest, '\n', &l))
+		if (l.len > 0 && journal_parse(l, &jl) == 0 &&
+		    (span_is(jl.kind, "flag") ||
+		    span_is(jl.kind, "expunge")) &&
+		    key_of(jl.fields, &w->raw))
+			rc = want_touch(w, &w->raw);
+	if (rc != 0)
+		return rc;
+	rc = w->m->against == 0 ? CM_ENOINPUT :
+	    journal_walk_since(w->m->journal, w->m->against, see_line, w);
+	w->known = rc == 0;
+	return rc == CM_ENOINPUT ? 0 : rc;
+}
+
+/* --- messages --- */
+
+enum { ENTRY, ID, PLACE, MODSEQ, FLAGS, ADD, DEL };
+
+/* Where the message is in that folder here; 1: wait, or why says why not. */
+static int
+find_message(struct work *w, struct row_message *m)
+{
+	struct row_account	 a;
+	struct row_folder	 f;
+	struct row_record	 r;
+	struct row_ref		 ref;
+	struct place		 place;
+	struct ulid		 id;
+	uint32_t		 cursor;
+	int			 rc;
+
+	if (entry_parse(w->f[ENTRY].p, w->f[ENTRY].len, &w->mailbox,
+	    &w->folder, &w->uid) != 0 ||
+	    ulid_parse(w->f[ID].p, w->f[ID].len, &id) != 0 ||
+	    place_parse(w->f[PLACE].p, w->f[PLACE].len, &place) != 0)
+		return CM_EPROTO;
+	rc = kv_get(w->db->records, w->txn,
+	    (struct span){ (const char *)id.b, 16 }, &w->raw);
+	if (rc == CM_ENOINPUT) {
+		w->why = "its volume is not in cluster.xml";
+		if (conf_volume(w->m->conf, place.volume,
+		    strlen(place.volume)) == NULL)
+			return 0;
+		if ((rc = catdb_cursor(w->db, w->txn, place.volume,
+		    place.segment, &cursor)) != 0)
+			return rc;
+		w->why = "its message is not listed";
+		return cursor < place.offset + place.length;
+	}
+	if (rc != 0 || (rc = row_record_get((struct span){ w->raw.p,
+	    w->raw.len }, &r)) != 0)
+		return rc;
+	buf_reset(&w->words);
+	if (buf_add(&w->words, r.refs.p, r.refs.len) != 0)
+		return w->words.err;
+	w->why = "the message is not in that folder any more";
+	rc = account_get(w->db, w->txn, w->mailbox.p, &w->raw, &a);
+	if (rc == 0)
+		rc = account_folder_get(w->db, w->txn, a.id, (struct span){
+		    w->folder.p, w->folder.len }, &f);
+	if (rc != 0)
+		return rc == CM_ENOUSER || rc == CM_ENOINPUT ? 0 : rc;
+	for (uint32_t i = 0; i < r.nrefs; i++) {
+		row_ref_get((struct span){ w->words.p, w->words.len }, i,
+		    &ref);
+		if (ref.account != a.id || ref.folder != f.id)
+			continue;
+		w->uid = ref.uid;
+		w->why = NULL;
+		return account_message(w->db, w->txn, w->mailbox.p,
+		    w->folder.p, ref.uid, &w->raw, m);
+	}
+	return 0;
+}
+
+static bool
+has_word(struct span words, struct span word)
+{
+	struct span	 f;
+
+	while (words.len > 0 && str_field(&words, ' ', &f))
+		if (f.len == word.len && memcmp(f.p, word.p, f.len) == 0)
+			return true;
+	return false;
+}
+
+static struct span
+span_of(const struct buf *b)
+{
+	return (struct span){ b->len ? b->p : "", b->len };
+}
+
+/*
+ * Which flags this node's side has touched, of a message as it is now.  Where
+ * its journal does not say: those that it has, and had not when the other side
+ * changed them.
+ */
+static int
+touched(struct work *w, struct span line, const struct row_message *m,
+    uint32_t *flags, struct buf *keywords)
+{
+	struct touch	*t = NULL;
+	struct buf	 was;
+	struct span	 now = m->keywords, f;
+	uint32_t	 had;
+	int		 rc = 0;
+
+	*flags = 0;
+	buf_reset(keywords);
+	if (w->known) {
+		buf_init(&was, KEY_MAX);
+		if (key_of(line, &was))
+			t = find_touch(w, &was);
+		buf_free(&was);
+		if (t == NULL)
+			return 0;
+		*flags = t->flags;
+		return buf_add(keywords, t->keywords.p, t->keywords.len);
+	}
+	buf_init(&was, WORDS_MAX);
+	rc = flags_parse(w->f[FLAGS].p, w->f[FLAGS].len, &had, &was);
+	*flags = rc == 0 ? m->flags & ~had : 0;
+	while (rc == 0 && now.len > 0 && str_field(&now, ' ', &f))
+		if (!has_word(span_of(&was), f)) {
+			buf_addc(keywords, ' ');
+			rc = buf_add(keywords, f.p, f.len);
+		}
+	buf_free(&was);
+	return rc != 0 ? CM_EPROTO : 0;
+}
+
+/* What of del may be cleared. */
+static int
+may_clear(struct work *w, struct span line, const struct row_message *m)
+{
+	struct buf	 mine, words, left;
+	struct span	 rest, f;
+	uint32_t	 del, flags;
+	int		 rc;
+
+	buf_init(&mine, WORDS_MAX);
+	buf_init(&words, WORDS_MAX);
+	buf_init(&left, WORDS_MAX);
+	if ((rc = flags_parse(w->f[DEL].p, w->f[DEL].len, &del,
+	    &words)) != 0 ||
+	    (rc = touched(w, line, m, &flags, &mine)) != 0)
+		goto out;
+	rest = span_of(&words);
+	while (rest.len > 0 && str_field(&rest, ' ', &f)) {
+		if (has_word(span_of(&mine), f)) {
+			w->why = "a flag that it cleared was changed here";
+			continue;
+		}
+		buf_adds(&left, left.len > 0 ? " " : "");
+		buf_add(&left, f.p, f.len);
+	}
+	if ((del & flags) != 0)
+		w->why = "a flag that it cleared was changed here";
+	buf_reset(&w->del);
+	flags_write(&w->del, del & ~flags, span_of(&left));
+	rc = left.err != 0 ? left.err : w->del.err;
+out:
+	buf_free(&mine);
+	buf_free(&words);
+	buf_free(&left);
+	return rc;
+}
+
+static int
+merge_flag(struct work *w, struct span line)
+{
+	struct row_message	 m;
+	int			 rc;
+
+	if ((rc = find_message(w, &m)) != 0 || w->why != NULL ||
+	    (rc = may_clear(w, line, &m)) != 0)
+		return rc;
+	if (w->f[ADD].len == 0 && w->del.len == 0)
+		return 0;
+	return change_flag(w->db, w->txn, w->mailbox.p, w->folder.p, w->uid,
+	    w->f[ADD].p, w->del.len > 0 ? w->del.p : "");
+}
+
+static int
+merge_expunge(struct work *w, struct span line)
+{
+	struct row_message	 m;
+	struct touch		*t;
+	int			 rc;
+
+	if ((rc = find_message(w, &m)) != 0 || w->why != NULL)
+		return rc;
+	buf_reset(&w->words);
+	if (w->known) {
+		t = key_of(line, &w->words) ? find_touch(w, &w->words) : NULL;
+		if (t != NULL && t->any)
+			w->why = "the message was changed here";
+	} else {
+		flags_write(&w->words, m.flags, m.keywords);
+		if (w->words.len != w->f[FLAGS].len || memcmp(w->words.p,
+		    w->f[FLAGS].p, w->words.len) != 0)
+			w->why = "the message was changed here";
+	}
+	return w->why != NULL ? 0 : change_expunge(w->db, w->txn,
+	    w->mailbox.p, w->folder.p, w->uid);
+}
+
+/* --- mailboxes and aliases: where they are still as they were --- */
+
+static bool
+same(const struct buf *a, const struct buf *b)
+{
+	return a->len == b->len && (a->len == 0 ||
+	    memcmp(a->p, b->p, a->len) == 0);
+}
+
+static int
+merge_user_add(struct work *w, struct span line)
+{
+	struct row_account	 a;
+	const char		*name = w->f[0].p;
+	int			 rc;
+
+	(void)line;
+	rc = change_user_add(w->db, w->txn, name, span_of(&w->f[1]));
+	if (rc != CM_EEXIST)
+		return rc;
+	w->why = "an alias has that name here";
+	if ((rc = account_get(w->db, w->txn, name, &w->raw, &a)) != 0)
+		return rc == CM_ENOUSER ? 0 : rc;
+	/* mail may have made it */
+	w->why = a.verifier.len != 0 && (a.verifier.len != w->f[1].len ||
+	    memcmp(a.verifier.p, w->f[1].p, a.verifier.len) != 0) ?
+	    "it was added here too, with another password" : NULL;
+	if (w->why != NULL || a.verifier.len != 0 || w->f[1].len == 0)
+		return 0;
+	return change_user_set(w->db, w->txn, name, "password", w->f[1].p);
+}
+
+static int
+merge_user_set(struct work *w, struct span line)
+{
+	struct row_account	 a;
+	int			 rc;
+
+	(void)line;
+	w->why = "there is no such mailbox";
+	if ((rc = account_get(w->db, w->txn, w->f[0].p, &w->raw, &a)) != 0)
+		return rc == CM_ENOUSER ? 0 : rc;
+	if ((rc = change_value(&a, w->f[1].p, &w->words)) != 0)
+		return CM_EPROTO;
+	w->why = NULL;
+	if (same(&w->words, &w->f[3]))
+		return 0;
+	if (!same(&w->words, &w->f[2])) {
+		w->why = "it was set here too";
+		return 0;
+	}
+	return change_user_set(w->db, w->txn, w->f[0].p, w->f[1].p,
+	    w->f[3].p);
+}
+
+static int
+merge_user_del(struct work *w, struct span line)
+{
+	struct row_account	 a;
+	uint64_t		 messages, bytes;
+	int			 rc;
+
+	(void)line;
+	if ((rc = account_get(w->db, w->txn, w->f[0].p, &w->raw, &a)) != 0)
+		return rc == CM_ENOUSER ? 0 : rc;
+	if (str_u64(w->f[1].p, w->f[1].len, UINT32_MAX, &messages) != 0 ||
+	    str_u64(w->f[2].p, w->f[2].len, UINT64_MAX, &bytes) != 0)
+		return CM_EPROTO;
+	if (a.messages == messages && a.bytes == bytes)
+		return change_user_del(w->db, w->txn, w->f[0].p);
+	w->why = "it has other messages here";
+	return 0;
+}
+
+static int
+merge_alias(struct work *w, struct span line)
+{
+	struct span	 name = span_of(&w->f[0]);
+	int		 rc;
+
+	(void)line;
+	rc = kv_get(w->db->aliases, w->txn, name, &w->words);
+	if (rc == CM_ENOINPUT)
+		buf_reset(&w->words);
+	else if (rc != 0)
+		return rc;
+	if (same(&w->words, &w->f[2]))
+		return 0;
+	w->why = "it is another one here";
+	if (!same(&w->words, &w->f[1]))
+		return 0;
+	rc = change_alias(w->db, w->txn, name.p, span_of(&w->f[2]));
+	if (rc == CM_EEXIST)
+		w->why = "a mailbox has that name here";
+	else if (rc == 0)
+		w->why = NULL;
+	return rc == CM_EEXIST ? 0 : rc;
+}
+
+/* --- UIDs that a reader may have seen there --- */
+
+/* A UIDVALIDITY that neither side has given. */
+static int
+new_validity(struct work *w, struct row_account *a, struct row_folder *f,
+    uint32_t theirs)
+{
+	uint32_t	 v = (uint32_t)(time_now_ms() / 1000);
+	int		 rc;
+
+	if (v <= a->last_validity)
+		v = a->last_validity + 1;
+	if (v <= theirs)
+		v = theirs + 1;
+	a->last_validity = f->validity = v;
+	change_note_uids(w->db, w->mailbox.p, w->folder.p, v, 1, f->uidnext);
+	log_info(w->db->log, "%s/%s: both sides gave UIDs: UIDVALIDITY %u",
+	    w->mailbox.p, w->folder.p, v);
+	if ((rc = account_put(w->db, w->txn, w->mailbox.p, a)) != 0)
+		return rc;
+	return account_folder_put(w->db, w->txn, a->id, span_of(&w->folder),
+	    f);
+}
+
+/* A folder that is not here yet gets a higher one when it is made. */
+static int
+raise_floor(struct work *w, uint32_t theirs)
+{
+	uint64_t	 floor;
+	int		 rc;
+
+	rc = catdb_number(w->db, w->txn, ACCOUNT_VALIDITY, &floor);
+	return rc != 0 || floor >= theirs ? rc : catdb_set_number(w->db,
+	    w->txn, ACCOUNT_VALIDITY, theirs);
+}
+
+static int
+merge_uids(struct work *w, struct span line)
+{
+	struct row_account	 a;
+	struct row_folder	 f;
+	uint64_t		 v[3];
+	int			 rc;
+
+	(void)line;
+	for (int i = 0; i < 3; i++)
+		if (str_u64(w->f[i + 1].p, w->f[i + 1].len, UINT32_MAX,
+		    &v[i]) != 0)
+			return CM_EPROTO;
+	if (entry_parse(w->f[0].p, w->f[0].len, &w->mailbox, &w->folder,
+	    NULL) != 0)
+		return CM_EPROTO;
+	rc = account_get(w->db, w->txn, w->mailbox.p, &w->raw, &a);
+	if (rc == 0)
+		rc = account_folder_get(w->db, w->txn, a.id,
+		    span_of(&w->folder), &f);
+	if (rc == CM_ENOUSER || rc == CM_ENOINPUT)
+		return raise_floor(w, (uint32_t)v[0]);
+	if (rc != 0 || f.validity > v[0])
+		return rc;
+	if (f.validity < v[0] || (f.uidnext > v[1] && v[2] > v[1]))
+		return new_validity(w, &a, &f, (uint32_t)v[0]);
+	if (f.uidnext >= v[2])
+		return 0;
+	f.uidnext = (uint32_t)v[2];
+	return account_folder_put(w->db, w->txn, a.id, span_of(&w->folder),
+	    &f);
+}
+
+/* --- lines --- */
+
+static const struct {
+	const char	*kind;
+	int		 fields;
+	int		(*fn)(struct work *, struct span fields);
+} kinds[] = {
+	{ "uids", 4, merge_uids },
+	{ "flag", 7, merge_flag },
+	{ "expunge", 5, merge_expunge },
+	{ "user-add", 2, merge_user_add },
+	{ "user-set", 4, merge_user_set },
+	{ "user-del", 3, merge_user_del },
+	{ "alias", 3, merge_alias },
+};
+
+/* Returns 1 when its message is not listed yet. */
+static int
+merge_line(struct work *w, const struct journal_line *l)
+{
+	struct span	 rest = l->fields;
+	size_t		 n = sizeof(kinds) / sizeof(kinds[0]), i;
+
+	for (i = 0; i < n; i++)
+		if (span_is(l->kind, kinds[i].kind))
+			break;
+	if (i == n)
+		return 0;		/* a mark */
+	for (int k = 0; k < kinds[i].fields; k++)
+		if (journal_take(&rest, &w->f[k]) != 0)
+			return CM_EPROTO;
+	w->why = NULL;
+	return kinds[i].fn(w, l->fields);
+}
+
+static void
+refuse(struct work *w, const struct journal_line *l)
+{
+	struct span	 rest = l->fields, what;
+
+	if (!str_field(&rest, '\t', &what))
+		what = (struct span){ "", 0 };
+	buf_addf(&w->m->refusals, "%llu\t%.*s\t%.*s\t%s\n",
+	    (unsigned long long)l->number, (int)l->kind.len, l->kind.p,
+	    (int)what.len, what.p, w->why);
+	w->m->refused++;
+}
+
+static int
+merge_all(struct work *w)
+{
+	struct merge		*m = w->m;
+	struct span		 rest = { m->text, m->len }, l;
+	struct journal_line	 jl;
+	int			 rc;
+
+	while (rest.len > 0 && str_field(&rest, '\n', &l)) {
+		if (l.len == 0)
+			continue;
+		if (journal_parse(l, &jl) != 0 || jl.number > m->done + 1)
+			return CM_EPROTO;
+		if (jl.number <= m->done)
+			continue;
+		if ((rc = merge_line(w, &jl)) == 1) {
+			m->waits = true;
+			return 0;
+		}
+		if (rc != 0)
+			return rc;
+		if (w->why != NULL)
+			refuse(w, &jl);
+		m->done = jl.number;
+	}
+	return m->refusals.err;
+}
+
+static int
+key(char out[64], const char *what, uint64_t from)
+{
+	return str_fmt(out, 64, "%s/%016llx", what, (unsigned long long)from);
+}
+
+static void
+work_free(struct work *w)
+{
+	struct touch	*t;
+
+	for (int i = 0; i < BUCKETS; i++)
+		while ((t = w->touched[i]) != NULL) {
+			w->touched[i] = t->next;
+			buf_free(&t->keywords);
+			free(t->key);
+			free(t);
+		}
+	for (int i = 0; i < 8; i++)
+		buf_free(&w->f[i]);
+	buf_free(&w->mailbox);
+	buf_free(&w->folder);
+	buf_free(&w->raw);
+	buf_free(&w->words);
+	buf_free(&w->del);
+	free(w);
+}
+
+static struct work *
+work_new(struct catdb *d, struct kv_txn *x, struct merge *m)
+{
+	struct work	*w;
+
+	if ((w = calloc(1, sizeof(*w))) == NULL)
+		return NULL;
+	w->db = d;
+	w->txn = x;
+	w->m = m;
+	for (int i = 0; i < 8; i++)
+		buf_init(&w->f[i], ROW_MAX);
+	buf_init(&w->mailbox, KEY_MAX);
+	buf_init(&w->folder, KEY_MAX);
+	buf_init(&w->raw, ROW_MAX);
+	buf_init(&w->words, ROW_MAX);
+	buf_init(&w->del, WORDS_MAX);
+	return w;
+}
+
+int
+merge_lines(struct catdb *d, struct kv_txn *x, struct merge *m)
+{
+	struct work	*w;
+	char		 done[64], refused[64];
+	uint64_t	 was;
+	int		 rc;
+
+	m->waits = false;
+	buf_reset(&m->refusals);
+	if ((rc = key(done, "merged", m->from)) != 0 ||
+	    (rc = key(refused, "refused", m->from)) != 0 ||
+	    (rc = catdb_number(d, x, done, &m->done)) != 0 ||
+	    (rc = catdb_number(d, x, refused, &m->refused)) != 0)
+		return rc;
+	was = m->done;
+	if ((w = work_new(d, x, m)) == NULL)
+		return CM_ENOMEM;
+	d->origin = m->from;
+	if ((rc = find_touched(w)) == 0)
+		rc = merge_all(w);
+	d->origin = 0;
+	work_free(w);
+	if (rc != 0 || m->done == was)
+		return rc;
+	if ((rc = catdb_set_number(d, x, done, m->done)) != 0)
+		return rc;
+	return m->refused == 0 ? 0 : catdb_set_number(d, x, refused,
+	    m->refused);
+}
+
+int
+merge_forget(struct catdb *d, struct kv_txn *x, uint64_t from)
+{
+	static const char *const what[] = { "merged", "refused" };
+	char	 name[64];
+	int	 rc = 0;
+
+	for (int i = 0; i < 2 && (rc == 0 || rc == CM_ENOINPUT); i++)
+		if ((rc = key(name, what[i], from)) == 0)
+			rc = kv_del(d->meta, x, (struct span){ name,
+			    strlen(name) });
+	return rc == CM_ENOINPUT ? 0 : rc;
+}

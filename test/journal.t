@@ -1,0 +1,46 @@
+#!/bin/sh
+# What readers change is in the journal before it is done.
+. "$(dirname "$0")/lib.sh"
+setup_home
+j=$CM_HOME/catalog.journal
+
+noted() { awk -F '\t' -v k="$1" '$6 == k' "$j" | tail -n 1 | cut -f "$2"; }
+e=ann@example.org/INBOX/1
+
+ok "a mailbox" cm-user add -N ann@example.org
+is "is in the journal" "$(noted user-add 7-)" "ann@example.org	-"
+echo x | cm-store ann@example.org | cm-mirror | cm-catalog add >"$CM_HOME/r"
+id=$(cut -f 1 "$CM_HOME/r") place=$(cut -f 2 "$CM_HOME/r")
+ok "a flag" cm-catalog flag '+\Seen' '+a' "$e"
+is "is, with what was there before" "$(noted flag 7-)" \
+    "$e	$id	$place	2	-	\\Seen%20a	-"
+ok "one taken away" cm-catalog flag '-a' "$e"
+is "is" "$(noted flag 10-)" "3	\\Seen%20a	-	a"
+exits "a flag of no message" 66 cm-catalog flag '+\Seen' "${e%1}9"
+is "is not" "$(grep -c '	flag	' "$j")" 2
+ok "a quota" cm-user set ann@example.org quota 1M
+is "is, with the one before" "$(noted user-set 7-)" \
+    "ann@example.org	quota	0	1048576"
+ok "an alias" cm-user alias a@example.org ann@example.org
+is "is" "$(noted alias 7-)" "a@example.org	-	ann@example.org"
+kill -KILL "$(cat "$CM_HOME/run/catalog.lock")"
+printf '00000000\ttorn' >>"$j"
+ok "the agent is killed, and the end torn" cm-catalog expunge "$e"
+is "an expunged message is" "$(noted expunge 7-8)" "$e	$id"
+is "the torn end is not" "$(grep -c torn "$j")" 0
+ok "a deleted mailbox" cm-user del ann@example.org
+is "is" "$(noted user-del 7-)" "ann@example.org	0	0"
+is "nobody else may read it" "$(stat -c %a "$j")" 600
+ok "a dump" sh -c "cm-catalog dump >$CM_HOME/d1"
+is "begins a new one" "$(wc -l <"$j")" 1
+ok "the old one is there" grep -q user-del "$j.1"
+ok "the next dump" sh -c "cm-catalog dump >$CM_HOME/d2"
+ok "lets it go" sh -c "! grep -q user-del $j.1"
+
+# a journal that cannot be used
+ok "the agent ends" cm-catalog stop
+echo nonsense >"$j"
+exits "what is no journal" 75 cm-catalog list ann@example.org
+ok "is named" grep -q "$j: not a journal" "$CM_HOME/run/catalog.log"
+rm "$j" "$j.1"
+done_testing

@@ -1,0 +1,412 @@
+#!/usr/bin/env python3
+"""Two nodes that keep the catalog are cut off from each other, both go on, and
+meet again: every message is there once, every flag as the rules of
+cm-internals(7) say, no UID means two messages, and both have the same bytes.
+Links are cut in network namespaces; without those each node in turn is
+stopped.  SPLIT_MESSAGES and SPLIT_CHANGES are for each side."""
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+sys.dont_write_bytecode = True
+ROOT = os.environ.get("ROOT") or os.path.dirname(os.path.dirname(
+    os.path.abspath(__file__)))
+BIN = os.environ.get("BIN") or ROOT + "/bin"
+LAB = ROOT + "/examples/lab"
+MESSAGES = int(os.environ.get("SPLIT_MESSAGES", "40"))
+CHANGES = int(os.environ.get("SPLIT_CHANGES", "200"))
+SEED = int(os.environ.get("SPLIT_SEED") or
+           int.from_bytes(os.urandom(4), "big"))
+WAIT = 90 + (MESSAGES + CHANGES) // 10
+FLAGS = ["\\Seen", "\\Flagged", "\\Answered", "k1", "k2"]
+rnd = random.Random(SEED)
+count = failed = 0
+env = dict(os.environ, BIN=BIN, LAB_CRON="600", LAB_CATALOG="n1 n2",
+           LC_ALL="C", PATH=os.environ["PATH"] + ":/usr/sbin:/sbin")
+env.pop("LAB_NET", None)
+
+
+def ok(good, name, why=""):
+    global count, failed
+    count += 1
+    print("%sok %d - %s" % ("" if good else "not ", count, name), flush=True)
+    if not good:
+        failed += 1
+        print("\n".join("# " + x for x in str(why).splitlines()[:20]))
+    return good
+
+
+def lab(*args, check=True):
+    p = subprocess.run(["sh", LAB, *args], env=env, capture_output=True,
+                       text=True, timeout=300)
+    if check and p.returncode != 0:
+        raise SystemExit("# lab %s: %s" % (args, p.stderr))
+    return p
+
+
+def on(node, *args):
+    return lab("run", where, node, "timeout", "250", *args, check=False)
+
+
+def has_netns():
+    return os.geteuid() == 0 and subprocess.run(
+        ["unshare", "-n", "sh", "-c", "ip link add br0 type bridge && ip link "
+         "add eth0 type veth peer name eth1"], env=env,
+        capture_output=True).returncode == 0
+
+
+def up():
+    for _ in range(3):
+        if not netns:
+            a, b = os.urandom(2)
+            env["LAB_NET"] = "127.%d.%d" % (a % 254 + 1, b)
+        p = lab("up", *(["-netns"] if netns else []), where, "2", check=False)
+        if p.returncode != 69:
+            break
+    return p.returncode == 0
+
+
+def until(what, seconds=None):
+    end = time.time() + (seconds or WAIT)
+    while not what():
+        if time.time() > end:
+            return False
+        time.sleep(0.3)
+    return True
+
+
+def stat(node):
+    out = {}
+    for l in on(node, "cm-catalog", "stat").stdout.splitlines():
+        k, _, v = l.partition("\t")
+        out.setdefault(k, v)
+    return out
+
+
+def is_alone(node):
+    s = stat(node)
+    return s.get("quorum") == "1 of 2" and s.get("leader") == node
+
+
+def is_level(node):
+    s = stat(node)
+    return s.get("quorum") == "2 of 2" and "alone" not in s and \
+        s.get("leader", "-") != "-" and s.get("state") == "ok"
+
+
+def merging():
+    return [f for n in ("n1", "n2") for f in
+            os.listdir("%s/%s/state" % (where, n))
+            if f.startswith("catalog.merge-")]
+
+
+def dump(node):
+    return on(node, "cm-catalog", "dump", "-l").stdout
+
+
+class World:
+    """What a dump says."""
+    def __init__(self, text):
+        self.text = text
+        self.validity, self.next, self.at, self.flags = {}, {}, {}, {}
+        self.quota, self.alias, self.password = {}, {}, {}
+        for l in text.splitlines():
+            f = l.split("\t")
+            if f[0] == "account":
+                self.quota[f[1]] = int(f[5])
+            elif f[0] == "alias":
+                self.alias[f[1]] = f[2]
+            elif f[0] == "folder":
+                self.validity[f[1]] = int(f[3])
+                self.next[f[1]] = int(f[4])
+            elif f[0] == "message":
+                folder, uid = f[1].rsplit("/", 1)
+                self.at[folder, f[2]] = int(uid)
+                self.flags[folder, f[2]] = set() if f[7] == "-" else \
+                    set(f[7].split("%20"))
+
+    def uids(self):
+        return {(fo, self.validity[fo], u): i
+                for (fo, i), u in self.at.items()}
+
+
+def store(node, mailboxes, n):
+    """n messages to each; the ids."""
+    script = "".join(
+        "i=0; while [ $i -lt %d ]; do i=$((i+1)); printf 'Subject: %s '$i'"
+        "\\n\\nx\\n' | cm-store %s@example.test; done; " % (n, node, m)
+        for m in mailboxes)
+    p = on(node, "sh", "-c", "{ %s } | cm-catalog add" % script)
+    if p.returncode != 0:
+        print("# %s: %s" % (node, p.stderr))
+    return [l.split("\t")[0] for l in p.stdout.splitlines()]
+
+
+class Side:
+    """What was done on one side of a split."""
+    def __init__(self, node, base):
+        self.node, self.base, self.did, self.changes = node, base, [], 0
+        self.seen = {}
+
+    def command(self, *args):
+        p = on(self.node, *args)
+        if p.returncode == 0:
+            self.changes += 1
+        return p.returncode == 0
+
+    def look(self):
+        w = World(dump(self.node))
+        self.seen.update(w.uids())
+        return w
+
+    def change(self, n):
+        """n changes, by one shell: what was done is known from its words."""
+        w = self.look()
+        keys = list(w.at)
+        script, plan = [], []
+        for _ in range(n):
+            k = rnd.choice(keys)
+            entry = "%s/%d" % (k[0], w.at[k])
+            if rnd.random() < 0.06:
+                keys.remove(k)
+                plan.append((k, None, None))
+                script.append("cm-catalog expunge '%s'" % entry)
+                continue
+            add = [rnd.choice(FLAGS)] if rnd.random() < .6 else []
+            rest = [f for f in FLAGS if f not in add]
+            clear = [rnd.choice(rest)] if not add or rnd.random() < .3 else []
+            plan.append((k, add, clear))
+            script.append("cm-catalog flag %s '%s'" % (" ".join(
+                ["'+%s'" % f for f in add] + ["'-%s'" % f for f in clear]),
+                entry))
+        p = on(self.node, "sh", "-c", "\n".join(
+            "%s && echo %d" % (s, i) for i, s in enumerate(script)) + "\ntrue")
+        done = [plan[int(x)] for x in p.stdout.split()]
+        self.did += done
+        self.changes += len(done)
+        self.final = self.look()
+        return ok(len(done) == n, "%d changes at %s" % (n, self.node),
+                  p.stderr)
+
+
+def expect(winner, loser, end):
+    """Flags by message as the rules say, and who may be gone."""
+    state = {k: set(v) for k, v in winner.final.flags.items()}
+    touched, any_change = {}, set()
+    for k, add, clear in winner.did:
+        any_change.add(k)
+        touched.setdefault(k, set()).update((add or []) + (clear or []))
+    for k in loser.final.flags:
+        if k not in winner.base.flags:
+            state.setdefault(k, set())
+    gone = {k for k, add, _ in loser.did if add is None and
+            k not in winner.base.flags}
+    for k in gone:
+        state[k] = set()        # listed again, then expunged again
+    for k, add, clear in loser.did:
+        if k not in state:
+            continue            # expunged where it went on
+        if add is None:
+            if k not in any_change:
+                del state[k]
+            continue
+        state[k] |= set(add)
+        state[k] -= set(clear) - touched.get(k, set())
+    return state
+
+
+def cut():
+    if netns:
+        lab("cut", where, "n1", "n2")
+
+
+def heal():
+    if netns:
+        lab("heal", where)
+    else:
+        lab("cont", where, "n1")
+        lab("cont", where, "n2")
+
+
+def alone(node):
+    """From here on this side is by itself."""
+    if not netns:
+        o = "n1" if node == "n2" else "n2"
+        lab("stop", where, o)
+        lab("cont", where, node)
+    return ok(until(lambda: is_alone(node)), "%s goes on alone" % node,
+              stat(node))
+
+
+def kill_agents(stop):
+    """kill -9 of one agent after the other, until that time."""
+    n = 0
+    while time.time() < stop:
+        node = ("n1", "n2")[n % 2]
+        try:
+            pid = int(open("%s/%s/state/run/catalog.lock" %
+                           (where, node)).read())
+            environ = open("/proc/%d/environ" % pid).read()
+            if pid > 1 and "CM_LAB=%s/%s\0" % (where, node) in environ:
+                os.kill(pid, 9)
+                n += 1
+            else:
+                raise OSError()
+        except (OSError, ValueError):
+            on(node, "cm-catalog", "stat")    # who asks starts it
+        time.sleep(rnd.uniform(0.2, 1.2))
+    return n
+
+
+def split(winner, more, kills):
+    loser = "n1" if winner == "n2" else "n2"
+    print("# a split that %s wins%s" % (winner, ", with kills" if kills else
+                                        ""), flush=True)
+    base = World(dump(winner))
+    sides = {}
+    cut()
+    for node in (winner, loser) if winner == "n2" else (loser, winner):
+        if not alone(node):
+            return
+        s = sides[node] = Side(node, base)
+        ids = store(node, ["u1", "u3" if node == loser else "u4"],
+                    MESSAGES // 2)
+        ok(len(ids) == MESSAGES // 2 * 2, "messages at %s" % node)
+        s.ids = ids
+        s.change(CHANGES + (more if node == winner else 0))
+        s.ok = [
+            s.command("cm-user", "add", "-N", "new%s@example.test" % node),
+            s.command("cm-user", "add", "-N", "both%d@example.test" % rounds),
+            s.command("cm-user", "set", "u5@example.test", "quota",
+                      "%dM" % (rounds + (1 if node == winner else 2))),
+            s.command("cm-user", "set", "u6@example.test" if node == loser
+                      else "u7@example.test", "quota", "%dM" % (rounds + 7)),
+            s.command("cm-user", "alias", "a%s@example.test" % node,
+                      "u1@example.test")]
+        s.final = s.look()
+        s.ids += store(node, ["new%s" % node], 1)
+        s.look()
+    w, l = sides[winner], sides[loser]
+    heal()
+    if kills:
+        n = kill_agents(time.time() + 8)
+        ok(n > 1, "agents are killed meanwhile")
+        print("# %d times" % n)
+    for n in ("n1", "n2"):
+        ok(until(lambda: is_level(n)), "%s is level" % n, stat(n))
+    ok(until(lambda: not merging()), "all is merged", merging())
+    for n in ("n1", "n2"):
+        on(n, "cm-catalog", "sync")
+    ok(until(lambda: dump("n1") == dump("n2")), "both have the same bytes")
+    end = World(dump("n1"))
+    every = w.ids + l.ids
+    found = [i for _, i in end.at]
+    gone = {i for s in (w, l) for (_, i), add, _ in s.did if add is None}
+    ok(len(found) == len(set(found)), "no message is there twice")
+    ok(not set(every) - set(found) - gone, "every message is there",
+       set(every) - set(found) - gone)
+    want = expect(w, l, end)
+    got = {k: v for k, v in end.flags.items() if k in want or
+           k[1] not in every}
+    ok(got == want, "every flag is as the rules say", "\n".join(
+        "%s: %s, not %s" % (k, got.get(k), want.get(k))
+        for k in sorted(set(got) | set(want))
+        if got.get(k) != want.get(k)))
+    uids(w, l, end)
+    ok(end.quota["u5@example.test"] == rounds + 1 << 20,
+       "a setting of both stays that of who went on")
+    ok(end.quota["u6@example.test"] == rounds + 7 << 20 and
+       end.quota["u7@example.test"] == rounds + 7 << 20,
+       "one of each side is there")
+    ok({"an1@example.test", "an2@example.test"} <= set(end.alias),
+       "so are both aliases")
+    ok("newn1@example.test" in end.quota and
+       "newn2@example.test" in end.quota, "and both mailboxes")
+    ok(on(winner, "cm-catalog", "check").returncode == 0, "check agrees")
+
+
+def uids(w, l, end):
+    def clash(s):
+        return ["%s: %s, was %s" % (k, i, s.seen[k])
+                for k, i in end.uids().items()
+                if k in s.seen and s.seen[k] != i]
+    ok(not clash(w) and not clash(l), "no UID means another message",
+       clash(w) + clash(l))
+    ok(all(end.validity[f] >= s.final.validity[f] for s in (w, l)
+           for f in s.final.validity if f in end.validity),
+       "UIDVALIDITY only rises")
+    f = "u1@example.test/INBOX"
+    ok(end.validity[f] > w.final.validity[f],
+       "where both gave UIDs it is a new one")
+    for m in "u3", "u4":
+        f = m + "@example.test/INBOX"
+        ok(end.validity[f] == w.base.validity[f],
+           "where one did, %s, it stays" % m,
+           "%d, was %d" % (end.validity[f], w.base.validity[f]))
+    f = "u3@example.test/INBOX"
+    ok(end.next[f] >= l.final.next[f], "and the next UID is beyond those")
+    ever.update(w.seen)
+    ever.update(l.seen)
+    ever.update(end.uids())
+
+
+def later():
+    store("n1", ["u1", "u3"], 2)
+    store("n2", ["u1", "u4"], 2)
+    now = World(dump("n1")).uids()
+    ok(all(ever.get(k, i) == i for k, i in now.items()),
+       "no UID is given twice later")
+
+
+def main():
+    global rounds
+    if not ok(up(), "two nodes"):
+        return
+    for n in ("n1", "n2"):
+        ok(until(lambda: is_level(n)), "%s is level" % n, stat(n))
+    store("n1", ["u1", "u2", "u3"], 8)
+    store("n2", ["u1", "u2", "u4"], 8)
+    ok(until(lambda: dump("n1") == dump("n2")), "both have the same bytes")
+    for rounds, (winner, kills) in enumerate((("n1", False), ("n2", True)),
+                                             1):
+        split(winner, 20, kills)
+        if failed:
+            return
+        later()
+        for a in "an1", "an2":
+            on("n1", "cm-user", "alias", "-d", a + "@example.test")
+        for u in "newn1", "newn2":
+            on("n1", "cm-user", "del", u + "@example.test")
+        until(lambda: dump("n1") == dump("n2"))
+
+
+if shutil.which("xinetd", path=env["PATH"]) is None:
+    if os.environ.get("CM_NO_SKIP"):
+        print("not ok 1 - skipped: xinetd is not installed\n1..1")
+        sys.exit(1)
+    print("1..0 # SKIP xinetd is not installed")
+    sys.exit(0)
+netns = has_netns() and not os.environ.get("SPLIT_STOP")
+top = tempfile.mkdtemp()
+where = top + "/lab"
+ever, rounds = {}, 0
+for sig in signal.SIGTERM, signal.SIGHUP:
+    signal.signal(sig, lambda *_: sys.exit(1))
+print("# seed %d, %s" % (SEED, "links are cut" if netns else
+                         "nodes are stopped in turn"), flush=True)
+try:
+    main()
+finally:
+    if os.environ.get("KEEP"):
+        print("# kept: " + top)
+        lab("down", where, check=False)
+    else:
+        lab("down", where, check=False)
+        shutil.rmtree(top, ignore_errors=True)
+print("1..%d" % count)
+sys.exit(failed != 0)
