@@ -52,7 +52,8 @@ ask(const struct job *j, struct catalog *c, uint64_t n, unsigned *seed)
 {
 	const char	*box = j->boxes[rand_r(seed) % j->nboxes];
 	char		 uid[24];
-	const char	*add = n % 2 ? "\\Seen" : "", *del = n % 2 ? "" : "\\Seen";
+	const char	*add = n % 2 ? "\\Seen" : "";
+	const char	*del = n % 2 ? "" : "\\Seen";
 	const char	*change[] = { "flag", box, "INBOX", uid, add, del,
 			    NULL };
 	const char	*list[] = { "list", box, "INBOX", uid, uid, NULL };
