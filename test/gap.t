@@ -11,7 +11,7 @@ on() { lab run "$dir/lab" "$@"; }
 dir=$(mktemp -d)
 trap 'lab down "$dir/lab" >/dev/null 2>&1; rm -rf "$dir"' EXIT
 trap 'exit 1' HUP INT TERM
-export LAB_CRON=600
+export LAB_CRON=600 LAB_CATALOG=n1
 
 store() {
 	printf 'Subject: %s\n\nx\n' "$1" |

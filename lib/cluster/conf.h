@@ -12,6 +12,7 @@
 #define CONF_NAME_MAX	63		/* letters, digits, - and _ */
 #define CONF_VOLUMES_MAX 4096
 #define CONF_NODES_MAX	1024
+#define CONF_CATALOGS	7		/* nodes that keep one by default */
 #define CONF_DOMAINS_MAX 65536
 #define CONF_RULES_MAX	1024
 #define CONF_COPIES_MAX	64		/* of one volume */

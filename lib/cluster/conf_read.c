@@ -515,18 +515,23 @@ read_element(struct conf_reader *r, const struct xml_elem *e)
 	return 0;
 }
 
-/* The first node, as long as several catalogs are on trial. */
+/* All nodes, or the first of many: each change waits for more than half. */
 static int
 default_catalogs(const struct conf_reader *r)
 {
 	struct conf	*c = r->conf;
+	size_t		 n = c->nnodes < CONF_CATALOGS ? c->nnodes :
+			    CONF_CATALOGS;
+	int		 rc = 0;
 
-	if (c->nnodes == 0)
+	if (n == 0)
 		return 0;
-	if ((c->catalogs = calloc(1, sizeof(*c->catalogs))) == NULL)
+	if ((c->catalogs = calloc(n, sizeof(*c->catalogs))) == NULL)
 		return no_memory(r);
-	c->ncatalogs = 1;
-	return keep(r, c->nodes[0].name, &c->catalogs[0]);
+	for (; rc == 0 && c->ncatalogs < n; c->ncatalogs++)
+		rc = keep(r, c->nodes[c->ncatalogs].name,
+		    &c->catalogs[c->ncatalogs]);
+	return rc;
 }
 
 int

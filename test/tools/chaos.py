@@ -49,6 +49,8 @@ codes = collections.Counter()
 ledger = {}             # id -> Message
 refused = collections.Counter()  # tag -> times that it was refused
 entries = {}            # mailbox/folder/UID, as it was told -> id
+clashes = []            # (mailbox/folder/UID, id, another id)
+validities = collections.defaultdict(set)   # mailbox/folder -> UIDVALIDITY
 gone = set()            # tags whose last word was a refusal
 excused = {}            # id -> Message that was on the wiped disk alone
 wiped = set()           # names of nodes
@@ -119,8 +121,9 @@ class Cluster:
         policy = root.find("policy")
         self.names = [n.get("name") for n in root.findall("node")]
         # the only node that has it; None when there are several
-        names = root.get("catalog", self.names[0]).split()
+        names = root.get("catalog", " ".join(self.names)).split()
         self.catalog = names[0] if len(names) == 1 else None
+        self.is_pair = len(names) == 2 and root.get("pair") != "safe"
         # one to compare the others with
         self.reference = self.catalog or self.names[0]
         self.copies = int(policy.get("copies"))
@@ -229,7 +232,7 @@ def send(node, cluster, tag, text):
             with lock:
                 was = entries.setdefault(entry, f[0])
             if was != f[0]:
-                bad("%s was %s, and is %s" % (entry, was, f[0]))
+                clashes.append((entry, was, f[0]))
     p.end()
     for c in done + [p.add.returncode]:
         if c in NEVER:
@@ -644,12 +647,41 @@ def check_lists(cluster):
     return lists
 
 
-def check_uids(lists):
-    """A UID that somebody was told of means the same message for ever."""
+def look_at_validities(cluster):
+    for node in cluster.nodes.values():
+        code, out = node.run("cm-catalog", "dump", "-l")
+        for line in out.splitlines() if code == 0 else ():
+            f = line.split("\t")
+            if f[0] == "folder":
+                with lock:
+                    validities[f[1]].add(f[3])
+
+
+def watch_validities(cluster):
+    while not stop.is_set():
+        try:
+            look_at_validities(cluster)
+        except (RuntimeError, subprocess.TimeoutExpired):
+            pass            # asked again soon
+        stop.wait(3)
+
+
+def check_uids(cluster, lists):
+    """A UID that somebody was told of means the same message for ever, within
+    a UIDVALIDITY: a pair that was split gives new ones."""
+    look_at_validities(cluster)
     now = {e[0]: e[1] for entries_of in lists.values() for e in entries_of}
     for entry, i in entries.items():
         if now.get(entry) != i:
-            bad("%s was %s, and is %s" % (entry, i, now.get(entry)))
+            clashes.append((entry, i, now.get(entry)))
+    new = 0
+    for entry, was, i in clashes:
+        if cluster.is_pair and len(validities[entry.rsplit("/", 1)[0]]) > 1:
+            new += 1
+        else:
+            bad("%s was %s, and is %s" % (entry, was, i))
+    if new:
+        note("%d UIDs were of an earlier UIDVALIDITY" % new)
 
 
 def check_dumps(cluster):
@@ -732,7 +764,7 @@ def finish(cluster):
     check_catalog(cluster)
     segments = check_segments(cluster)
     lists = check_lists(cluster)
-    check_uids(lists)
+    check_uids(cluster, lists)
     if cluster.catalog is None:
         check_dumps(cluster)
     places = collections.defaultdict(set)
@@ -803,6 +835,9 @@ def main():
                                 daemon=True)
                for node in cluster.nodes.values() for k in range(WORKERS)]
     threading.Thread(target=watch_pipelines, daemon=True).start()
+    if cluster.is_pair:
+        threading.Thread(target=watch_validities, args=(cluster,),
+                         daemon=True).start()
     note("%d nodes, %d copies, %s, seed %d" %
          (len(cluster.names), cluster.copies,
           "refuse" if cluster.refuses else "degrade", SEED))
