@@ -41,7 +41,7 @@ exits "too large" 65 cm-route select -s 51M
 
 # Two volumes here, one elsewhere, one that is closed, and rules
 cat >"$CM_HOME/cluster.xml" <<X
-<cluster name="test">
+<cluster name="test" catalog="n1">
   <domain name="example.org"/>
   <node name="n1" address="192.0.2.1" state="$CM_HOME/n1"/>
   <node name="n2" address="192.0.2.2" state="$CM_HOME/n2"/>

@@ -3,7 +3,7 @@
 . "$ROOT/test/lib.sh"
 
 LAB=$ROOT/examples/lab
-export LAB_CRON=2
+export LAB_CRON=2 LAB_CATALOG=n1
 
 setup_home
 D=$CM_HOME/lab

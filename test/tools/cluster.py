@@ -81,7 +81,7 @@ def configure(volumes=None, policy="", state=base + "/state", rest=""):
     if volumes is None:
         volumes = '<volume name="v1" home="n1" path="%s/v1">' \
             '<copy node="n1" path="%s/c1"/></volume>' % (base, base)
-    write(base + "/cluster.xml.new", '<cluster name="t">'
+    write(base + "/cluster.xml.new", '<cluster name="t" catalog="n1">'
           '<domain name="example.org"/><node name="n1" state="%s"/>%s%s%s'
           '</cluster>\n' % (state, rest, volumes, policy))
     os.rename(base + "/cluster.xml.new", base + "/cluster.xml")
