@@ -96,6 +96,22 @@ class Node:
                 return 75, "%s: took over %d s" % (cmd[0], COMMAND)
         return p.returncode, out.decode(errors="replace")
 
+    def run_if_up(self, *cmd):
+        """As run; a process that is begun while the node is killed would be
+        one of a dead node."""
+        with self.lock:
+            if not self.is_up:
+                return 75, ""
+            p = self.popen(*cmd, stdin=subprocess.DEVNULL,
+                           stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        with p:
+            try:
+                out = p.communicate(timeout=COMMAND)[0]
+            except subprocess.TimeoutExpired:
+                p.kill()
+                return 75, ""
+        return p.returncode, out.decode(errors="replace")
+
     def set_up(self, is_up):
         with self.lock:
             self.is_up = is_up
@@ -649,7 +665,7 @@ def check_lists(cluster):
 
 def look_at_validities(cluster):
     for node in cluster.nodes.values():
-        code, out = node.run("cm-catalog", "dump", "-l")
+        code, out = node.run_if_up("cm-catalog", "dump", "-l")
         for line in out.splitlines() if code == 0 else ():
             f = line.split("\t")
             if f[0] == "folder":
