@@ -1149,11 +1149,12 @@ static void
 turn(struct replica *r, int64_t *said, int64_t *followed)
 {
 	int64_t		 now = time_mono_ms();
+	bool		 say = now - *said >= SAY_MS;
 	enum step	 step;
 
 	look_at_conf(r);
 	pthread_mutex_lock(&r->mu);
-	if (now - *said >= SAY_MS) {
+	if (say) {
 		*said = now;
 		say_to(r, 0);
 	}
@@ -1185,20 +1186,24 @@ turn(struct replica *r, int64_t *said, int64_t *followed)
 			log_warn(r->log, "catalog: cannot follow");
 	}
 	settle_role(r);
-	kv_rep_remind(r->db->env);
+	/* not more often: all who are reminded answer */
+	if (say)
+		kv_rep_remind(r->db->env);
 }
 
 static void *
 main_main(void *arg)
 {
 	struct replica	*r = arg;
-	int64_t		 said = 0, followed = 0;
+	int64_t		 said = 0, followed = 0, end;
 
 	while (!r->stop) {
 		turn(r, &said, &followed);
+		end = time_mono_ms() + TICK_MS;
 		pthread_mutex_lock(&r->mu);
-		if (!r->elected && !r->two && !r->give_up && !r->stop)
-			(void)wait_until(r, time_mono_ms() + TICK_MS);
+		while (!r->elected && !r->two && !r->give_up && !r->stop &&
+		    wait_until(r, end))
+			continue;
 		pthread_mutex_unlock(&r->mu);
 	}
 	return NULL;
