@@ -3,6 +3,9 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
+
+#define NAP_US		5000
 
 bool
 kv_lsn_before(struct kv_lsn a, struct kv_lsn b)
@@ -62,17 +65,35 @@ on_event(DB_ENV *d, u_int32_t event, void *info)
 	}
 }
 
+/*
+ * Where the store waits without being woken, it does so for up to five seconds:
+ * a table that is asked while the leader changes, a checkpoint.  Nobody could
+ * lead meanwhile, so it looks again sooner.
+ */
+static int
+nap(u_long s, u_long us)
+{
+	const struct timespec	 ts = { 0, (s > 0 || us > NAP_US ? NAP_US :
+				    us > 0 ? (long)us : 1) * 1000 };
+
+	return nanosleep(&ts, NULL) == 0 ? 0 : errno;
+}
+
 int
 kv_rep_prepare(struct kv_env *e)
 {
 	DB_ENV	*d = e->env;
 	int	 ret;
 
-	if ((ret = d->rep_set_transport(d, 0, on_send)) != 0 ||
+	if ((ret = db_env_set_func_yield(nap)) != 0 ||
+	    (ret = d->rep_set_transport(d, 0, on_send)) != 0 ||
 	    (ret = d->set_event_notify(d, on_event)) != 0 ||
 	    (ret = d->rep_set_config(d, DB_REP_CONF_NOWAIT, 1)) != 0 ||
 	    (ret = d->rep_set_timeout(d, DB_REP_ELECTION_TIMEOUT,
-	    e->rep->election_ms * 1000)) != 0)
+	    e->rep->election_ms * 1000)) != 0 ||
+	    /* a leader would sleep for 30 seconds in each checkpoint, and
+	     * could not stop leading meanwhile */
+	    (ret = d->rep_set_timeout(d, DB_REP_CHECKPOINT_DELAY, 0)) != 0)
 		return ret;
 	/* a follower syncs its log once for all that has come */
 	return d->set_flags(d, DB_TXN_NOSYNC, 1);

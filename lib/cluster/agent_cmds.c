@@ -69,6 +69,20 @@ cmd_leader(struct session *c)
 	    "lead");
 }
 
+/* lead NODE: how long changes waited. */
+static int
+cmd_lead(struct session *c)
+{
+	char	 text[256] = "";
+	int64_t	 held;
+	int	 rc;
+
+	if ((rc = agent_lead(c->a, c->arg[1], &held, text)) != 0)
+		return text[0] != '\0' ? say(c, rc, text) : rc;
+	buf_addf(&c->s.out, "=held\t%lld\n", (long long)held);
+	return 0;
+}
+
 /* token: how far a follower must be to have all that is done by now. */
 static int
 cmd_token(struct session *c)
@@ -956,6 +970,7 @@ static const struct command {
 	{ "expunge", 4, 4, 0, cmd_expunge },
 	{ "flag", 6, 6, AGAIN, cmd_flag },
 	{ "index", 7, 8, ANY_STATE | BODY, cmd_index },
+	{ "lead", 2, 2, ANY_STATE | SLOW | AGAIN, cmd_lead },
 	{ "leader", 1, 1, ANY_STATE | HERE, cmd_leader },
 	{ "list", 2, 4, READS | HERE, cmd_list },
 	{ "load", 1, 2, ANY_STATE | BODY | SLOW, cmd_load },
@@ -1088,10 +1103,42 @@ read_tables(struct session *c, const struct command *cmd)
 }
 
 static int
+answer(struct session *c, const struct command *cmd)
+{
+	wait_for_tables(c, cmd);
+	if (!(cmd->flags & ANY_STATE) && (c->a->state == CATDB_NEW ||
+	    c->a->state == CATDB_LOADING))
+		return say(c, CM_EAGAIN, agent_leads(c->a) ? "the catalog is "
+		    "missing, but there is mail: cm-rebuild catalog" :
+		    "this node has not got the catalog yet");
+	return cmd->flags & READS ? read_tables(c, cmd) : cmd->fn(c);
+}
+
+/* Here, or at the leader; again when the lead went elsewhere and nothing was
+ * done. */
+static int
+here_or_there(struct session *c, const struct command *cmd, struct span line)
+{
+	int64_t	 end = time_mono_ms() + AGENT_WAIT_MS;
+	int	 rc;
+
+	do {
+		if (!is_here(c, cmd) && !agent_leads(c->a) &&
+		    ((rc = forward(c, cmd, line)) != CM_ESTALE || c->direct))
+			return rc;
+		rc = answer(c, cmd);
+	} while (rc == CM_ESTALE && !c->direct && !has_body(c, cmd) &&
+	    !agent_leads(c->a) && time_mono_ms() < end);
+	if (rc != CM_ESTALE || c->a->replica == NULL)
+		return rc;
+	return say(c, c->direct ? CM_ESTALE : CM_EAWAY, "this node does not "
+	    "lead any more");
+}
+
+static int
 dispatch(struct session *c, struct span line)
 {
 	const struct command	*cmd = NULL;
-	int			 rc;
 
 	if (split(c, line) != 0 || c->nargs == 0)
 		return say(c, CM_EPROTO, "not a request");
@@ -1101,16 +1148,7 @@ dispatch(struct session *c, struct span line)
 	if (cmd == NULL || c->nargs < cmd->min || c->nargs > cmd->max)
 		return say(c, CM_EPROTO, "not a request");
 	c->settles = !(cmd->flags & ANY_STATE);
-	if (!is_here(c, cmd) && !agent_leads(c->a) &&
-	    ((rc = forward(c, cmd, line)) != CM_ESTALE || c->direct))
-		return rc;
-	wait_for_tables(c, cmd);
-	if (!(cmd->flags & ANY_STATE) && (c->a->state == CATDB_NEW ||
-	    c->a->state == CATDB_LOADING))
-		return say(c, CM_EAGAIN, agent_leads(c->a) ? "the catalog is "
-		    "missing, but there is mail: cm-rebuild catalog" :
-		    "this node has not got the catalog yet");
-	return cmd->flags & READS ? read_tables(c, cmd) : cmd->fn(c);
+	return here_or_there(c, cmd, line);
 }
 
 /* From here on nobody else uses the descriptor: it can be closed. */

@@ -141,6 +141,13 @@ int	 agent_push(struct agent *, char *const arg[6], bool copy, int fd);
 int	 agent_cursors(struct agent *, char *const arg[3], bool copy,
 	    struct buf *out);
 
+/*
+ * agent_lead.c: the lead goes to that node.  *held_ms: how long no change was
+ * taken.  What went wrong is put into text.
+ */
+int	 agent_lead(struct agent *, const char *node, int64_t *held_ms,
+	    char text[256]);
+
 /* Does this node's catalog take changes? */
 bool	 agent_leads(struct agent *);
 /* A role that is new: the state is read, a new leader looks at everything.

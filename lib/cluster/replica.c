@@ -90,6 +90,12 @@ wait_until(struct replica *r, int64_t end_ms)
 	    time_mono_ms() < end_ms;
 }
 
+bool
+replica_news(struct replica *r, int64_t end_ms)
+{
+	return wait_until(r, end_ms);
+}
+
 void
 replica_await(struct replica *r, int ms)
 {
@@ -386,6 +392,7 @@ promise(struct replica *r, int node, uint32_t ballot)
 		else
 			r->self_state.ballot = r->promised;
 		r->self_state.stands = false;
+		r->promised_ms = time_mono_ms();
 	}
 	pthread_mutex_unlock(&r->mu);
 	if (!new)
@@ -398,8 +405,8 @@ promise(struct replica *r, int node, uint32_t ballot)
 	pthread_mutex_unlock(&r->mu);
 }
 
-void
-replica_heard(struct replica *r, int node, const struct replica_state *s)
+static void
+heard(struct replica *r, int node, const struct replica_state *s)
 {
 	struct replica_peer	*p = &r->peer[node - 1];
 
@@ -422,9 +429,8 @@ replica_heard(struct replica *r, int node, const struct replica_state *s)
 	pthread_mutex_unlock(&r->mu);
 }
 
-void
-replica_got(struct replica *r, int node, struct span control,
-    struct span rec)
+static void
+got(struct replica *r, int node, struct span control, struct span rec)
 {
 	struct replica_msg	*m;
 	size_t			 len = sizeof(*m) + control.len + rec.len;
@@ -453,6 +459,29 @@ replica_got(struct replica *r, int node, struct span control,
 	r->waiting += len;
 	pthread_cond_broadcast(&r->news);
 	pthread_mutex_unlock(&r->mu);
+}
+
+void
+replica_take(struct replica *r, int node, const struct frame *f)
+{
+	const struct frame_state *s = &f->state;
+	struct replica_state	  said;
+
+	if (f->kind == 'S') {
+		said = (struct replica_state){
+			.role = (enum replica_role)s->role,
+			.joined = s->joined, .stands = s->stands,
+			.ballot = s->ballot, .data = s->data,
+			.end = { s->end.file, s->end.offset },
+			.generation = s->generation,
+			.lsn = { s->at.file, s->at.offset } };
+		heard(r, node, &said);
+	} else if (f->kind == 'D') {
+		got(r, node, f->control, f->rec);
+	} else if (f->kind == 'L') {
+		replica_told(r, node, (struct kv_lsn){ f->end.file,
+		    f->end.offset });
+	}
 }
 
 /* --- the store's callbacks; nothing of the store may be called --- */
@@ -688,6 +717,13 @@ votes_wanted(const struct replica *r, int64_t now)
 	    r->quorum;
 }
 
+/* Who stands is given the time to lead.  r->mu is held. */
+static bool
+has_promised(const struct replica *r, int64_t now)
+{
+	return r->promised_ms != 0 && now - r->promised_ms < PROMISE_MS;
+}
+
 static void *
 elector_main(void *arg)
 {
@@ -849,8 +885,10 @@ stand(struct replica *r)
 			got = TOO_FEW;
 	}
 	pthread_mutex_unlock(&r->mu);
-	if (got == OTHER_HAS_MORE)
-		log_info(r->log, "catalog: elected, but another node has more");
+	if (got != ENOUGH)
+		log_info(r->log, "catalog: this node does not lead: %s", got ==
+		    OTHER_HAS_MORE ? "another one has more" : "too few others "
+		    "promised");
 	return got == ENOUGH;
 }
 
@@ -858,7 +896,7 @@ static void
 withdraw(struct replica *r)
 {
 	pthread_mutex_lock(&r->mu);
-	r->elected = r->elect = false;
+	r->elected = r->elect = r->told = false;
 	r->led_by = 0;
 	r->lost_ms = time_mono_ms();
 	pthread_mutex_unlock(&r->mu);
@@ -872,6 +910,7 @@ take_lead(struct replica *r)
 	struct kv_rep_stat	 st = { .generation = 0 };
 	int			 rc;
 
+	replica_await_end(r);
 	if (!stand(r)) {
 		withdraw(r);
 		return;
@@ -881,7 +920,7 @@ take_lead(struct replica *r)
 	    (rc = kv_reopen(r->db->env, true)) == 0)
 		rc = kv_rep_stat(r->db->env, &st);
 	pthread_mutex_lock(&r->mu);
-	r->elected = r->elect = r->two = r->give_up = false;
+	r->elected = r->elect = r->told = r->two = r->give_up = false;
 	if (rc == 0) {
 		r->open = true;
 		r->led++;
@@ -961,8 +1000,8 @@ look_at_conf(struct replica *r)
 	confwatch_put(r->conf, conf);
 }
 
-enum step { STAY, LEAD, STEP_DOWN_TWO, STEP_DOWN_QUORUM, STEP_DOWN_COMMIT,
-	FOLLOW, REOPEN };
+enum step { STAY, LEAD, STEP_DOWN_TWO, STEP_DOWN_GIVEN, STEP_DOWN_QUORUM,
+	STEP_DOWN_COMMIT, FOLLOW, REOPEN };
 
 /* What is to be done now; r->mu is held. */
 static enum step
@@ -972,9 +1011,13 @@ next_step(struct replica *r, int64_t now)
 
 	if (r->elected)
 		return LEAD;
+	if (r->told && r->self_state.role != REPLICA_LEADER)
+		return LEAD;
+	r->told = false;
 	if (r->self_state.role == REPLICA_LEADER) {
 		if (r->two)
-			return STEP_DOWN_TWO;
+			return r->gives != 0 ? STEP_DOWN_GIVEN :
+			    STEP_DOWN_TWO;
 		if (r->give_up)
 			return STEP_DOWN_COMMIT;
 		return present(r, now) < r->quorum ? STEP_DOWN_QUORUM : STAY;
@@ -985,7 +1028,7 @@ next_step(struct replica *r, int64_t now)
 		if (is_first_of_all(r, now))
 			return LEAD;
 		if (r->self_state.joined && present(r, now) >= r->quorum &&
-		    now - r->lost_ms > 100)
+		    now - r->lost_ms > 100 && !has_promised(r, now))
 			r->elect = true;
 		return STAY;
 	}
@@ -1052,6 +1095,8 @@ turn(struct replica *r, int64_t *said, int64_t *followed)
 		take_lead(r);
 	else if (step == STEP_DOWN_TWO)
 		step_down(r, "another one leads too");
+	else if (step == STEP_DOWN_GIVEN)
+		step_down(r, "it was asked to");
 	else if (step == STEP_DOWN_QUORUM)
 		step_down(r, "too few nodes answer");
 	else if (step == STEP_DOWN_COMMIT)
@@ -1076,7 +1121,8 @@ main_main(void *arg)
 	while (!r->stop) {
 		turn(r, &said, &followed);
 		pthread_mutex_lock(&r->mu);
-		if (!r->elected && !r->two && !r->give_up && !r->stop)
+		if (!r->elected && !r->told && !r->two && !r->give_up &&
+		    !r->stop)
 			(void)wait_until(r, time_mono_ms() + TICK_MS);
 		pthread_mutex_unlock(&r->mu);
 	}
@@ -1140,6 +1186,7 @@ replica_open(const struct log *log, const char *file, const char *node,
 		return log_fail(log, CM_ENOMEM, "catalog");
 	r->log = log;
 	r->hooks = hooks;
+	r->take = replica_take;
 	r->db = db;
 	r->rep = (struct kv_rep){ r, on_send, on_event, on_commit,
 	    ELECTION_MS };

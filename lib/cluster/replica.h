@@ -64,6 +64,17 @@ int	 replica_wait(struct replica *, const struct replica_token *, int ms)
 /* The frames of another node's agent, until it goes. */
 void	 replica_serve(struct replica *, const char *node, struct stream *);
 
+/*
+ * The lead for another node, in three steps, at the leader: wait until that
+ * node has nearly all, while changes go on; with no transaction open, let it
+ * have the last and lead; wait until it does.  CM_ECONF: it keeps no catalog;
+ * CM_EAWAY; CM_ETIMEOUT; CM_ESTALE: this node does not lead; CM_EAGAIN:
+ * another one leads now, or none.
+ */
+int	 replica_prepare(struct replica *, const char *node) CM_MUST;
+int	 replica_give(struct replica *, const char *node) CM_MUST;
+int	 replica_given(struct replica *, const char *node) CM_MUST;
+
 /* Lines "=KEY TAB VALUE" for cm-catalog stat. */
 void	 replica_stat(struct replica *, struct buf *);
 

@@ -8,10 +8,10 @@
 #include "adapter/kv_rep.h"
 #include "cluster/confwatch.h"
 #include "cluster/replica.h"
+#include "format/frame.h"
 
 #define REPLICA_NODES_MAX 64		/* that keep a catalog */
 #define REPLICA_QUEUE	(64u << 20)	/* bytes that wait, each way */
-#define REPLICA_FRAME_MAX (96u << 20)	/* bytes of one frame */
 #define REPLICA_HEARD_MS 500		/* silent for longer: away */
 
 /* What a node says of itself, ten times a second and when it changes. */
@@ -47,6 +47,10 @@ struct replica_peer {
 	struct replica_link *link;
 	int64_t		 heard_ms;	/* 0: never */
 	struct replica_state said;
+	/* its last connection, and the last that is over */
+	uint64_t	 seat, left;
+	int		 fd;
+	int64_t		 complained_ms;
 };
 
 /* A message to be worked off. */
@@ -62,6 +66,8 @@ struct replica {
 	const struct replica_hooks *hooks;
 	struct catdb	*db;
 	struct kv_rep	 rep;
+	void		(*take)(struct replica *, int node,
+			    const struct frame *);
 	char		 self[CONF_NAME_MAX + 1];
 	char		 dir[4096];
 	pthread_t	 main, worker, elector;
@@ -77,6 +83,10 @@ struct replica {
 	int		 led_by;	/* as the store has it; 0: nobody */
 	unsigned	 led_times;	/* that it learned of a leader */
 	bool		 elected, two, elect, open, dirty, give_up;
+	int		 gives;		/* the lead, to that node; 0: no */
+	bool		 told;		/* to lead, */
+	struct kv_lsn	 told_end;	/* with the log up to there */
+	int64_t		 promised_ms;	/* when; 0: never */
 	bool		 due;		/* an acknowledgement of applied */
 	uint32_t	 promised;	/* nothing older is acknowledged */
 	int64_t		 lost_ms;	/* since when there is no leader */
@@ -99,13 +109,18 @@ void	 replica_link_data(struct replica_link *, struct span control,
 	    struct span rec);
 void	 replica_link_state(struct replica_link *,
 	    const struct replica_state *);
+void	 replica_link_lead(struct replica_link *, struct kv_lsn end);
 
 /* replica.c: what a frame of another node brought. */
-void	 replica_heard(struct replica *, int node,
-	    const struct replica_state *);
-void	 replica_got(struct replica *, int node, struct span control,
-	    struct span rec);
+void	 replica_take(struct replica *, int node, const struct frame *);
 /* The number of a node that keeps a catalog; 0 for others. */
 int	 replica_node(struct replica *, const char *name);
+/* r->mu is held: until there is news, or that time; false: it is over. */
+bool	 replica_news(struct replica *, int64_t end_ms);
+
+/* replica_lead.c: the leader tells this node to lead; before it does, it waits
+ * for what is on its way. */
+void	 replica_told(struct replica *, int node, struct kv_lsn end);
+void	 replica_await_end(struct replica *);
 
 #endif
