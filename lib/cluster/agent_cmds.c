@@ -822,14 +822,59 @@ cmd_load(struct session *c)
 }
 
 /*
- * rebuild [dump|volumes]: from what is there; after a dump, whose lines
- * follow; from the volumes alone.  Says first where it takes it from.
+ * Of several catalogs the leader alone is rebuilt, from what one node gives: a
+ * second dump would go over the first.  To go on with what is there is no harm.
+ */
+static bool
+one_rebuilds(struct agent *a, enum agent_from from)
+{
+	bool	 one;
+
+	pthread_mutex_lock(&a->mu);
+	one = a->replica == NULL || from == FROM_SELF || a->rebuilding == 0;
+	a->rebuilding += one;
+	pthread_mutex_unlock(&a->mu);
+	return one;
+}
+
+static int
+rebuild(struct session *c, enum agent_from *from, int fd)
+{
+	static const char *const names[] = { "self", "dump", "volumes",
+	    "loading", "building" };
+	int	 rc;
+
+	if (!one_rebuilds(c->a, *from))
+		return say(c, CM_ELOCK, "somebody else has begun to rebuild "
+		    "the catalog");
+	/* it was when they looked; by now somebody else may have done it */
+	if (c->nargs > 2 && (c->a->state == CATDB_OK ||
+	    c->a->state == CATDB_BUILDING))
+		rc = say(c, CM_EEXIST, "the catalog is not lost: somebody "
+		    "else has rebuilt it");
+	else
+		rc = agent_rebuild(c->a, from, fd);
+	if (rc == CM_EDATA)
+		rc = say(c, rc, "this is no whole dump of a catalog");
+	if (rc == 0) {
+		buf_addf(&c->s.out, "=from\t%s\n", names[*from]);
+		if ((rc = flush(c, 1)) == 0)
+			rc = agent_sync(c->a);
+	}
+	pthread_mutex_lock(&c->a->mu);
+	c->a->rebuilding--;
+	pthread_mutex_unlock(&c->a->mu);
+	return rc;
+}
+
+/*
+ * rebuild [dump|volumes [lost]]: from what is there; after a dump, whose lines
+ * follow; from the volumes alone.  lost: only if there is no good catalog.
+ * Says first where it takes it from.
  */
 static int
 cmd_rebuild(struct session *c)
 {
-	static const char *const names[] = { "self", "dump", "volumes",
-	    "loading", "building" };
 	enum agent_from	 from = FROM_SELF;
 	int		 fd = -1, rc = 0;
 
@@ -839,17 +884,9 @@ cmd_rebuild(struct session *c)
 	if (from == FROM_DUMP && (rc = agent_spool(c->a, &fd)) == 0)
 		rc = receive_file(c, fd);
 	if (rc == 0)
-		rc = agent_rebuild(c->a, &from, fd);
+		rc = rebuild(c, &from, fd);
 	if (fd != -1)
 		close(fd);
-	if (rc == CM_EDATA)
-		return say(c, rc, "this is no whole dump of a catalog");
-	if (rc == 0) {
-		buf_addf(&c->s.out, "=from\t%s\n", names[from]);
-		if ((rc = flush(c, 1)) != 0)
-			return rc;
-		rc = agent_sync(c->a);
-	}
 	return rc == CM_EAGAIN ? say(c, rc, VOLUME_AWAY) : rc;
 }
 
@@ -928,12 +965,20 @@ cmd_stat(struct session *c)
 	struct buf	*o = &c->s.out;
 	int		 rc;
 
+	bool		 away;
+
 	if ((rc = kv_walk(a->db.accounts, NULL, all, 0, tally_account,
-	    &t)) != 0 ||
-	    (rc = kv_walk(a->db.gaps, NULL, all, 0, tally_gap, &t)) != 0)
+	    &t)) == 0)
+		rc = kv_walk(a->db.gaps, NULL, all, 0, tally_gap, &t);
+	/* they are coming: that can be told at once */
+	if ((away = rc == CM_EAWAY && a->state == CATDB_NEW))
+		rc = 0;
+	if (rc != 0)
 		return rc;
 	buf_addf(o, "=state\t%s\n=node\t%s\n=pid\t%ld\n",
+	    away || (a->state == CATDB_NEW && !agent_leads(a)) ? "coming in" :
 	    state_text(a->state), atomic_load(&a->conf)->self, (long)getpid());
+	buf_addf(o, "=store\t%llu\n", (unsigned long long)catdb_bytes(a->dir));
 	buf_addf(o, "=up\t%lld s\n",
 	    (long long)(time_mono_ms() - a->started_ms) / 1000);
 	buf_addf(o, "=mailboxes\t%llu\n=messages\t%llu\n=bytes\t%llu\n",
@@ -946,7 +991,7 @@ cmd_stat(struct session *c)
 	    (unsigned long long)a->indexed, a->clients);
 	pthread_mutex_unlock(&a->mu);
 	buf_addf(o, "=gaps\t%llu\n", (unsigned long long)t.gaps);
-	return kv_walk(a->db.cursors, NULL, all, 0, stat_cursor, c);
+	return away ? 0 : kv_walk(a->db.cursors, NULL, all, 0, stat_cursor, c);
 }
 
 enum {
@@ -976,7 +1021,7 @@ static const struct command {
 	{ "load", 1, 2, ANY_STATE | BODY | SLOW, cmd_load },
 	{ "ping", 1, 1, ANY_STATE | HERE, cmd_ping },
 	{ "rcpt", 2, 2, READS | HERE, cmd_rcpt },
-	{ "rebuild", 1, 2, ANY_STATE | SLOW, cmd_rebuild },
+	{ "rebuild", 1, 3, ANY_STATE | SLOW, cmd_rebuild },
 	{ "replicate", 2, 2, ANY_STATE | HERE, cmd_replicate },
 	{ "stat", 1, 1, ANY_STATE | READS | HERE, cmd_stat },
 	{ "stop", 1, 1, ANY_STATE | HERE, cmd_stop },

@@ -81,6 +81,7 @@ struct agent {
 	uint64_t	 sync_asked, sync_done;
 	uint64_t	 sync_short;	/* the last that left a volume out */
 	unsigned	 clients;
+	unsigned	 rebuilding;	/* sessions */
 	struct agent_guest guests[AGENT_CLIENTS_MAX];	/* agent NULL: free */
 	int64_t		 idle_since;
 	uint64_t	 indexed;	/* records since the start */

@@ -1143,6 +1143,35 @@ has_joined(const char *dir)
 	    file_exists(path);
 }
 
+int
+replica_forget(const struct log *log, const char *dir)
+{
+	char	 path[FILE_PATH_MAX], parent[FILE_PATH_MAX];
+	char	*slash;
+
+	if (str_fmt(path, sizeof(path), "%s" JOINED, dir) != 0 ||
+	    str_copy(parent, sizeof(parent), dir) != 0)
+		return log_fail(log, CM_ETOOBIG, "%s", dir);
+	if (unlink(path) == -1 && errno != ENOENT)
+		return log_errno(log, "%s", path);
+	if ((slash = strrchr(parent, '/')) == NULL || slash == parent)
+		return 0;
+	*slash = '\0';
+	return file_sync_dir(log, parent);
+}
+
+/* A marker beside a catalog that is gone must not mean the next one, which is
+ * half there for a while. */
+static int
+forget_lost(const struct log *log, const char *dir)
+{
+	char	 path[FILE_PATH_MAX];
+
+	if (str_fmt(path, sizeof(path), "%s/meta.db", dir) != 0)
+		return CM_ETOOBIG;
+	return file_exists(path) ? 0 : replica_forget(log, dir);
+}
+
 static bool
 is_older(const char *dir)
 {
@@ -1201,9 +1230,14 @@ replica_open(const struct log *log, const char *file, const char *node,
 	rc = str_copy(r->self, sizeof(r->self), conf->self);
 	confwatch_put(r->conf, conf);
 	r->lost_ms = time_mono_ms();
+	if (rc == 0)
+		rc = forget_lost(log, dir);
 	r->self_state.joined = older || has_joined(dir);
 	if (str_copy(r->dir, sizeof(r->dir), dir) == 0)
 		load_ballot(r);
+	/* what log there was is gone, or is not known to be whole */
+	if (!r->self_state.joined)
+		r->self_state.data = 0;
 	if (rc != 0 || (rc = str_copy(r->dir, sizeof(r->dir), dir)) != 0 ||
 	    (rc = catdb_open_rep(log, dir, &r->rep, db)) != 0)
 		return rc;

@@ -41,6 +41,12 @@ struct replica;
 int	 replica_open(const struct log *, const char *file, const char *node,
 	    const char *dir, const struct replica_hooks *, struct catdb *,
 	    struct replica **) CM_MUST;
+/*
+ * The catalog in dir is lost, or about to be taken away: from here on this node
+ * neither votes nor is elected until it is whole again.  What it promised
+ * stays.  Nobody has it open.
+ */
+int	 replica_forget(const struct log *, const char *dir) CM_MUST;
 /* Ends all threads but those in replica_serve, which end by themselves. */
 void	 replica_stop(struct replica *);
 

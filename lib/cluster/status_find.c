@@ -198,6 +198,9 @@ look_at_catalog(struct status *st)
 	if (strcmp(c->state, "being built") == 0)
 		return add(st, LEVEL_NOTE, &c->level,
 		    "the catalog is being built");
+	if (strcmp(c->state, "coming in") == 0)
+		return add(st, LEVEL_NOTE, &c->level, "node %s is being "
+		    "brought the catalog", c->node);
 	if (strcmp(c->state, "ok") != 0)
 		return add(st, LEVEL_WRONG, &c->level,
 		    "the catalog is %s: cm-rebuild catalog", c->state);
