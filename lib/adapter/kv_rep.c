@@ -5,7 +5,10 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/time.h"
+
 #define NAP_US		5000
+#define COMPLAIN_MS	1000
 
 bool
 kv_lsn_before(struct kv_lsn a, struct kv_lsn b)
@@ -18,6 +21,51 @@ span_of(const DBT *d)
 {
 	return (struct span){ d != NULL ? d->data : NULL,
 	    d != NULL ? d->size : 0 };
+}
+
+/*
+ * The control part is of a fixed length, and begins with the versions of the
+ * protocol and of the log; its fifth number is the kind.  The store believes
+ * what it is sent, and crashes on noise.
+ */
+#define KIND_AT		16
+#define KIND_MAX	63
+
+static void
+note_form(struct kv_env *e, const DBT *control)
+{
+	pthread_mutex_lock(&e->mu);
+	if (control->size >= KIND_AT + 4) {
+		memcpy(e->form, control->data, KV_FORM);
+		e->form_len = control->size;
+	}
+	pthread_mutex_unlock(&e->mu);
+}
+
+static bool
+has_form(struct kv_env *e, struct span control)
+{
+	const unsigned char *kind;
+	int64_t		 now = time_mono_ms();
+	bool		 has, say = false;
+
+	pthread_mutex_lock(&e->mu);
+	has = control.len == e->form_len && e->form_len > 0 &&
+	    memcmp(control.p, e->form, KV_FORM) == 0;
+	if (has) {
+		kind = (const unsigned char *)control.p + KIND_AT;
+		has = kind[0] == 0 && kind[1] == 0 && kind[2] == 0 &&
+		    kind[3] > 0 && kind[3] <= KIND_MAX;
+	}
+	if (!has && now - e->complained_ms > COMPLAIN_MS) {
+		e->complained_ms = now;
+		say = true;
+	}
+	pthread_mutex_unlock(&e->mu);
+	if (say)
+		log_warn(e->log, "replication: messages that are none of this "
+		    "version of the store are dropped");
+	return has;
 }
 
 /* Whoever commits waits for the others later, with no lock held: what it has
@@ -36,6 +84,7 @@ on_send(DB_ENV *d, const DBT *control, const DBT *rec, const DB_LSN *lsn,
 			e->perm = l;
 		pthread_mutex_unlock(&e->mu);
 	}
+	note_form(e, control);
 	e->rep->send(e->rep->arg, node == DB_EID_BROADCAST ? KV_ALL : node,
 	    span_of(control), span_of(rec));
 	return 0;
@@ -159,6 +208,9 @@ kv_rep_process(struct kv_env *e, int node, struct span control,
 	DB_LSN	 l;
 	int	 ret;
 
+	*lsn = (struct kv_lsn){ 0, 0 };
+	if (!has_form(e, control))
+		return KV_NOTHING;
 	memset(&l, 0, sizeof(l));
 	ret = e->env->rep_process_message(e->env, &c, &r, node, &l);
 	*lsn = (struct kv_lsn){ l.file, l.offset };

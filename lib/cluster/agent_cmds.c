@@ -27,7 +27,10 @@ struct session {
 	struct buf	 args;		/* decoded arguments, NUL-separated */
 	char		 error[512];	/* text of the last line */
 	struct agent_forward forward;
-	bool		 direct;	/* another node asks: goes no further */
+	bool		 remote;	/* another node asks, */
+	char		 remote_name[CONF_NAME_MAX + 1];
+	bool		 direct;	/* and it goes no further */
+	bool		 quiet;		/* this request has no answer */
 	bool		 settles;	/* what it reads has to stay */
 	bool		 sent;		/* something of the answer */
 	int64_t		 wait_until_ms;	/* of all requests sent together */
@@ -98,11 +101,30 @@ cmd_token(struct session *c)
 	return 0;
 }
 
+/* remote NODE: what follows comes from there; no answer. */
+static int
+cmd_remote(struct session *c)
+{
+	if (!c->remote && str_copy(c->remote_name, sizeof(c->remote_name),
+	    c->arg[1]) != 0)
+		c->over = true;
+	c->remote = c->quiet = true;
+	return 0;
+}
+
 /* replicate NODE: frames follow, see replica_link.c; no answer. */
 static int
 cmd_replicate(struct session *c)
 {
 	c->over = true;
+	c->quiet = true;
+	/* the certificate says which node: cm-stored, not the other side */
+	if (c->remote) {
+		log_warn(c->a->log, "node %s wants to be node %s",
+		    c->remote_name, c->arg[1]);
+		c->quiet = false;
+		return CM_EPERM;
+	}
 	if (c->a->replica != NULL)
 		replica_serve(c->a->replica, c->arg[1], &c->s);
 	return 0;
@@ -1022,6 +1044,7 @@ static const struct command {
 	{ "ping", 1, 1, ANY_STATE | HERE, cmd_ping },
 	{ "rcpt", 2, 2, READS | HERE, cmd_rcpt },
 	{ "rebuild", 1, 3, ANY_STATE | SLOW, cmd_rebuild },
+	{ "remote", 2, 2, ANY_STATE | HERE, cmd_remote },
 	{ "replicate", 2, 2, ANY_STATE | HERE, cmd_replicate },
 	{ "stat", 1, 1, ANY_STATE | READS | HERE, cmd_stat },
 	{ "stop", 1, 1, ANY_STATE | HERE, cmd_stop },
@@ -1235,9 +1258,11 @@ agent_session(struct agent_guest *g)
 		if (!more)
 			c->wait_until_ms = time_mono_ms() + AGENT_WAIT_MS;
 		c->error[0] = '\0';
+		c->quiet = false;
 		rc = dispatch(c, line);
-		buf_addf(&c->s.out, ".%d\t%s\n", rc,
-		    c->error[0] ? c->error : cm_strerror(rc));
+		if (!c->quiet)
+			buf_addf(&c->s.out, ".%d\t%s\n", rc,
+			    c->error[0] ? c->error : cm_strerror(rc));
 		/* answers to requests sent together go together */
 		if (flush(c, stream_has_line(&c->s) ? FLUSH : 1) != 0)
 			break;

@@ -216,6 +216,19 @@ to_agent(struct call *c, const char *first)
 	return rc;
 }
 
+/* With the name that the other node's certificate has. */
+static int
+pass_on(struct call *c, const char *word)
+{
+	char	 first[CONF_NAME_MAX + 16];
+	int	 rc;
+
+	if ((rc = str_fmt(first, sizeof(first), "%s\t%s\n", word,
+	    httpd_peer(c->req))) != 0)
+		return rc;
+	return to_agent(c, first);
+}
+
 static int
 stored_catalog(struct call *c)
 {
@@ -224,22 +237,16 @@ stored_catalog(struct call *c)
 		return log_fail(c->log, CM_ECONF, "node %s asks here for the "
 		    "catalog, which is at %s", httpd_peer(c->req),
 		    c->conf->catalogs[0]);
-	return to_agent(c, "");
+	return pass_on(c, "remote");
 }
 
 /* Frames of another node's agent: its certificate says which. */
 static int
 stored_replica(struct call *c)
 {
-	char	 first[CONF_NAME_MAX + 16];
-	int	 rc;
-
 	if (!conf_has_catalog(c->conf))
 		return CM_ECONF;
-	if ((rc = str_fmt(first, sizeof(first), "replicate\t%s\n",
-	    httpd_peer(c->req))) != 0)
-		return rc;
-	return to_agent(c, first);
+	return pass_on(c, "replicate");
 }
 
 static bool
