@@ -57,6 +57,7 @@ load() {
 }
 
 ok "three nodes" new_lab "$dir/lab" 3
+[ "$failed" -eq 0 ] || exit 1
 for n in n1 n2 n3; do
 	ok "$n takes part" until_true has_role $n
 done

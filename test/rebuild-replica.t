@@ -50,6 +50,7 @@ other() { [ "$1" = n1 ] && echo n2 || echo n1; }
 state() { echo "$dir/lab/$1/state"; }
 
 ok "three nodes" new_lab "$dir/lab" 3
+[ "$failed" -eq 0 ] || exit 1
 all_parts
 for i in 1 2 3 4 5 6; do
 	store n$((i % 3 + 1)) "message $i"

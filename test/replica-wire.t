@@ -51,6 +51,7 @@ tls_www_client"
 good="expiration_days = 30"
 
 ok "four nodes" new_lab "$D" 4
+[ "$failed" -eq 0 ] || exit 1
 for n in n1 n2 n3; do
 	ok "$n takes part" until_true has_role $n
 done

@@ -542,6 +542,9 @@ conf_read(struct conf_reader *r, const struct xml_elem *root)
 	    (rc = read_names(r, root, "catalog", &c->catalogs,
 	    &c->ncatalogs)) != 0)
 		return rc;
+	if (xml_attr(root, "witness") != NULL &&
+	    (rc = read_name(r, root, "witness", &c->witness)) != 0)
+		return rc;
 	r->root_line = xml_line(root);
 	if ((rc = make_room(r, root)) != 0)
 		return rc;

@@ -119,7 +119,7 @@ count_safe(struct replica *r)
 	for (size_t i = 0; i <= r->npeers; i++) {
 		struct kv_lsn	 l = i < r->npeers ? r->peer[i].said.lsn :
 				    r->synced;
-		unsigned	 n = 1;
+		unsigned	 n = 1 + r->alone.sure;
 
 		if (kv_lsn_before(r->synced, l))
 			l = r->synced;
@@ -297,7 +297,8 @@ replica_stat(struct replica *r, struct buf *b)
 	replica_leader(r, name);
 	pthread_mutex_lock(&r->mu);
 	buf_addf(b, "=leader\t%s\n", name[0] != '\0' ? name : "-");
-	buf_addf(b, "=quorum\t%u of %u\n", r->quorum, r->members);
+	buf_addf(b, "=quorum\t%u of %u\n", r->quorum, r->members +
+	    (r->alone.witness != 0));
 	buf_addf(b, "=replica\t%s\t%s\t%u\t%u:%u\n", r->self,
 	    role_text(r->self_state.role), r->self_state.generation,
 	    r->applied.file, r->applied.offset);
@@ -312,6 +313,7 @@ replica_stat(struct replica *r, struct buf *b)
 			    p->said.generation, p->said.lsn.file,
 			    p->said.lsn.offset);
 	}
+	replica_witness_stat(r, b, now);
 	buf_addf(b, "=elections\t%llu\n", (unsigned long long)r->elections);
 	pthread_mutex_unlock(&r->mu);
 }
@@ -325,7 +327,8 @@ replica_node(struct replica *r, const char *name)
 
 	pthread_mutex_lock(&r->mu);
 	for (size_t i = 0; i < r->npeers; i++)
-		if (r->peer[i].member && strcmp(r->peer[i].name, name) == 0)
+		if ((r->peer[i].member || r->peer[i].witness) &&
+		    strcmp(r->peer[i].name, name) == 0)
 			n = (int)i + 1;
 	pthread_mutex_unlock(&r->mu);
 	return n;
@@ -392,6 +395,8 @@ promise(struct replica *r, int node, uint32_t ballot)
 		else
 			r->self_state.ballot = r->promised;
 		r->self_state.stands = false;
+		/* from here on nothing counts that is not in the log */
+		r->alone.sure = false;
 		r->promised_ms = time_mono_ms();
 	}
 	pthread_mutex_unlock(&r->mu);
@@ -410,15 +415,16 @@ heard(struct replica *r, int node, const struct replica_state *s)
 {
 	struct replica_peer	*p = &r->peer[node - 1];
 
-	if (s->stands)
+	if (s->stands && p->member)
 		promise(r, node, s->ballot);
 	pthread_mutex_lock(&r->mu);
 	p->heard_ms = time_mono_ms();
 	p->said = *s;
 	if (r->self_state.role == REPLICA_LEADER) {
+		(void)replica_alone_turn(r, p->heard_ms);
 		if (count_safe(r))
 			say_to(r, 0);
-	} else if (s->role == REPLICA_LEADER &&
+	} else if (p->member && s->role == REPLICA_LEADER &&
 	    (s->generation > r->safe_generation ||
 	    (s->generation == r->safe_generation &&
 	    kv_lsn_before(r->safe, s->lsn)))) {
@@ -461,6 +467,19 @@ got(struct replica *r, int node, struct span control, struct span rec)
 	pthread_mutex_unlock(&r->mu);
 }
 
+/* It may have made more safe. */
+static void
+witness_said(struct replica *r, int node, const struct frame_witness *w)
+{
+	pthread_mutex_lock(&r->mu);
+	replica_witness_heard(r, node, w);
+	if (r->self_state.role == REPLICA_LEADER &&
+	    replica_alone_turn(r, time_mono_ms()) && count_safe(r))
+		say_to(r, 0);
+	pthread_cond_broadcast(&r->news);
+	pthread_mutex_unlock(&r->mu);
+}
+
 void
 replica_take(struct replica *r, int node, const struct frame *f)
 {
@@ -476,7 +495,9 @@ replica_take(struct replica *r, int node, const struct frame *f)
 			.generation = s->generation,
 			.lsn = { s->at.file, s->at.offset } };
 		heard(r, node, &said);
-	} else if (f->kind == 'D') {
+	} else if (f->kind == 'W') {
+		witness_said(r, node, &f->witness);
+	} else if (f->kind == 'D' && r->peer[node - 1].member) {
 		got(r, node, f->control, f->rec);
 	} else if (f->kind == 'L') {
 		replica_told(r, node, (struct kv_lsn){ f->end.file,
@@ -494,7 +515,8 @@ on_send(void *arg, int node, struct span control, struct span rec)
 	for (size_t i = 0; i < REPLICA_NODES_MAX; i++) {
 		struct replica_link *l = r->peer[i].link;
 
-		if (l != NULL && (node == KV_ALL || node == (int)i + 1))
+		if (l != NULL && !r->peer[i].witness &&
+		    (node == KV_ALL || node == (int)i + 1))
 			replica_link_data(l, control, rec);
 	}
 }
@@ -678,6 +700,13 @@ present(const struct replica *r, int64_t now)
 	return n;
 }
 
+/* Nodes that can vote; r->mu is held. */
+static unsigned
+voters(const struct replica *r, int64_t now)
+{
+	return present(r, now) + replica_witness_counts(r, now);
+}
+
 /* Nodes that have had a catalog, this one counted; r->mu is held. */
 static unsigned
 joined(const struct replica *r)
@@ -713,8 +742,10 @@ votes_wanted(const struct replica *r, int64_t now)
 {
 	unsigned n = joined(r);
 
-	return present(r, now) == r->members && n < r->quorum && n > 0 ? n :
-	    r->quorum;
+	if (present(r, now) == r->members && n < r->quorum && n > 0)
+		return n;
+	/* the witness has its say when somebody stands */
+	return r->quorum - replica_witness_counts(r, now);
 }
 
 /* Who stands is given the time to lead.  r->mu is held. */
@@ -738,7 +769,8 @@ elector_main(void *arg)
 		r->elect = false;
 		nodes = present(r, time_mono_ms());
 		votes = votes_wanted(r, time_mono_ms());
-		bool may = r->self_state.joined && nodes >= r->quorum &&
+		bool may = r->self_state.joined &&
+		    voters(r, time_mono_ms()) >= r->quorum &&
 		    r->self_state.role != REPLICA_LEADER && !r->elected &&
 		    leader(r) == 0 && !r->stop;
 		if (may)
@@ -801,7 +833,7 @@ step_down(struct replica *r, const char *why)
 	r->dirty = kv_lsn_before(r->safe, last);
 	r->applied = last;
 	set_role(r, REPLICA_NONE);
-	r->give_up = r->two = false;
+	r->give_up = r->two = r->alone.sure = false;
 	r->led_by = 0;
 	pthread_mutex_unlock(&r->mu);
 	r->hooks->freeze(r->hooks->arg);
@@ -847,6 +879,7 @@ count_promises(const struct replica *r)
 			return OTHER_HAS_MORE;
 		n++;
 	}
+	n += replica_witness_promised(r, me->ballot);
 	return n >= r->quorum ? ENOUGH : TOO_FEW;
 }
 
@@ -908,6 +941,7 @@ static void
 take_lead(struct replica *r)
 {
 	struct kv_rep_stat	 st = { .generation = 0 };
+	struct kv_lsn		 end;
 	int			 rc;
 
 	replica_await_end(r);
@@ -919,6 +953,7 @@ take_lead(struct replica *r)
 	if ((rc = kv_rep_lead(r->db->env)) == 0 &&
 	    (rc = kv_reopen(r->db->env, true)) == 0)
 		rc = kv_rep_stat(r->db->env, &st);
+	end = kv_rep_end(r->db->env);
 	pthread_mutex_lock(&r->mu);
 	r->elected = r->elect = r->told = r->two = r->give_up = false;
 	if (rc == 0) {
@@ -928,6 +963,7 @@ take_lead(struct replica *r)
 		r->self_state.generation = st.generation;
 		r->synced = r->safe = (struct kv_lsn){ 0, 0 };
 		r->safe_generation = st.generation;
+		replica_alone_begin(r, end);
 		r->dirty = false;
 		set_role(r, REPLICA_LEADER);
 	}
@@ -969,6 +1005,21 @@ find_peer(struct replica *r, const char *name)
 	return p;
 }
 
+/* r->mu is held. */
+static void
+look_at_witness(struct replica *r, const struct conf *conf)
+{
+	const char	*name = conf->witness;
+	struct replica_peer *p = name != NULL ? find_peer(r, name) : NULL;
+
+	r->alone.witness = p != NULL ? (int)(p - r->peer) + 1 : 0;
+	for (size_t i = 0; i < r->npeers; i++)
+		r->peer[i].witness = (int)i + 1 == r->alone.witness;
+	if (p != NULL && p->link == NULL &&
+	    replica_link_open(r, p->name, &p->link) != 0)
+		log_warn(r->log, "no link to node %s", p->name);
+}
+
 /* cluster.xml says who takes part; nodes come and go. */
 static void
 look_at_conf(struct replica *r)
@@ -978,7 +1029,7 @@ look_at_conf(struct replica *r)
 	pthread_mutex_lock(&r->mu);
 	r->member = keeps(conf, r->self);
 	r->members = (unsigned)conf->ncatalogs;
-	r->quorum = r->members / 2 + 1;
+	r->quorum = (r->members + (conf->witness != NULL)) / 2 + 1;
 	for (size_t i = 0; i < conf->ncatalogs; i++) {
 		struct replica_peer *p;
 
@@ -990,11 +1041,13 @@ look_at_conf(struct replica *r)
 		    &p->link) != 0)
 			log_warn(r->log, "no link to node %s", p->name);
 	}
+	look_at_witness(r, conf);
 	/* the link of one that left stays, idle: somebody may be sending */
 	for (size_t i = 0; i < r->npeers; i++) {
 		r->peer[i].member = keeps(conf, r->peer[i].name);
 		if (r->peer[i].link != NULL)
-			r->peer[i].link->wanted = r->peer[i].member;
+			r->peer[i].link->wanted = r->peer[i].member ||
+			    r->peer[i].witness;
 	}
 	pthread_mutex_unlock(&r->mu);
 	confwatch_put(r->conf, conf);
@@ -1020,14 +1073,14 @@ next_step(struct replica *r, int64_t now)
 			    STEP_DOWN_TWO;
 		if (r->give_up)
 			return STEP_DOWN_COMMIT;
-		return present(r, now) < r->quorum ? STEP_DOWN_QUORUM : STAY;
+		return voters(r, now) < r->quorum ? STEP_DOWN_QUORUM : STAY;
 	}
 	r->two = false;
 	if ((by = leader(r)) == 0) {
 		set_role(r, REPLICA_NONE);
 		if (is_first_of_all(r, now))
 			return LEAD;
-		if (r->self_state.joined && present(r, now) >= r->quorum &&
+		if (r->self_state.joined && voters(r, now) >= r->quorum &&
 		    now - r->lost_ms > 100 && !has_promised(r, now))
 			r->elect = true;
 		return STAY;
@@ -1088,6 +1141,11 @@ turn(struct replica *r, int64_t *said, int64_t *followed)
 	if (now - *said >= SAY_MS) {
 		*said = now;
 		say_to(r, 0);
+	}
+	if (r->self_state.role == REPLICA_LEADER &&
+	    replica_alone_turn(r, now) && count_safe(r)) {
+		say_to(r, 0);
+		pthread_cond_broadcast(&r->news);
 	}
 	step = next_step(r, now);
 	pthread_mutex_unlock(&r->mu);

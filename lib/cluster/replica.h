@@ -53,6 +53,9 @@ void	 replica_stop(struct replica *);
 enum replica_role replica_role(struct replica *);
 /* The leader's name, this node's too; "" when there is none. */
 void	 replica_leader(struct replica *, char name[CONF_NAME_MAX + 1]);
+/* Does a new leader have to commit something, so that the other node can be
+ * seen to have all?  See replica_witness.c. */
+bool	 replica_wants_change(struct replica *);
 /* Until somebody leads. */
 void	 replica_await(struct replica *, int ms);
 

@@ -44,6 +44,7 @@ struct replica_link {
 struct replica_peer {
 	char		 name[CONF_NAME_MAX + 1];
 	bool		 member;	/* cluster.xml has it keep a catalog */
+	bool		 witness;	/* or be the witness */
 	struct replica_link *link;
 	int64_t		 heard_ms;	/* 0: never */
 	struct replica_state said;
@@ -51,6 +52,24 @@ struct replica_peer {
 	uint64_t	 seat, left;
 	int		 fd;
 	int64_t		 complained_ms;
+};
+
+/*
+ * What the leader wants the witness to keep, see replica_witness.c: that this
+ * node alone may have the newest (alone), or that the other one has all too.
+ */
+enum alone { TOGETHER, ALONE, COMING_TOGETHER };
+
+struct replica_alone {
+	int		 witness;	/* its number; 0: there is none */
+	struct frame_witness said;	/* by it */
+	enum alone	 state;
+	uint32_t	 number;	/* of the order, in this lead */
+	bool		 sure;		/* it is kept: commits need nobody */
+	bool		 may_release;	/* the other has all */
+	struct kv_lsn	 lead_end;	/* of the log when the lead began */
+	struct kv_lsn	 mark;		/* of a moment ago */
+	int64_t		 mark_ms, since_ms, waits_ms, sent_ms;
 };
 
 /* A message to be worked off. */
@@ -98,6 +117,7 @@ struct replica {
 	size_t		 waiting;	/* bytes of those */
 	uint64_t	 dropped;
 	uint64_t	 elections, led;
+	struct replica_alone alone;
 };
 
 /* replica_link.c */
@@ -110,6 +130,8 @@ void	 replica_link_data(struct replica_link *, struct span control,
 void	 replica_link_state(struct replica_link *,
 	    const struct replica_state *);
 void	 replica_link_lead(struct replica_link *, struct kv_lsn end);
+void	 replica_link_witness(struct replica_link *,
+	    const struct frame_witness *);
 
 /* replica.c: what a frame of another node brought. */
 void	 replica_take(struct replica *, int node, const struct frame *);
@@ -117,6 +139,20 @@ void	 replica_take(struct replica *, int node, const struct frame *);
 int	 replica_node(struct replica *, const char *name);
 /* r->mu is held: until there is news, or that time; false: it is over. */
 bool	 replica_news(struct replica *, int64_t end_ms);
+
+/* replica_witness.c; r->mu is held.  Does the witness count for this node,
+ * which leads, or wants to? */
+bool	 replica_witness_counts(const struct replica *, int64_t now);
+/* Has it promised that ballot? */
+bool	 replica_witness_promised(const struct replica *, uint32_t ballot);
+/* A lead begins; the log ends there. */
+void	 replica_alone_begin(struct replica *, struct kv_lsn end);
+/* Now and then, at a leader; true: more may be safe. */
+bool	 replica_alone_turn(struct replica *, int64_t now);
+void	 replica_witness_heard(struct replica *, int node,
+	    const struct frame_witness *);
+void	 replica_witness_stat(const struct replica *, struct buf *,
+	    int64_t now);
 
 /* replica_lead.c: the leader tells this node to lead; before it does, it waits
  * for what is on its way. */

@@ -57,9 +57,16 @@ await_level(struct replica *r, const struct replica_peer *p, int ms)
 static struct replica_peer *
 find(struct replica *r, const char *node, int *number)
 {
+	struct replica_peer	*p;
+	bool			 member;
+
 	if ((*number = replica_node(r, node)) == 0)
 		return NULL;
-	return &r->peer[*number - 1];
+	p = &r->peer[*number - 1];
+	pthread_mutex_lock(&r->mu);
+	member = p->member;
+	pthread_mutex_unlock(&r->mu);
+	return member ? p : NULL;
 }
 
 int

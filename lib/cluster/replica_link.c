@@ -72,6 +72,17 @@ replica_link_lead(struct replica_link *l, struct kv_lsn end)
 	pthread_mutex_unlock(&l->mu);
 }
 
+void
+replica_link_witness(struct replica_link *l, const struct frame_witness *w)
+{
+	pthread_mutex_lock(&l->mu);
+	if (has_room(l, sizeof(*w))) {
+		frame_add_witness(&l->queue, w);
+		pthread_cond_signal(&l->more);
+	}
+	pthread_mutex_unlock(&l->mu);
+}
+
 /* Nothing ever comes this way but the end. */
 static bool
 has_ended(int fd)

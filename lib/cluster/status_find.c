@@ -192,9 +192,19 @@ look_at_catalog(struct status *st)
 	if (c->rc != 0)
 		return add(st, LEVEL_WRONG, &c->level,
 		    "the catalog does not answer: %s", c->why);
+	if (strcmp(c->leader, "-") == 0 && c->alone[0] != '\0' &&
+	    strcmp(c->alone, "-") != 0)
+		return add(st, LEVEL_WRONG, &c->level, "no node leads the "
+		    "catalog: node %s alone has the newest of it, and is "
+		    "waited for (cm-catalog stat)", c->alone);
 	if (strcmp(c->leader, "-") == 0)
 		return add(st, LEVEL_WRONG, &c->level, "no node leads the "
 		    "catalog: nothing is listed or changed (cm-catalog stat)");
+	if (c->witness[0] != '\0' && strcmp(c->vote, "here") != 0)
+		return add(st, LEVEL_NOTE, &c->level, "the catalog's witness "
+		    "%s %s: when a node fails too, nothing is changed",
+		    c->witness, strcmp(c->vote, "new") == 0 ?
+		    "waits for both nodes" : "is away");
 	if (strcmp(c->state, "being built") == 0)
 		return add(st, LEVEL_NOTE, &c->level,
 		    "the catalog is being built");
