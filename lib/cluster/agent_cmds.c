@@ -872,8 +872,8 @@ rebuild(struct session *c, enum agent_from *from, int fd)
 	/* it was when they looked; by now somebody else may have done it */
 	if (c->nargs > 2 && (c->a->state == CATDB_OK ||
 	    c->a->state == CATDB_BUILDING))
-		rc = say(c, CM_EEXIST, "the catalog is not lost: somebody "
-		    "else has rebuilt it");
+		rc = say(c, CM_EEXIST, "the catalog is not lost, or was "
+		    "rebuilt already (-f replaces it)");
 	else
 		rc = agent_rebuild(c->a, from, fd);
 	if (rc == CM_EDATA)

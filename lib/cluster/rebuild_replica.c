@@ -367,10 +367,12 @@ try_store(void *arg)
 static int
 look_alone(struct job *j)
 {
-	struct said	 s;
+	const char	*words[] = { "ping", NULL };
 	int		 rc;
 
-	if (ask_self(j, &s) == 0)
+	/* it has the store open; without a leader it may tell no more */
+	if (catalog_call(j->quiet, words, -1, CATALOG_CALL_MS, NULL,
+	    NULL) == 0)
 		return 0;
 	if ((rc = rebuild_can_write(j->log, j->conf)) != 0)
 		return rc;
@@ -412,7 +414,8 @@ make_anew(struct job *j, const struct said *s, const char *dump, bool scratch)
 		return log_fail(j->log, CM_ENOINPUT, "the catalog is lost on "
 		    "all nodes: a dump is needed (or -f, for the volumes "
 		    "alone)");
-	return rebuild_call(j->log, j->cat, dump, scratch, !is_whole(s));
+	return rebuild_call(j->log, j->cat, dump, scratch,
+	    dump != NULL && !scratch);
 }
 
 /* From another node that leads, when there is one; CM_EAWAY: there is none. */
@@ -463,7 +466,7 @@ rebuild_replica(const struct log *log, const struct conf *conf,
 		return dump == NULL && !scratch ? log_fail(log, CM_ECONF,
 		    "node %s keeps no catalog (catalog= in cluster.xml)",
 		    conf->self) : rebuild_call(log, cat, dump, scratch,
-		    false);
+		    !scratch);
 	if ((rc = catalog_open(NULL, conf, conf->file, conf->self,
 	    &j.quiet)) != 0)
 		return log_fail(log, rc, "catalog");
