@@ -9,6 +9,7 @@
 #include "cluster/catcheck.h"
 #include "cluster/cattool.h"
 #include "cluster/tool.h"
+#include "cluster/witness.h"
 
 struct call {
 	struct tool	*t;
@@ -32,10 +33,11 @@ static const struct command {
 	{ "expunge", 0, -1, NULL, cattool_expunge, "expunge [entry ...]" },
 	{ "flag", 1, -1, NULL, cattool_flag, "flag +flag|-flag ... "
 	    "[entry ...]" },
+	{ "lead", 1, 2, NULL, cattool_lead, "lead [-v] node" },
 	{ "list", 1, 3, NULL, cattool_list,
 	    "list [-F folder] mailbox" },
 	{ "load", 0, 1, NULL, cattool_load, "load [-f]" },
-	{ "serve", 0, 2, cmd_serve, NULL, "serve [-i seconds]" },
+	{ "serve", 0, 2, cmd_serve, NULL, "serve [-i seconds | -w]" },
 	{ "stat", 0, 0, NULL, cattool_stat, "stat" },
 	{ "stop", 0, 0, NULL, cattool_stop, "stop" },
 	{ "sync", 0, 0, NULL, cattool_sync, "sync" },
@@ -56,6 +58,8 @@ cmd_serve(struct call *c)
 {
 	uint64_t	 idle = 0;
 
+	if (c->argc == 1 && strcmp(c->argv[0], "-w") == 0)
+		return witness_serve(&c->t->log, c->t->file, c->t->node);
 	if (c->argc == 2 && (strcmp(c->argv[0], "-i") != 0 ||
 	    str_u64(c->argv[1], strlen(c->argv[1]), 1000000, &idle) != 0))
 		return CM_EUSAGE;

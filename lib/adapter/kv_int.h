@@ -9,6 +9,7 @@
 #include "adapter/kv_rep.h"
 
 #define KV_TABLES_MAX	32
+#define KV_FORM		8		/* bytes of two versions */
 
 struct kv {
 	struct kv_env	*env;
@@ -26,6 +27,10 @@ struct kv_env {
 	pthread_mutex_t	 mu;		/* what follows */
 	struct kv_lsn	 perm;		/* the last one that was sent */
 	bool		 dead;		/* handles must be opened again */
+	/* how messages of this version of the store begin; 0: not known */
+	size_t		 form_len;
+	char		 form[KV_FORM];
+	int64_t		 complained_ms;
 };
 
 /* The code of what Berkeley DB returned, with a line when it is unusual. */

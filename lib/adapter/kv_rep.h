@@ -91,6 +91,8 @@ struct kv_lsn kv_rep_last(struct kv_env *);
  * it starts, and has no more than others for that.
  */
 int	 kv_rep_end(struct kv_env *, struct kv_lsn *) CM_MUST;
+/* Where it ends: behind all that is in it. */
+struct kv_lsn kv_rep_log_end(struct kv_env *);
 
 struct kv_rep_stat {
 	uint32_t	 generation;	/* of the leader */

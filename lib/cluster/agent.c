@@ -232,6 +232,21 @@ agent_leads(struct agent *a)
 	    replica_role(a->replica) == REPLICA_LEADER;
 }
 
+/* A change that changes nothing. */
+static int
+no_change(struct agent *a)
+{
+	struct kv_txn	*x;
+	int		 rc;
+
+	if ((rc = kv_begin(a->db.env, &x)) != 0)
+		return rc;
+	if ((rc = catdb_set_state(&a->db, x, a->state)) == 0)
+		return kv_commit(x);
+	kv_abort(x);
+	return rc;
+}
+
 void
 agent_take_role(struct agent *a)
 {
@@ -246,7 +261,10 @@ agent_take_role(struct agent *a)
 			journal_done(a->journal);
 		return;
 	}
-	if ((rc = first_state(a)) != 0)
+	if ((rc = first_state(a)) == 0 && a->replica != NULL &&
+	    replica_wants_change(a->replica))
+		rc = no_change(a);
+	if (rc != 0)
 		log_fail(a->log, rc, "catalog: its state");
 	agent_forget(a);
 }

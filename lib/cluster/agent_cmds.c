@@ -28,7 +28,10 @@ struct session {
 	struct buf	 args;		/* decoded arguments, NUL-separated */
 	char		 error[512];	/* text of the last line */
 	struct agent_forward forward;
-	bool		 direct;	/* another node asks: goes no further */
+	bool		 remote;	/* another node asks, */
+	char		 remote_name[CONF_NAME_MAX + 1];
+	bool		 direct;	/* and it goes no further */
+	bool		 quiet;		/* this request has no answer */
 	bool		 settles;	/* what it reads has to stay */
 	bool		 sent;		/* something of the answer */
 	int64_t		 wait_until_ms;	/* of all requests sent together */
@@ -70,6 +73,20 @@ cmd_leader(struct session *c)
 	    "lead");
 }
 
+/* lead NODE: how long changes waited. */
+static int
+cmd_lead(struct session *c)
+{
+	char	 text[256] = "";
+	int64_t	 held;
+	int	 rc;
+
+	if ((rc = agent_lead(c->a, c->arg[1], &held, text)) != 0)
+		return text[0] != '\0' ? say(c, rc, text) : rc;
+	buf_addf(&c->s.out, "=held\t%lld\n", (long long)held);
+	return 0;
+}
+
 /* token: how far a follower must be to have all that is done by now. */
 static int
 cmd_token(struct session *c)
@@ -85,11 +102,30 @@ cmd_token(struct session *c)
 	return 0;
 }
 
+/* remote NODE: what follows comes from there; no answer. */
+static int
+cmd_remote(struct session *c)
+{
+	if (!c->remote && str_copy(c->remote_name, sizeof(c->remote_name),
+	    c->arg[1]) != 0)
+		c->over = true;
+	c->remote = c->quiet = true;
+	return 0;
+}
+
 /* replicate NODE: frames follow, see replica_link.c; no answer. */
 static int
 cmd_replicate(struct session *c)
 {
 	c->over = true;
+	c->quiet = true;
+	/* the certificate says which node: cm-stored, not the other side */
+	if (c->remote) {
+		log_warn(c->a->log, "node %s wants to be node %s",
+		    c->remote_name, c->arg[1]);
+		c->quiet = false;
+		return CM_EPERM;
+	}
 	if (c->a->replica != NULL)
 		replica_serve(c->a->replica, c->arg[1], &c->s);
 	return 0;
@@ -823,14 +859,59 @@ cmd_load(struct session *c)
 }
 
 /*
- * rebuild [dump|volumes]: from what is there; after a dump, whose lines
- * follow; from the volumes alone.  Says first where it takes it from.
+ * Of several catalogs the leader alone is rebuilt, from what one node gives: a
+ * second dump would go over the first.  To go on with what is there is no harm.
+ */
+static bool
+one_rebuilds(struct agent *a, enum agent_from from)
+{
+	bool	 one;
+
+	pthread_mutex_lock(&a->mu);
+	one = a->replica == NULL || from == FROM_SELF || a->rebuilding == 0;
+	a->rebuilding += one;
+	pthread_mutex_unlock(&a->mu);
+	return one;
+}
+
+static int
+rebuild(struct session *c, enum agent_from *from, int fd)
+{
+	static const char *const names[] = { "self", "dump", "volumes",
+	    "loading", "building" };
+	int	 rc;
+
+	if (!one_rebuilds(c->a, *from))
+		return say(c, CM_ELOCK, "somebody else has begun to rebuild "
+		    "the catalog");
+	/* it was when they looked; by now somebody else may have done it */
+	if (c->nargs > 2 && (c->a->state == CATDB_OK ||
+	    c->a->state == CATDB_BUILDING))
+		rc = say(c, CM_EEXIST, "the catalog is not lost, or was "
+		    "rebuilt already (-f replaces it)");
+	else
+		rc = agent_rebuild(c->a, from, fd);
+	if (rc == CM_EDATA)
+		rc = say(c, rc, "this is no whole dump of a catalog");
+	if (rc == 0) {
+		buf_addf(&c->s.out, "=from\t%s\n", names[*from]);
+		if ((rc = flush(c, 1)) == 0)
+			rc = agent_sync(c->a);
+	}
+	pthread_mutex_lock(&c->a->mu);
+	c->a->rebuilding--;
+	pthread_mutex_unlock(&c->a->mu);
+	return rc;
+}
+
+/*
+ * rebuild [dump|volumes [lost]]: from what is there; after a dump, whose lines
+ * follow; from the volumes alone.  lost: only if there is no good catalog.
+ * Says first where it takes it from.
  */
 static int
 cmd_rebuild(struct session *c)
 {
-	static const char *const names[] = { "self", "dump", "volumes",
-	    "loading", "building" };
 	enum agent_from	 from = FROM_SELF;
 	int		 fd = -1, rc = 0;
 
@@ -840,17 +921,9 @@ cmd_rebuild(struct session *c)
 	if (from == FROM_DUMP && (rc = agent_spool(c->a, &fd)) == 0)
 		rc = receive_file(c, fd);
 	if (rc == 0)
-		rc = agent_rebuild(c->a, &from, fd);
+		rc = rebuild(c, &from, fd);
 	if (fd != -1)
 		close(fd);
-	if (rc == CM_EDATA)
-		return say(c, rc, "this is no whole dump of a catalog");
-	if (rc == 0) {
-		buf_addf(&c->s.out, "=from\t%s\n", names[from]);
-		if ((rc = flush(c, 1)) != 0)
-			return rc;
-		rc = agent_sync(c->a);
-	}
 	return rc == CM_EAGAIN ? say(c, rc, VOLUME_AWAY) : rc;
 }
 
@@ -929,12 +1002,20 @@ cmd_stat(struct session *c)
 	struct buf	*o = &c->s.out;
 	int		 rc;
 
+	bool		 away;
+
 	if ((rc = kv_walk(a->db.accounts, NULL, all, 0, tally_account,
-	    &t)) != 0 ||
-	    (rc = kv_walk(a->db.gaps, NULL, all, 0, tally_gap, &t)) != 0)
+	    &t)) == 0)
+		rc = kv_walk(a->db.gaps, NULL, all, 0, tally_gap, &t);
+	/* they are coming: that can be told at once */
+	if ((away = rc == CM_EAWAY && a->state == CATDB_NEW))
+		rc = 0;
+	if (rc != 0)
 		return rc;
 	buf_addf(o, "=state\t%s\n=node\t%s\n=pid\t%ld\n",
+	    away || (a->state == CATDB_NEW && !agent_leads(a)) ? "coming in" :
 	    state_text(a->state), atomic_load(&a->conf)->self, (long)getpid());
+	buf_addf(o, "=store\t%llu\n", (unsigned long long)catdb_bytes(a->dir));
 	buf_addf(o, "=up\t%lld s\n",
 	    (long long)(time_mono_ms() - a->started_ms) / 1000);
 	buf_addf(o, "=mailboxes\t%llu\n=messages\t%llu\n=bytes\t%llu\n",
@@ -948,7 +1029,7 @@ cmd_stat(struct session *c)
 	    (unsigned long long)a->indexed, a->clients);
 	pthread_mutex_unlock(&a->mu);
 	buf_addf(o, "=gaps\t%llu\n", (unsigned long long)t.gaps);
-	return kv_walk(a->db.cursors, NULL, all, 0, stat_cursor, c);
+	return away ? 0 : kv_walk(a->db.cursors, NULL, all, 0, stat_cursor, c);
 }
 
 enum {
@@ -972,6 +1053,7 @@ static const struct command {
 	{ "expunge", 4, 4, 0, cmd_expunge },
 	{ "flag", 6, 6, AGAIN, cmd_flag },
 	{ "index", 7, 8, ANY_STATE | BODY, cmd_index },
+	{ "lead", 2, 2, ANY_STATE | SLOW | AGAIN, cmd_lead },
 	{ "leader", 1, 1, ANY_STATE | HERE, cmd_leader },
 	{ "list", 2, 5, READS | HERE, cmd_list },
 	{ "load", 1, 2, ANY_STATE | BODY | SLOW, cmd_load },
@@ -979,7 +1061,8 @@ static const struct command {
 	{ "merge-end", 2, 2, AGAIN, cmd_merge_end },
 	{ "ping", 1, 1, ANY_STATE | HERE, cmd_ping },
 	{ "rcpt", 2, 2, READS | HERE, cmd_rcpt },
-	{ "rebuild", 1, 2, ANY_STATE | SLOW, cmd_rebuild },
+	{ "rebuild", 1, 3, ANY_STATE | SLOW, cmd_rebuild },
+	{ "remote", 2, 2, ANY_STATE | HERE, cmd_remote },
 	{ "replicate", 2, 2, ANY_STATE | HERE, cmd_replicate },
 	{ "stat", 1, 1, ANY_STATE | READS | HERE, cmd_stat },
 	{ "stop", 1, 1, ANY_STATE | HERE, cmd_stop },
@@ -1106,10 +1189,42 @@ read_tables(struct session *c, const struct command *cmd)
 }
 
 static int
+answer(struct session *c, const struct command *cmd)
+{
+	wait_for_tables(c, cmd);
+	if (!(cmd->flags & ANY_STATE) && (c->a->state == CATDB_NEW ||
+	    c->a->state == CATDB_LOADING))
+		return say(c, CM_EAGAIN, agent_leads(c->a) ? "the catalog is "
+		    "missing, but there is mail: cm-rebuild catalog" :
+		    "this node has not got the catalog yet");
+	return cmd->flags & READS ? read_tables(c, cmd) : cmd->fn(c);
+}
+
+/* Here, or at the leader; again when the lead went elsewhere and nothing was
+ * done. */
+static int
+here_or_there(struct session *c, const struct command *cmd, struct span line)
+{
+	int64_t	 end = time_mono_ms() + AGENT_WAIT_MS;
+	int	 rc;
+
+	do {
+		if (!is_here(c, cmd) && !agent_leads(c->a) &&
+		    ((rc = forward(c, cmd, line)) != CM_ESTALE || c->direct))
+			return rc;
+		rc = answer(c, cmd);
+	} while (rc == CM_ESTALE && !c->direct && !has_body(c, cmd) &&
+	    !agent_leads(c->a) && time_mono_ms() < end);
+	if (rc != CM_ESTALE || c->a->replica == NULL)
+		return rc;
+	return say(c, c->direct ? CM_ESTALE : CM_EAWAY, "this node does not "
+	    "lead any more");
+}
+
+static int
 dispatch(struct session *c, struct span line)
 {
 	const struct command	*cmd = NULL;
-	int			 rc;
 
 	if (split(c, line) != 0 || c->nargs == 0)
 		return say(c, CM_EPROTO, "not a request");
@@ -1119,16 +1234,7 @@ dispatch(struct session *c, struct span line)
 	if (cmd == NULL || c->nargs < cmd->min || c->nargs > cmd->max)
 		return say(c, CM_EPROTO, "not a request");
 	c->settles = !(cmd->flags & ANY_STATE);
-	if (!is_here(c, cmd) && !agent_leads(c->a) &&
-	    ((rc = forward(c, cmd, line)) != CM_ESTALE || c->direct))
-		return rc;
-	wait_for_tables(c, cmd);
-	if (!(cmd->flags & ANY_STATE) && (c->a->state == CATDB_NEW ||
-	    c->a->state == CATDB_LOADING))
-		return say(c, CM_EAGAIN, agent_leads(c->a) ? "the catalog is "
-		    "missing, but there is mail: cm-rebuild catalog" :
-		    "this node has not got the catalog yet");
-	return cmd->flags & READS ? read_tables(c, cmd) : cmd->fn(c);
+	return here_or_there(c, cmd, line);
 }
 
 /* From here on nobody else uses the descriptor: it can be closed. */
@@ -1170,9 +1276,11 @@ agent_session(struct agent_guest *g)
 		if (!more)
 			c->wait_until_ms = time_mono_ms() + AGENT_WAIT_MS;
 		c->error[0] = '\0';
+		c->quiet = false;
 		rc = dispatch(c, line);
-		buf_addf(&c->s.out, ".%d\t%s\n", rc,
-		    c->error[0] ? c->error : cm_strerror(rc));
+		if (!c->quiet)
+			buf_addf(&c->s.out, ".%d\t%s\n", rc,
+			    c->error[0] ? c->error : cm_strerror(rc));
 		/* answers to requests sent together go together */
 		if (flush(c, stream_has_line(&c->s) ? FLUSH : 1) != 0)
 			break;

@@ -181,8 +181,12 @@ agent_forward(struct agent *a, struct agent_forward *f,
 		memcpy(f->text, away, sizeof(away));
 		return CM_ESTALE;
 	}
-	if ((rc = ask(a, f, client, line, &code)) == 0)
+	if ((rc = ask(a, f, client, line, &code)) == 0) {
+		/* it leads no more: the next one is dialled */
+		if (code == CM_ESTALE || code == CM_EAWAY)
+			agent_forward_end(f);
 		return code;
+	}
 	agent_forward_end(f);
 	memcpy(f->text, away, sizeof(away));
 	return CM_EAWAY;

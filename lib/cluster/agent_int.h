@@ -84,6 +84,7 @@ struct agent {
 	uint64_t	 sync_asked, sync_done;
 	uint64_t	 sync_short;	/* the last that left a volume out */
 	unsigned	 clients;
+	unsigned	 rebuilding;	/* sessions */
 	struct agent_guest guests[AGENT_CLIENTS_MAX];	/* agent NULL: free */
 	int64_t		 idle_since;
 	uint64_t	 indexed;	/* records since the start */
@@ -149,6 +150,13 @@ int	 agent_push(struct agent *, char *const arg[6], const char *how,
 	    int fd);
 int	 agent_cursors(struct agent *, char *const arg[3], const char *how,
 	    struct buf *out);
+
+/*
+ * agent_lead.c: the lead goes to that node.  *held_ms: how long no change was
+ * taken.  What went wrong is put into text.
+ */
+int	 agent_lead(struct agent *, const char *node, int64_t *held_ms,
+	    char text[256]);
 
 /* Does this node's catalog take changes? */
 bool	 agent_leads(struct agent *);

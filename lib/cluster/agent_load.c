@@ -108,12 +108,23 @@ is_empty(struct agent *a)
 	    is_empty_row, &empty) >= 0 && empty;
 }
 
+/* Their messages behind the dump cannot be counted here. */
+static bool
+has_volumes_elsewhere(const struct conf *conf)
+{
+	for (size_t i = 0; i < conf->nvolumes; i++)
+		if (!conf_is_home(conf, &conf->volumes[i]))
+			return true;
+	return false;
+}
+
 static int
 skip_uids(struct catdb *db, struct kv_txn *x, void *arg)
 {
 	struct agent	*a = arg;
 
-	return catindex_skip_uids(db, x, a->src, a->nvols);
+	return catindex_skip_uids(db, x, a->src, a->nvols,
+	    has_volumes_elsewhere(a->conf));
 }
 
 /* What is being loaded has a name until it is loaded. */
@@ -226,8 +237,11 @@ choose(struct agent *a, enum agent_from *from, int present, int *fd)
 		return 0;
 	if ((rc = path_of(a, LOADING, path)) != 0)
 		return rc;
+	/* of several, another node may have led when the load began */
 	if (!file_exists(path))
-		return 0;
+		return a->replica == NULL ? 0 : log_fail(a->log, CM_ENOINPUT,
+		    "the dump whose loading was cut off is not here: it is to "
+		    "be given again");
 	if ((*fd = open(path, O_RDONLY | O_CLOEXEC)) == -1)
 		return log_errno(a->log, "%s", path);
 	*from = FROM_LOADING;

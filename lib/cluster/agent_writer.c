@@ -440,7 +440,8 @@ follow(struct agent *a, struct change *list)
 	if (catdb_state(&a->db, NULL, &state) == 0)
 		a->state = state;
 	pthread_mutex_unlock(&a->writing);
-	settle(a, list, 0, CM_EAWAY);
+	/* of these nothing was done: the leader can be asked */
+	settle(a, list, 0, CM_ESTALE);
 }
 
 /* One turn; more is kept over turns. */

@@ -2,8 +2,10 @@
 
 #include "adapter/kv_rep.h"
 
+#include <dirent.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 static const char *const state_names[] = {
 	[CATDB_NEW] = "new", [CATDB_OK] = "ok", [CATDB_BUILDING] = "building",
@@ -54,6 +56,27 @@ catdb_close(struct catdb *d)
 {
 	kv_close(d->env);
 	d->env = NULL;
+}
+
+uint64_t
+catdb_bytes(const char *dir)
+{
+	struct dirent	*e;
+	struct stat	 st;
+	uint64_t	 n = 0;
+	DIR		*d;
+
+	if ((d = opendir(dir)) == NULL)
+		return 0;
+	while ((e = readdir(d)) != NULL) {
+		size_t len = strlen(e->d_name);
+
+		if (len > 3 && strcmp(e->d_name + len - 3, ".db") == 0 &&
+		    fstatat(dirfd(d), e->d_name, &st, 0) == 0)
+			n += (uint64_t)st.st_size;
+	}
+	closedir(d);
+	return n;
 }
 
 int

@@ -46,6 +46,8 @@ struct kv_rep;
 int	 catdb_open_rep(const struct log *, const char *dir,
 	    const struct kv_rep *, struct catdb *) CM_MUST;
 void	 catdb_close(struct catdb *);
+/* Bytes of the tables in dir. */
+uint64_t catdb_bytes(const char *dir);
 /* Empties all tables. */
 int	 catdb_clear(struct catdb *, struct kv_txn *) CM_MUST;
 

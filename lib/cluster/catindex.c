@@ -971,9 +971,9 @@ raise_uid(void *arg, struct span key, struct span value)
 
 int
 catindex_skip_uids(struct catdb *db, struct kv_txn *txn,
-    struct catindex_source *src, size_t n)
+    struct catindex_source *src, size_t n, bool others)
 {
-	struct waiting	 w = { db, txn, 0 };
+	struct waiting	 w = { db, txn, others ? LOST_MAX : 0 };
 	struct raise	 r = { db, txn, 0 };
 	struct span	 all = { "", 0 };
 	int		 rc;

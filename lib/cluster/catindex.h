@@ -84,9 +84,10 @@ int	 catindex_push(struct catdb *, struct kv_txn *,
  * got UIDs then is not known: there may be several volumes, damage that was
  * repaired, bytes that a copy gave back.  So that no UID comes to mean another
  * message, every folder's next UID is raised by the number of records that
- * wait, or more.  Every source must be open.
+ * wait, or more.  Every source must be open.  others: there are volumes whose
+ * records cannot be counted here.
  */
 int	 catindex_skip_uids(struct catdb *, struct kv_txn *,
-	    struct catindex_source *, size_t n) CM_MUST;
+	    struct catindex_source *, size_t n, bool others) CM_MUST;
 
 #endif

@@ -11,6 +11,7 @@
 #define CHUNK	256		/* receipts asked about together */
 #define FLUSH	65536
 #define FOREVER	(-1)
+#define LEAD_MS	60000		/* for another node to lead */
 
 /* Lines of an answer to fd 1. */
 static int
@@ -230,6 +231,45 @@ cattool_stat(struct tool *t, int argc, char **argv)
 	(void)argc;
 	(void)argv;
 	return print_answer(t, words, CATALOG_CALL_MS);
+}
+
+struct lead {
+	struct stream	 out;
+	const char	*node;
+};
+
+static int
+print_held(void *arg, struct span line)
+{
+	struct lead	*l = arg;
+	struct span	 f;
+
+	if (str_field(&line, '\t', &f) && span_is(f, "held") &&
+	    line.p != NULL)
+		buf_addf(&l->out.out, "%s leads; changes waited for %.*s ms\n",
+		    l->node, (int)line.len, line.p);
+	return l->out.out.err;
+}
+
+int
+cattool_lead(struct tool *t, int argc, char **argv)
+{
+	const char	*words[] = { "lead", NULL, NULL };
+	struct lead	 l;
+	bool		 verbose = strcmp(argv[0], "-v") == 0;
+	int		 rc, wr;
+
+	if (argc != 1 + verbose || argv[verbose][0] == '-')
+		return CM_EUSAGE;
+	l.node = words[1] = argv[verbose];
+	stream_init(&l.out, STDOUT_FILENO, 0, -1);
+	rc = catalog_call(t->catalog, words, -1, LEAD_MS, verbose ?
+	    print_held : NULL, &l);
+	if ((wr = stream_flush(&l.out, 1)) != 0 && rc == 0)
+		rc = log_fail(&t->log, wr, "output");
+	buf_free(&l.out.out);
+	buf_free(&l.out.in);
+	return rc;
 }
 
 int

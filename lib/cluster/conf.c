@@ -277,6 +277,7 @@ conf_free(struct conf *c)
 	free(c->name);
 	free(c->self);
 	free_strings(c->catalogs, c->ncatalogs);
+	free(c->witness);
 	free(c);
 }
 
@@ -351,8 +352,16 @@ conf_takes_mail(const struct conf *c, const struct conf_volume *v)
 }
 
 bool
+conf_is_witness(const struct conf *c)
+{
+	return c->witness != NULL && strcmp(c->witness, c->self) == 0;
+}
+
+bool
 conf_names_catalog(const struct conf *c, const char *node)
 {
+	if (c->witness != NULL && strcmp(c->witness, node) == 0)
+		return true;
 	for (size_t i = 0; i < c->ncatalogs; i++)
 		if (strcmp(c->catalogs[i], node) == 0)
 			return c->catalogs_given || c->ncatalogs == 1;

@@ -70,6 +70,7 @@ struct conf {
 	size_t		 ncatalogs;	/* >= 1 */
 	bool		 catalogs_given;	/* by name, in catalog= */
 	enum conf_pair	 pair;		/* of two catalogs; else no matter */
+	char		*witness;	/* name of a node, or NULL */
 	const struct conf_node *node;	/* this node, one of nodes */
 	char		**domains;	/* lower case; none: see conf_is_open */
 	size_t		 ndomains;
@@ -110,7 +111,10 @@ const struct conf_node *conf_node(const struct conf *, const char *name,
 	    size_t len);
 /* Does this node keep the catalog? */
 bool	 conf_has_catalog(const struct conf *);
-/* Could it not do without that node: catalog= names it, or it is alone? */
+/* Is this node the witness? */
+bool	 conf_is_witness(const struct conf *);
+/* Could it not do without that node: catalog= or witness= names it, or it is
+ * alone? */
 bool	 conf_names_catalog(const struct conf *, const char *node);
 /*
  * How many copies, the home not counted, must have a record of this volume

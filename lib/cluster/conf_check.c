@@ -142,6 +142,39 @@ check_folders(const struct conf_reader *r)
 	return rc;
 }
 
+static bool
+has_volumes(const struct conf *c, const char *node)
+{
+	for (size_t i = 0; i < c->nvolumes; i++)
+		if (conf_is_on(&c->volumes[i], node))
+			return true;
+	return false;
+}
+
+/* It votes, and has nothing. */
+static int
+check_witness(const struct conf_reader *r)
+{
+	const struct conf *c = r->conf;
+
+	if (c->witness == NULL)
+		return 0;
+	if (conf_node(c, c->witness, strlen(c->witness)) == NULL)
+		return conf_bad(r, r->root_line, "witness: there is no node "
+		    "\"%s\"", c->witness);
+	for (size_t i = 0; i < c->ncatalogs; i++)
+		if (strcmp(c->catalogs[i], c->witness) == 0)
+			return conf_bad(r, r->root_line, "witness: node "
+			    "\"%s\" keeps the catalog", c->witness);
+	if (c->ncatalogs != 2)
+		return conf_bad(r, r->root_line, "witness: it is for two "
+		    "nodes in catalog, not for %zu", c->ncatalogs);
+	if (has_volumes(c, c->witness))
+		return conf_bad(r, r->root_line, "witness: node \"%s\" has "
+		    "volumes or copies", c->witness);
+	return 0;
+}
+
 static int
 check_nodes(const struct conf_reader *r)
 {
@@ -158,6 +191,8 @@ check_nodes(const struct conf_reader *r)
 		if (!is_named(v, c->nnodes, c->catalogs[i]))
 			rc = conf_bad(r, r->root_line, "catalog: there is no "
 			    "node \"%s\"", c->catalogs[i]);
+	if (rc == 0)
+		rc = check_witness(r);
 	for (size_t i = 0; rc == 0 && i < r->nfolders; i++)
 		if (!is_named(v, c->nnodes, r->folders[i].node))
 			rc = conf_bad(r, r->folders[i].line,

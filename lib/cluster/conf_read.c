@@ -553,6 +553,9 @@ conf_read(struct conf_reader *r, const struct xml_elem *root)
 	if ((rc = read_word(r, root, "pair", pairs, &pair)) != 0)
 		return rc;
 	c->pair = (enum conf_pair)pair;
+	if (xml_attr(root, "witness") != NULL &&
+	    (rc = read_name(r, root, "witness", &c->witness)) != 0)
+		return rc;
 	r->root_line = xml_line(root);
 	if ((rc = make_room(r, root)) != 0)
 		return rc;

@@ -204,8 +204,8 @@ drain_work(const struct log *log, const struct conf *conf, const char *node,
 	buf_init(&lines, LINES_MAX);
 	rc = drain_look(log, conf, node, &lines);
 	if (rc == 0 && conf_names_catalog(conf, node))
-		buf_addf(&lines, "the catalog is on %s: catalog= in %s\n",
-		    node, conf->file);
+		buf_addf(&lines, "the catalog needs %s: catalog= or witness= "
+		    "in %s\n", node, conf->file);
 	if (rc == 0 && lines.len == 0)
 		buf_addf(&lines, "node %s can be taken out of cluster.xml\n",
 		    node);

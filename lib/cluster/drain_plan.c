@@ -395,9 +395,9 @@ make_plan(struct plan *p)
 	if ((rc = all_is_there(p)) != 0)
 		return rc;
 	if (conf_names_catalog(p->conf, p->node))
-		return log_fail(p->log, CM_ECONF, "node %s keeps the catalog "
-		    "(catalog= in %s), and cannot be taken out", p->node,
-		    p->conf->file);
+		return log_fail(p->log, CM_ECONF, "node %s keeps the catalog, "
+		    "or is its witness (catalog= or witness= in %s), and "
+		    "cannot be taken out", p->node, p->conf->file);
 	remove_node(p);
 	return 0;
 }

@@ -18,6 +18,7 @@
 #include "cluster/control.h"
 #include "cluster/copy.h"
 #include "cluster/peer.h"
+#include "cluster/rebuild_int.h"
 #include "cluster/reconcile.h"
 #include "cluster/recover.h"
 #include "cluster/volume.h"
@@ -492,8 +493,8 @@ set_aside(const struct log *log, const struct conf *conf)
  * The store says "corrupt" also when its recovery cannot write: can this
  * process write as much as a recovery may?
  */
-static int
-can_write(const struct log *log, const struct conf *conf)
+int
+rebuild_can_write(const struct log *log, const struct conf *conf)
 {
 	const char	*dir = conf->node->state;
 	char		*p;
@@ -537,7 +538,7 @@ look_at_store(const struct log *log, const struct conf *conf)
 	char		 path[FILE_PATH_MAX];
 	int		 lock, rc;
 
-	if ((rc = can_write(log, conf)) != 0)
+	if ((rc = rebuild_can_write(log, conf)) != 0)
 		return rc;
 	if (str_fmt(path, sizeof(path), "%s/run/catalog.lock",
 	    conf->node->state) != 0 ||
@@ -572,7 +573,7 @@ look(const struct log *log, const struct conf *conf, struct catalog *cat)
 	rc = catalog_call(cat, words, -1, CATALOG_CALL_MS, NULL, NULL);
 	if (rc == CM_ECORRUPT) {
 		/* a disk that was full for a while ends like this too */
-		if ((rc = can_write(log, conf)) != 0 ||
+		if ((rc = rebuild_can_write(log, conf)) != 0 ||
 		    (rc = catalog_stop(cat)) != 0)
 			return rc;
 		rc = catalog_call(cat, words, -1, CATALOG_CALL_MS, NULL, NULL);
@@ -604,15 +605,13 @@ from_line(void *arg, struct span line)
 }
 
 int
-rebuild_catalog(const struct log *log, const struct conf *conf,
-    struct catalog *cat, const char *dump, bool scratch)
+rebuild_call(const struct log *log, struct catalog *cat, const char *dump,
+    bool scratch, bool lost)
 {
-	const char	*words[] = { "rebuild", NULL, NULL };
+	const char	*words[] = { "rebuild", NULL, NULL, NULL };
 	struct log	 copy = *log;
 	int		 fd = -1, rc;
 
-	if ((rc = look(log, conf, cat)) != 0)
-		return rc;
 	if (dump != NULL) {
 		if ((fd = open(dump, O_RDONLY | O_CLOEXEC)) == -1)
 			return log_errno(log, "%s", dump);
@@ -620,8 +619,23 @@ rebuild_catalog(const struct log *log, const struct conf *conf,
 	} else if (scratch) {
 		words[1] = "volumes";
 	}
+	if (words[1] != NULL && lost)
+		words[2] = "lost";
 	rc = catalog_call(cat, words, fd, -1, from_line, &copy);
 	if (fd != -1)
 		close(fd);
 	return rc;
+}
+
+int
+rebuild_catalog(const struct log *log, const struct conf *conf,
+    struct catalog *cat, const char *dump, bool scratch)
+{
+	int	 rc;
+
+	if (conf->ncatalogs > 1)
+		return rebuild_replica(log, conf, cat, dump, scratch);
+	if ((rc = look(log, conf, cat)) != 0)
+		return rc;
+	return rebuild_call(log, cat, dump, scratch, false);
 }

@@ -51,6 +51,10 @@ int	 rebuild_node(const struct log *, const struct conf *,
  * cut off), or the dump when one is given, and behind it the volumes.
  * scratch: from the volumes alone, whatever there is.  Only a store that is
  * corrupt is set aside; another failure is returned, and nothing is changed.
+ * Of several catalogs: this node's own is set aside, and comes in again from
+ * the leader, another node, which this one makes lead first if need be.  When
+ * none of them is left, or a dump is given, or scratch: the leader's, and with
+ * it all.  CM_EAWAY when no node leads.
  */
 int	 rebuild_catalog(const struct log *, const struct conf *,
 	    struct catalog *, const char *dump, bool scratch) CM_MUST;

@@ -52,8 +52,9 @@ push_volume(struct pusher *p, struct relay_volume *rv)
 		return 0;
 	if ((rc = push_log(&p->push, &src)) == 0)
 		rv->done = src.to;
-	/* CM_EEXIST: another node took it for dead, and did the same */
-	else if (rc != CM_EAWAY && rc != CM_EEXIST)
+	/* CM_EEXIST: another node took it for dead, and did the same;
+	 * CM_ESTALE: the lead went elsewhere */
+	else if (rc != CM_EAWAY && rc != CM_EEXIST && rc != CM_ESTALE)
 		log_fail(p->r->log, rc, "volume %s: sending its index",
 		    rv->cv->name);
 	return rc;
@@ -122,7 +123,8 @@ pass(struct pusher *p)
 			rv->rest_ms = time_mono_ms() + OLD_MS;
 		else if (rc != 0)
 			left = true;
-		if (rc != 0 && rv->v != NULL && rc != CM_EAWAY) {
+		if (rc != 0 && rv->v != NULL && rc != CM_EAWAY &&
+		    rc != CM_ESTALE) {
 			vol_close(rv->v);
 			rv->v = NULL;
 		}

@@ -102,6 +102,12 @@ wait_until(struct replica *r, int64_t end_ms)
 	    time_mono_ms() < end_ms;
 }
 
+bool
+replica_news(struct replica *r, int64_t end_ms)
+{
+	return wait_until(r, end_ms);
+}
+
 void
 replica_await(struct replica *r, int ms)
 {
@@ -125,7 +131,7 @@ count_safe(struct replica *r)
 	for (size_t i = 0; i <= r->npeers; i++) {
 		struct kv_lsn	 l = i < r->npeers ? r->peer[i].said.lsn :
 				    r->synced;
-		unsigned	 n = 1;
+		unsigned	 n = 1 + r->alone.sure;
 
 		if (kv_lsn_before(r->synced, l))
 			l = r->synced;
@@ -303,7 +309,8 @@ replica_stat(struct replica *r, struct buf *b)
 	replica_leader(r, name);
 	pthread_mutex_lock(&r->mu);
 	buf_addf(b, "=leader\t%s\n", name[0] != '\0' ? name : "-");
-	buf_addf(b, "=quorum\t%u of %u\n", r->quorum, r->members);
+	buf_addf(b, "=quorum\t%u of %u\n", r->quorum, r->members +
+	    (r->alone.witness != 0));
 	replica_pair_stat(r, b);
 	buf_addf(b, "=replica\t%s\t%s\t%u\t%u:%u\n", r->self,
 	    role_text(r->self_state.role), r->self_state.generation,
@@ -319,6 +326,7 @@ replica_stat(struct replica *r, struct buf *b)
 			    p->said.generation, p->said.lsn.file,
 			    p->said.lsn.offset);
 	}
+	replica_witness_stat(r, b, now);
 	buf_addf(b, "=elections\t%llu\n", (unsigned long long)r->elections);
 	pthread_mutex_unlock(&r->mu);
 }
@@ -332,7 +340,8 @@ replica_node(struct replica *r, const char *name)
 
 	pthread_mutex_lock(&r->mu);
 	for (size_t i = 0; i < r->npeers; i++)
-		if (r->peer[i].member && strcmp(r->peer[i].name, name) == 0)
+		if ((r->peer[i].member || r->peer[i].witness) &&
+		    strcmp(r->peer[i].name, name) == 0)
 			n = (int)i + 1;
 	pthread_mutex_unlock(&r->mu);
 	return n;
@@ -422,6 +431,9 @@ promise(struct replica *r, int node, uint32_t ballot)
 		if (r->self_state.role == REPLICA_LEADER)
 			r->two = true;	/* it answers when it has stopped */
 		r->self_state.stands = false;
+		/* from here on nothing counts that is not in the log */
+		r->alone.sure = false;
+		r->promised_ms = time_mono_ms();
 	}
 	due = ballot == r->promised && r->self_state.ballot < ballot &&
 	    r->self_state.role != REPLICA_LEADER;
@@ -430,20 +442,21 @@ promise(struct replica *r, int node, uint32_t ballot)
 		answer(r, node);
 }
 
-void
-replica_heard(struct replica *r, int node, const struct replica_state *s)
+static void
+heard(struct replica *r, int node, const struct replica_state *s)
 {
 	struct replica_peer	*p = &r->peer[node - 1];
 
-	if (s->stands)
+	if (s->stands && p->member)
 		promise(r, node, s->ballot);
 	pthread_mutex_lock(&r->mu);
 	p->heard_ms = time_mono_ms();
 	p->said = *s;
 	if (r->self_state.role == REPLICA_LEADER) {
+		(void)replica_alone_turn(r, p->heard_ms);
 		if (count_safe(r))
 			say_to(r, 0);
-	} else if (s->role == REPLICA_LEADER &&
+	} else if (p->member && s->role == REPLICA_LEADER &&
 	    (s->generation > r->safe_generation ||
 	    (s->generation == r->safe_generation &&
 	    kv_lsn_before(r->safe, s->lsn)))) {
@@ -454,9 +467,8 @@ replica_heard(struct replica *r, int node, const struct replica_state *s)
 	pthread_mutex_unlock(&r->mu);
 }
 
-void
-replica_got(struct replica *r, int node, struct span control,
-    struct span rec)
+static void
+got(struct replica *r, int node, struct span control, struct span rec)
 {
 	struct replica_msg	*m;
 	size_t			 len = sizeof(*m) + control.len + rec.len;
@@ -489,6 +501,46 @@ replica_got(struct replica *r, int node, struct span control,
 	pthread_mutex_unlock(&r->mu);
 }
 
+/* It may have made more safe. */
+static void
+witness_said(struct replica *r, int node, const struct frame_witness *w)
+{
+	pthread_mutex_lock(&r->mu);
+	replica_witness_heard(r, node, w);
+	if (r->self_state.role == REPLICA_LEADER &&
+	    replica_alone_turn(r, time_mono_ms()) && count_safe(r))
+		say_to(r, 0);
+	pthread_cond_broadcast(&r->news);
+	pthread_mutex_unlock(&r->mu);
+}
+
+void
+replica_take(struct replica *r, int node, const struct frame *f)
+{
+	const struct frame_state *s = &f->state;
+	struct replica_state	  said;
+
+	if (f->kind == 'S') {
+		said = (struct replica_state){
+			.role = (enum replica_role)s->role,
+			.joined = s->joined, .stands = s->stands,
+			.ballot = s->ballot, .data = s->data,
+			.end = { s->end.file, s->end.offset },
+			.generation = s->generation,
+			.lsn = { s->at.file, s->at.offset },
+			.alone = s->alone, .seen = s->seen, .offer = s->offer,
+			.level = s->level, .changes = s->changes };
+		heard(r, node, &said);
+	} else if (f->kind == 'W') {
+		witness_said(r, node, &f->witness);
+	} else if (f->kind == 'D' && r->peer[node - 1].member) {
+		got(r, node, f->control, f->rec);
+	} else if (f->kind == 'L') {
+		replica_told(r, node, (struct kv_lsn){ f->end.file,
+		    f->end.offset });
+	}
+}
+
 /* --- the store's callbacks; nothing of the store may be called --- */
 
 static void
@@ -499,7 +551,8 @@ on_send(void *arg, int node, struct span control, struct span rec)
 	for (size_t i = 0; i < REPLICA_NODES_MAX; i++) {
 		struct replica_link *l = r->peer[i].link;
 
-		if (l != NULL && (node == KV_ALL || node == (int)i + 1))
+		if (l != NULL && !r->peer[i].witness &&
+		    (node == KV_ALL || node == (int)i + 1))
 			replica_link_data(l, control, rec);
 	}
 }
@@ -683,6 +736,13 @@ present(const struct replica *r, int64_t now)
 	return n;
 }
 
+/* Nodes that can vote; r->mu is held. */
+static unsigned
+voters(const struct replica *r, int64_t now)
+{
+	return present(r, now) + replica_witness_counts(r, now);
+}
+
 /* Nodes that have had a catalog, this one counted; r->mu is held. */
 static unsigned
 joined(const struct replica *r)
@@ -718,8 +778,17 @@ votes_wanted(const struct replica *r, int64_t now)
 {
 	unsigned n = joined(r);
 
-	return present(r, now) == r->members && n < r->quorum && n > 0 ? n :
-	    r->quorum;
+	if (present(r, now) == r->members && n < r->quorum && n > 0)
+		return n;
+	/* the witness has its say when somebody stands */
+	return r->quorum - replica_witness_counts(r, now);
+}
+
+/* Who stands is given the time to lead.  r->mu is held. */
+static bool
+has_promised(const struct replica *r, int64_t now)
+{
+	return r->promised_ms != 0 && now - r->promised_ms < PROMISE_MS;
 }
 
 static void *
@@ -736,7 +805,8 @@ elector_main(void *arg)
 		r->elect = false;
 		nodes = present(r, time_mono_ms());
 		votes = votes_wanted(r, time_mono_ms());
-		bool may = r->self_state.joined && nodes >= r->quorum &&
+		bool may = r->self_state.joined &&
+		    voters(r, time_mono_ms()) >= r->quorum &&
 		    r->self_state.role != REPLICA_LEADER && !r->elected &&
 		    leader(r) == 0 && !r->pair.blocked && !r->stop;
 		if (may)
@@ -797,7 +867,7 @@ step_down(struct replica *r, const char *why)
 	r->dirty = kv_lsn_before(r->safe, last);
 	r->applied = last;
 	set_role(r, REPLICA_NONE);
-	r->give_up = r->two = false;
+	r->give_up = r->two = r->alone.sure = false;
 	r->led_by = 0;
 	pthread_mutex_unlock(&r->mu);
 	r->hooks->freeze(r->hooks->arg);
@@ -844,6 +914,7 @@ count_promises(const struct replica *r)
 			return OTHER_HAS_MORE;
 		n++;
 	}
+	n += replica_witness_promised(r, me->ballot);
 	return n >= r->quorum ? ENOUGH : TOO_FEW;
 }
 
@@ -884,8 +955,10 @@ stand(struct replica *r)
 			got = TOO_FEW;
 	}
 	pthread_mutex_unlock(&r->mu);
-	if (got == OTHER_HAS_MORE)
-		log_info(r->log, "catalog: elected, but another node has more");
+	if (got != ENOUGH)
+		log_info(r->log, "catalog: this node does not lead: %s", got ==
+		    OTHER_HAS_MORE ? "another one has more" : "too few others "
+		    "promised");
 	return got == ENOUGH;
 }
 
@@ -893,7 +966,7 @@ static void
 withdraw(struct replica *r)
 {
 	pthread_mutex_lock(&r->mu);
-	r->elected = r->elect = false;
+	r->elected = r->elect = r->told = false;
 	r->led_by = 0;
 	r->lost_ms = time_mono_ms();
 	pthread_mutex_unlock(&r->mu);
@@ -943,8 +1016,10 @@ static void
 take_lead(struct replica *r, bool alone)
 {
 	struct kv_rep_stat	 st = { .generation = 0 };
+	struct kv_lsn		 end;
 	int			 rc;
 
+	replica_await_end(r);
 	if (alone ? !stand_alone(r) : !stand(r)) {
 		withdraw(r);
 		return;
@@ -953,8 +1028,9 @@ take_lead(struct replica *r, bool alone)
 	if ((rc = kv_rep_lead(r->db->env)) == 0 &&
 	    (rc = kv_reopen(r->db->env, true)) == 0)
 		rc = kv_rep_stat(r->db->env, &st);
+	end = kv_rep_log_end(r->db->env);
 	pthread_mutex_lock(&r->mu);
-	r->elected = r->elect = r->two = r->give_up = false;
+	r->elected = r->elect = r->told = r->two = r->give_up = false;
 	if (rc == 0) {
 		r->open = true;
 		r->led++;
@@ -962,6 +1038,7 @@ take_lead(struct replica *r, bool alone)
 		r->self_state.generation = st.generation;
 		r->synced = r->safe = (struct kv_lsn){ 0, 0 };
 		r->safe_generation = st.generation;
+		replica_alone_begin(r, end);
 		r->dirty = false;
 		set_role(r, REPLICA_LEADER);
 		r->quorum = replica_pair_quorum(r);
@@ -1004,6 +1081,21 @@ find_peer(struct replica *r, const char *name)
 	return p;
 }
 
+/* r->mu is held. */
+static void
+look_at_witness(struct replica *r, const struct conf *conf)
+{
+	const char	*name = conf->witness;
+	struct replica_peer *p = name != NULL ? find_peer(r, name) : NULL;
+
+	r->alone.witness = p != NULL ? (int)(p - r->peer) + 1 : 0;
+	for (size_t i = 0; i < r->npeers; i++)
+		r->peer[i].witness = (int)i + 1 == r->alone.witness;
+	if (p != NULL && p->link == NULL &&
+	    replica_link_open(r, p->name, &p->link) != 0)
+		log_warn(r->log, "no link to node %s", p->name);
+}
+
 /* cluster.xml says who takes part; nodes come and go. */
 static void
 look_at_conf(struct replica *r)
@@ -1013,10 +1105,12 @@ look_at_conf(struct replica *r)
 	pthread_mutex_lock(&r->mu);
 	r->member = keeps(conf, r->self);
 	r->members = (unsigned)conf->ncatalogs;
-	r->pair.on = r->members == 2 && conf->pair == CONF_AVAILABLE;
+	r->pair.on = r->members == 2 && conf->pair == CONF_AVAILABLE &&
+	    conf->witness == NULL;
 	r->pair.first = conf->ncatalogs > 0 &&
 	    strcmp(conf->catalogs[0], r->self) == 0;
-	r->quorum = replica_pair_quorum(r);
+	r->quorum = r->pair.on ? replica_pair_quorum(r) :
+	    (r->members + (conf->witness != NULL)) / 2 + 1;
 	for (size_t i = 0; i < conf->ncatalogs; i++) {
 		struct replica_peer *p;
 
@@ -1028,17 +1122,19 @@ look_at_conf(struct replica *r)
 		    &p->link) != 0)
 			log_warn(r->log, "no link to node %s", p->name);
 	}
+	look_at_witness(r, conf);
 	/* the link of one that left stays, idle: somebody may be sending */
 	for (size_t i = 0; i < r->npeers; i++) {
 		r->peer[i].member = keeps(conf, r->peer[i].name);
 		if (r->peer[i].link != NULL)
-			r->peer[i].link->wanted = r->peer[i].member;
+			r->peer[i].link->wanted = r->peer[i].member ||
+			    r->peer[i].witness;
 	}
 	pthread_mutex_unlock(&r->mu);
 	confwatch_put(r->conf, conf);
 }
 
-enum step { STAY, LEAD, LEAD_ALONE, GO_ALONE, STEP_DOWN_TWO,
+enum step { STAY, LEAD, LEAD_ALONE, GO_ALONE, STEP_DOWN_TWO, STEP_DOWN_GIVEN,
 	STEP_DOWN_QUORUM, STEP_DOWN_COMMIT, STEP_DOWN_OTHER, STEP_DOWN_SPLIT,
 	FOLLOW, REOPEN, WITHDRAW, START_AFRESH };
 
@@ -1080,7 +1176,7 @@ next_step(struct replica *r, int64_t now)
 	int		 by;
 
 	if (r->self_state.role == REPLICA_LEADER && r->two)
-		return STEP_DOWN_TWO;
+		return r->gives != 0 ? STEP_DOWN_GIVEN : STEP_DOWN_TWO;
 	if (r->self_state.role == REPLICA_LEADER && r->give_up)
 		return STEP_DOWN_COMMIT;
 	r->two = false;
@@ -1088,15 +1184,18 @@ next_step(struct replica *r, int64_t now)
 		return r->elected && step == STAY ? WITHDRAW : step;
 	if (r->elected)
 		return LEAD;
+	if (r->told && r->self_state.role != REPLICA_LEADER)
+		return LEAD;
+	r->told = false;
 	if (r->self_state.role == REPLICA_LEADER) {
-		return present(r, now) < r->quorum ? STEP_DOWN_QUORUM : STAY;
+		return voters(r, now) < r->quorum ? STEP_DOWN_QUORUM : STAY;
 	}
 	if ((by = leader(r)) == 0) {
 		set_role(r, REPLICA_NONE);
 		if (is_first_of_all(r, now))
 			return LEAD;
-		if (r->self_state.joined && present(r, now) >= r->quorum &&
-		    now - r->lost_ms > 100)
+		if (r->self_state.joined && voters(r, now) >= r->quorum &&
+		    now - r->lost_ms > 100 && !has_promised(r, now))
 			r->elect = true;
 		return STAY;
 	}
@@ -1158,6 +1257,11 @@ turn(struct replica *r, int64_t *said, int64_t *followed)
 		*said = now;
 		say_to(r, 0);
 	}
+	if (r->self_state.role == REPLICA_LEADER &&
+	    replica_alone_turn(r, now) && count_safe(r)) {
+		say_to(r, 0);
+		pthread_cond_broadcast(&r->news);
+	}
 	step = next_step(r, now);
 	pthread_mutex_unlock(&r->mu);
 	if (step == LEAD || step == LEAD_ALONE)
@@ -1166,6 +1270,8 @@ turn(struct replica *r, int64_t *said, int64_t *followed)
 		go_alone(r);
 	else if (step == STEP_DOWN_TWO)
 		step_down(r, "another one leads too");
+	else if (step == STEP_DOWN_GIVEN)
+		step_down(r, "it was asked to");
 	else if (step == STEP_DOWN_QUORUM)
 		step_down(r, "too few nodes answer");
 	else if (step == STEP_DOWN_COMMIT)
@@ -1201,8 +1307,8 @@ main_main(void *arg)
 		turn(r, &said, &followed);
 		end = time_mono_ms() + TICK_MS;
 		pthread_mutex_lock(&r->mu);
-		while (!r->elected && !r->two && !r->give_up && !r->stop &&
-		    wait_until(r, end))
+		while (!r->elected && !r->told && !r->two && !r->give_up &&
+		    !r->stop && wait_until(r, end))
 			continue;
 		pthread_mutex_unlock(&r->mu);
 	}
@@ -1221,6 +1327,35 @@ has_joined(const char *dir)
 		return false;
 	return str_fmt(path, sizeof(path), "%s" JOINED, dir) == 0 &&
 	    file_exists(path);
+}
+
+int
+replica_forget(const struct log *log, const char *dir)
+{
+	char	 path[FILE_PATH_MAX], parent[FILE_PATH_MAX];
+	char	*slash;
+
+	if (str_fmt(path, sizeof(path), "%s" JOINED, dir) != 0 ||
+	    str_copy(parent, sizeof(parent), dir) != 0)
+		return log_fail(log, CM_ETOOBIG, "%s", dir);
+	if (unlink(path) == -1 && errno != ENOENT)
+		return log_errno(log, "%s", path);
+	if ((slash = strrchr(parent, '/')) == NULL || slash == parent)
+		return 0;
+	*slash = '\0';
+	return file_sync_dir(log, parent);
+}
+
+/* A marker beside a catalog that is gone must not mean the next one, which is
+ * half there for a while. */
+static int
+forget_lost(const struct log *log, const char *dir)
+{
+	char	 path[FILE_PATH_MAX];
+
+	if (str_fmt(path, sizeof(path), "%s/meta.db", dir) != 0)
+		return CM_ETOOBIG;
+	return file_exists(path) ? 0 : replica_forget(log, dir);
 }
 
 static bool
@@ -1267,6 +1402,7 @@ replica_open(const struct log *log, const char *file, const char *node,
 		return log_fail(log, CM_ENOMEM, "catalog");
 	r->log = log;
 	r->hooks = hooks;
+	r->take = replica_take;
 	r->db = db;
 	r->rep = (struct kv_rep){ r, on_send, on_event, on_commit,
 	    ELECTION_MS };
@@ -1281,9 +1417,14 @@ replica_open(const struct log *log, const char *file, const char *node,
 	rc = str_copy(r->self, sizeof(r->self), conf->self);
 	confwatch_put(r->conf, conf);
 	r->lost_ms = time_mono_ms();
+	if (rc == 0)
+		rc = forget_lost(log, dir);
 	r->self_state.joined = older || has_joined(dir);
 	if (str_copy(r->dir, sizeof(r->dir), dir) == 0)
 		load_ballot(r);
+	/* what log there was is gone, or is not known to be whole */
+	if (!r->self_state.joined)
+		r->self_state.data = 0;
 	if (rc != 0 || (rc = str_copy(r->dir, sizeof(r->dir), dir)) != 0 ||
 	    (rc = replica_pair_open(r)) != 0 ||
 	    (rc = catdb_open_rep(log, dir, &r->rep, db)) != 0)

@@ -47,6 +47,12 @@ struct replica;
 int	 replica_open(const struct log *, const char *file, const char *node,
 	    const char *dir, const struct replica_hooks *, struct catdb *,
 	    struct replica **) CM_MUST;
+/*
+ * The catalog in dir is lost, or about to be taken away: from here on this node
+ * neither votes nor is elected until it is whole again.  What it promised
+ * stays.  Nobody has it open.
+ */
+int	 replica_forget(const struct log *, const char *dir) CM_MUST;
 /* Ends all threads but those in replica_serve, which end by themselves. */
 void	 replica_stop(struct replica *);
 
@@ -55,6 +61,9 @@ enum replica_role replica_role(struct replica *);
 void	 replica_leader(struct replica *, char name[CONF_NAME_MAX + 1]);
 /* Of two nodes: has this one led alone, and is not level with the other? */
 bool	 replica_is_alone(struct replica *);
+/* Does a new leader have to commit something, so that the other node can be
+ * seen to have all?  See replica_witness.c. */
+bool	 replica_wants_change(struct replica *);
 /* Until somebody leads. */
 void	 replica_await(struct replica *, int ms);
 
@@ -71,6 +80,17 @@ int	 replica_wait(struct replica *, const struct replica_token *, int ms)
 
 /* The frames of another node's agent, until it goes. */
 void	 replica_serve(struct replica *, const char *node, struct stream *);
+
+/*
+ * The lead for another node, in three steps, at the leader: wait until that
+ * node has nearly all, while changes go on; with no transaction open, let it
+ * have the last and lead; wait until it does.  CM_ECONF: it keeps no catalog;
+ * CM_EAWAY; CM_ETIMEOUT; CM_ESTALE: this node does not lead; CM_EAGAIN:
+ * another one leads now, or none.
+ */
+int	 replica_prepare(struct replica *, const char *node) CM_MUST;
+int	 replica_give(struct replica *, const char *node) CM_MUST;
+int	 replica_given(struct replica *, const char *node) CM_MUST;
 
 /* Lines "=KEY TAB VALUE" for cm-catalog stat. */
 void	 replica_stat(struct replica *, struct buf *);

@@ -8,10 +8,10 @@
 #include "adapter/kv_rep.h"
 #include "cluster/confwatch.h"
 #include "cluster/replica.h"
+#include "format/frame.h"
 
 #define REPLICA_NODES_MAX 64		/* that keep a catalog */
 #define REPLICA_QUEUE	(64u << 20)	/* bytes that wait, each way */
-#define REPLICA_FRAME_MAX (96u << 20)	/* bytes of one frame */
 #define REPLICA_HEARD_MS 500		/* silent for longer: away */
 
 /* What a node says of itself, ten times a second and when it changes. */
@@ -75,9 +75,32 @@ struct replica_link {
 struct replica_peer {
 	char		 name[CONF_NAME_MAX + 1];
 	bool		 member;	/* cluster.xml has it keep a catalog */
+	bool		 witness;	/* or be the witness */
 	struct replica_link *link;
 	int64_t		 heard_ms;	/* 0: never */
 	struct replica_state said;
+	/* its last connection, and the last that is over */
+	uint64_t	 seat, left;
+	int		 fd;
+	int64_t		 complained_ms;
+};
+
+/*
+ * What the leader wants the witness to keep, see replica_witness.c: that this
+ * node alone may have the newest (alone), or that the other one has all too.
+ */
+enum alone { TOGETHER, ALONE, COMING_TOGETHER };
+
+struct replica_alone {
+	int		 witness;	/* its number; 0: there is none */
+	struct frame_witness said;	/* by it */
+	enum alone	 state;
+	uint32_t	 number;	/* of the order, in this lead */
+	bool		 sure;		/* it is kept: commits need nobody */
+	bool		 may_release;	/* the other has all */
+	struct kv_lsn	 lead_end;	/* of the log when the lead began */
+	struct kv_lsn	 mark;		/* of a moment ago */
+	int64_t		 mark_ms, since_ms, waits_ms, sent_ms;
 };
 
 /* A message to be worked off. */
@@ -93,6 +116,8 @@ struct replica {
 	const struct replica_hooks *hooks;
 	struct catdb	*db;
 	struct kv_rep	 rep;
+	void		(*take)(struct replica *, int node,
+			    const struct frame *);
 	char		 self[CONF_NAME_MAX + 1];
 	char		 dir[4096];
 	pthread_t	 main, worker, elector;
@@ -109,6 +134,10 @@ struct replica {
 	int		 led_by;	/* as the store has it; 0: nobody */
 	unsigned	 led_times;	/* that it learned of a leader */
 	bool		 elected, two, elect, open, dirty, give_up;
+	int		 gives;		/* the lead, to that node; 0: no */
+	bool		 told;		/* to lead, */
+	struct kv_lsn	 told_end;	/* with the log up to there */
+	int64_t		 promised_ms;	/* when; 0: never */
 	bool		 due;		/* an acknowledgement of applied */
 	uint32_t	 promised;	/* nothing older is acknowledged */
 	int64_t		 lost_ms;	/* since when there is no leader */
@@ -120,6 +149,7 @@ struct replica {
 	size_t		 waiting;	/* bytes of those */
 	uint64_t	 dropped;
 	uint64_t	 elections, led;
+	struct replica_alone alone;
 };
 
 /* replica_link.c */
@@ -131,6 +161,9 @@ void	 replica_link_data(struct replica_link *, struct span control,
 	    struct span rec);
 void	 replica_link_state(struct replica_link *,
 	    const struct replica_state *);
+void	 replica_link_lead(struct replica_link *, struct kv_lsn end);
+void	 replica_link_witness(struct replica_link *,
+	    const struct frame_witness *);
 
 /* replica_pair.c.  Behind load_ballot, before the store is opened. */
 int	 replica_pair_open(struct replica *) CM_MUST;
@@ -143,11 +176,29 @@ unsigned replica_pair_quorum(const struct replica *);
 void	 replica_pair_stat(const struct replica *, struct buf *);
 
 /* replica.c: what a frame of another node brought. */
-void	 replica_heard(struct replica *, int node,
-	    const struct replica_state *);
-void	 replica_got(struct replica *, int node, struct span control,
-	    struct span rec);
+void	 replica_take(struct replica *, int node, const struct frame *);
 /* The number of a node that keeps a catalog; 0 for others. */
 int	 replica_node(struct replica *, const char *name);
+/* r->mu is held: until there is news, or that time; false: it is over. */
+bool	 replica_news(struct replica *, int64_t end_ms);
+
+/* replica_witness.c; r->mu is held.  Does the witness count for this node,
+ * which leads, or wants to? */
+bool	 replica_witness_counts(const struct replica *, int64_t now);
+/* Has it promised that ballot? */
+bool	 replica_witness_promised(const struct replica *, uint32_t ballot);
+/* A lead begins; the log ends there. */
+void	 replica_alone_begin(struct replica *, struct kv_lsn end);
+/* Now and then, at a leader; true: more may be safe. */
+bool	 replica_alone_turn(struct replica *, int64_t now);
+void	 replica_witness_heard(struct replica *, int node,
+	    const struct frame_witness *);
+void	 replica_witness_stat(const struct replica *, struct buf *,
+	    int64_t now);
+
+/* replica_lead.c: the leader tells this node to lead; before it does, it waits
+ * for what is on its way. */
+void	 replica_told(struct replica *, int node, struct kv_lsn end);
+void	 replica_await_end(struct replica *);
 
 #endif

@@ -1,11 +1,5 @@
-/*
- * Frames between agents: four bytes of length, highest first, of what follows:
- * a byte of kind, and the rest.
- *	S  role, joined, stands (a byte each); ballot, data, end of its log
- *	   (file, offset), generation, place (file, offset): u32; alone, seen,
- *	   offer, level: u64; changes: u32
- *	D  length of the control part (u32), that part, the record
- */
+/* The ways between agents: frames go out on one of our own, and come in on
+ * those of the others.  See format/frame.h. */
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -23,41 +17,17 @@
 #define DIAL_MS		300	/* between two tries */
 #define TICK_MS		200
 #define SEND_S		3	/* a node that takes nothing is left */
-#define STATE_LEN	68
-
-static void
-add_u32(struct buf *b, uint32_t v)
-{
-	char	 p[4];
-
-	key_u32(p, v);
-	buf_add(b, p, sizeof(p));
-}
-
-static void
-add_u64(struct buf *b, uint64_t v)
-{
-	add_u32(b, (uint32_t)(v >> 32));
-	add_u32(b, (uint32_t)v);
-}
-
-static uint64_t
-get_u64(const char *p)
-{
-	return (uint64_t)get_u32(p) << 32 | get_u32(p + 4);
-}
+#define SILENT_MS	10000	/* one that says nothing too */
+#define COMPLAIN_MS	1000	/* about the same node */
 
 /* The queue's lock is held. */
 static bool
-begin(struct replica_link *l, size_t len, char kind)
+has_room(struct replica_link *l, size_t len)
 {
-	if (!l->up || l->queue.len + len + 5 > REPLICA_QUEUE) {
-		l->dropped++;
-		return false;
-	}
-	add_u32(&l->queue, (uint32_t)len + 1);
-	buf_addc(&l->queue, kind);
-	return true;
+	if (l->up && l->queue.len + len <= REPLICA_QUEUE)
+		return true;
+	l->dropped++;
+	return false;
 }
 
 void
@@ -65,11 +35,8 @@ replica_link_data(struct replica_link *l, struct span control,
     struct span rec)
 {
 	pthread_mutex_lock(&l->mu);
-	if (begin(l, 4 + control.len + rec.len, 'D')) {
-		add_u32(&l->queue, (uint32_t)control.len);
-		buf_add(&l->queue, control.p, control.len);
-		if (rec.len > 0)
-			buf_add(&l->queue, rec.p, rec.len);
+	if (has_room(l, 16 + control.len + rec.len)) {
+		frame_add_data(&l->queue, control, rec);
 		pthread_cond_signal(&l->more);
 	}
 	pthread_mutex_unlock(&l->mu);
@@ -78,23 +45,41 @@ replica_link_data(struct replica_link *l, struct span control,
 void
 replica_link_state(struct replica_link *l, const struct replica_state *s)
 {
+	struct frame_state	 f = { .role = (uint8_t)s->role,
+		.joined = s->joined, .stands = s->stands, .ballot = s->ballot,
+		.data = s->data, .end = { s->end.file, s->end.offset },
+		.generation = s->generation,
+		.at = { s->lsn.file, s->lsn.offset }, .alone = s->alone,
+		.seen = s->seen, .offer = s->offer, .level = s->level,
+		.changes = s->changes };
+
 	pthread_mutex_lock(&l->mu);
-	if (begin(l, STATE_LEN - 1, 'S')) {
-		buf_addc(&l->queue, (char)s->role);
-		buf_addc(&l->queue, s->joined);
-		buf_addc(&l->queue, s->stands);
-		add_u32(&l->queue, s->ballot);
-		add_u32(&l->queue, s->data);
-		add_u32(&l->queue, s->end.file);
-		add_u32(&l->queue, s->end.offset);
-		add_u32(&l->queue, s->generation);
-		add_u32(&l->queue, s->lsn.file);
-		add_u32(&l->queue, s->lsn.offset);
-		add_u64(&l->queue, s->alone);
-		add_u64(&l->queue, s->seen);
-		add_u64(&l->queue, s->offer);
-		add_u64(&l->queue, s->level);
-		add_u32(&l->queue, s->changes);
+	if (has_room(l, sizeof(f))) {
+		frame_add_state(&l->queue, &f);
+		pthread_cond_signal(&l->more);
+	}
+	pthread_mutex_unlock(&l->mu);
+}
+
+void
+replica_link_lead(struct replica_link *l, struct kv_lsn end)
+{
+	struct frame_place	 f = { end.file, end.offset };
+
+	pthread_mutex_lock(&l->mu);
+	if (has_room(l, 16)) {
+		frame_add_lead(&l->queue, f);
+		pthread_cond_signal(&l->more);
+	}
+	pthread_mutex_unlock(&l->mu);
+}
+
+void
+replica_link_witness(struct replica_link *l, const struct frame_witness *w)
+{
+	pthread_mutex_lock(&l->mu);
+	if (has_room(l, sizeof(*w))) {
+		frame_add_witness(&l->queue, w);
 		pthread_cond_signal(&l->more);
 	}
 	pthread_mutex_unlock(&l->mu);
@@ -239,101 +224,131 @@ replica_link_close(struct replica_link *l)
 	free(l);
 }
 
-static int
-take_state(struct replica *r, int node, const char *p, size_t len)
-{
-	struct replica_state	 s;
-
-	if (len != STATE_LEN - 1 || p[0] < 0 || p[0] > REPLICA_LEADER)
-		return CM_EPROTO;
-	s.role = (enum replica_role)p[0];
-	s.joined = p[1] != 0;
-	s.stands = p[2] != 0;
-	s.ballot = get_u32(p + 3);
-	s.data = get_u32(p + 7);
-	s.end = (struct kv_lsn){ get_u32(p + 11), get_u32(p + 15) };
-	s.generation = get_u32(p + 19);
-	s.lsn = (struct kv_lsn){ get_u32(p + 23), get_u32(p + 27) };
-	s.alone = get_u64(p + 31);
-	s.seen = get_u64(p + 39);
-	s.offer = get_u64(p + 47);
-	s.level = get_u64(p + 55);
-	s.changes = get_u32(p + 63);
-	replica_heard(r, node, &s);
-	return 0;
-}
-
-/* Messages count when it is known what the other one is: said tells. */
-static int
-take_frame(struct replica *r, int node, const char *p, size_t len, bool *said)
-{
-	uint32_t	 control;
-
-	if (p[0] == 'S') {
-		*said = true;
-		return take_state(r, node, p + 1, len - 1);
-	}
-	if (p[0] == 'D' && !*said)
-		return 0;
-	if (p[0] != 'D' || len < 5 || (control = get_u32(p + 1)) > len - 5)
-		return CM_EPROTO;
-	replica_got(r, node, (struct span){ p + 5, control },
-	    (struct span){ p + 5 + control, len - 5 - control });
-	return 0;
-}
-
 /* All frames that are whole; what is left is moved to the front. */
 static int
 take_frames(struct replica *r, int node, struct buf *b, bool *said)
 {
-	size_t	 at = 0;
-	uint32_t len;
-	int	 rc = 0;
+	struct frame	 f;
+	size_t		 at = 0, used;
+	int		 rc;
 
-	while (rc == 0 && b->len - at >= 4) {
-		len = get_u32(b->p + at);
-		if (len == 0 || len > REPLICA_FRAME_MAX)
-			return CM_EPROTO;
-		if (b->len - at - 4 < len)
-			break;
-		rc = take_frame(r, node, b->p + at + 4, len, said);
-		at += 4 + len;
+	while ((rc = frame_parse(b->p + at, b->len - at, &f, &used)) == 0 &&
+	    used > 0) {
+		/* messages count when it is known what the other one is */
+		*said = *said || f.kind == 'S';
+		if (*said || f.kind != 'D')
+			r->take(r, node, &f);
+		at += used;
 	}
 	memmove(b->p, b->p + at, b->len - at);
 	b->len -= at;
 	return rc;
 }
 
+/* One connection of each node counts, the last one.  Its number, or 0. */
+static uint64_t
+take_seat(struct replica *r, int node, int fd)
+{
+	struct replica_peer	*p = &r->peer[node - 1];
+	uint64_t		 seat;
+
+	pthread_mutex_lock(&r->mu);
+	if (p->seat != p->left)
+		shutdown(p->fd, SHUT_RDWR);
+	p->fd = fd;
+	p->left = p->seat;
+	seat = ++p->seat;
+	pthread_mutex_unlock(&r->mu);
+	return seat;
+}
+
+static bool
+has_seat(struct replica *r, int node, uint64_t seat)
+{
+	bool	 has;
+
+	pthread_mutex_lock(&r->mu);
+	has = r->peer[node - 1].seat == seat;
+	pthread_mutex_unlock(&r->mu);
+	return has;
+}
+
+/* From here on nobody else uses its descriptor. */
+static void
+leave_seat(struct replica *r, int node, uint64_t seat)
+{
+	struct replica_peer	*p = &r->peer[node - 1];
+
+	pthread_mutex_lock(&r->mu);
+	if (p->seat == seat)
+		p->left = seat;
+	pthread_mutex_unlock(&r->mu);
+}
+
+static void
+complain(struct replica *r, int node, int rc)
+{
+	struct replica_peer	*p = &r->peer[node - 1];
+	int64_t			 now = time_mono_ms();
+	bool			 say;
+
+	pthread_mutex_lock(&r->mu);
+	if ((say = now - p->complained_ms > COMPLAIN_MS))
+		p->complained_ms = now;
+	pthread_mutex_unlock(&r->mu);
+	if (say)
+		log_fail(r->log, rc, "frames of node %s", p->name);
+}
+
+/* What comes, until the end; 0 at a good one. */
+static int
+read_frames(struct replica *r, int node, uint64_t seat, int fd,
+    struct buf *b)
+{
+	struct pollfd	 p = { .fd = fd, .events = POLLIN };
+	bool		 said = false;
+	ssize_t		 n;
+	int		 rc;
+
+	for (;;) {
+		if (r->stop || !has_seat(r, node, seat))
+			return 0;
+		if (b->len > 0 && (rc = take_frames(r, node, b,
+		    &said)) != 0)
+			return rc;
+		if ((rc = buf_room(b, 65536)) != 0)
+			return rc;
+		if (poll(&p, 1, SILENT_MS) == 0)
+			return CM_ETIMEOUT;
+		n = read(fd, b->p + b->len, 65536);
+		if (n == -1 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return 0;
+		b->len += (size_t)n;
+	}
+}
+
 void
 replica_serve(struct replica *r, const char *name, struct stream *s)
 {
 	struct buf	 b;
-	bool		 said = false;
-	ssize_t		 n;
+	uint64_t	 seat;
 	int		 node, rc = 0;
 
 	if ((node = replica_node(r, name)) == 0) {
 		log_warn(r->log, "node %s has no part in the catalog", name);
 		return;
 	}
-	buf_init(&b, REPLICA_FRAME_MAX + (1u << 20));
+	seat = take_seat(r, node, s->fd);
+	buf_init(&b, FRAME_MAX + (1u << 20));
 	/* what came behind the request already */
 	if (s->in.len > s->at)
 		rc = buf_add(&b, s->in.p + s->at, s->in.len - s->at);
-	while (rc == 0 && !r->stop) {
-		if (b.len > 0 &&
-		    (rc = take_frames(r, node, &b, &said)) != 0)
-			break;
-		if ((rc = buf_room(&b, 65536)) != 0)
-			break;
-		n = read(s->fd, b.p + b.len, 65536);
-		if (n == -1 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			break;
-		b.len += (size_t)n;
-	}
+	if (rc == 0)
+		rc = read_frames(r, node, seat, s->fd, &b);
+	leave_seat(r, node, seat);
 	if (rc != 0)
-		log_fail(r->log, rc, "frames of node %s", name);
+		complain(r, node, rc);
 	buf_free(&b);
 }

@@ -137,6 +137,21 @@ take_cursor(struct status *st, struct span v)
 	}
 }
 
+/* "NAME TAB STATE TAB BALLOT TAB NODE" */
+static int
+take_witness(struct catalog_status *c, struct span line)
+{
+	struct span	 f[4];
+
+	for (int i = 0; i < 4; i++)
+		if (!str_field(&line, '\t', &f[i]))
+			return CM_EPROTO;
+	return str_ncopy(c->witness, sizeof(c->witness), f[0].p, f[0].len) ||
+	    str_ncopy(c->vote, sizeof(c->vote), f[1].p, f[1].len) ||
+	    str_ncopy(c->newest, sizeof(c->newest), f[3].p, f[3].len) ?
+	    CM_EPROTO : 0;
+}
+
 /* A line "KEY TAB VALUE" of the agent's answer to stat. */
 static int
 take_stat(void *arg, struct span line)
@@ -159,6 +174,8 @@ take_stat(void *arg, struct span line)
 		return 0;
 	if (span_is(key, "cursor"))
 		take_cursor(st, line);
+	if (span_is(key, "witness"))
+		return take_witness(c, line);
 	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
 		const struct stat_line *k = &known[i];
 
@@ -193,6 +210,9 @@ ask_catalog(struct status *st, const char *file, const char *node)
 	str_clean(c->state);
 	str_clean(c->node);
 	str_clean(c->leader);
+	str_clean(c->witness);
+	str_clean(c->vote);
+	str_clean(c->alone);
 	catalog_close(cat);
 }
 

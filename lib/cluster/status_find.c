@@ -193,6 +193,11 @@ look_at_catalog(struct status *st)
 	if (c->rc != 0)
 		return add(st, LEVEL_WRONG, &c->level,
 		    "the catalog does not answer: %s", c->why);
+	if (strcmp(c->leader, "-") == 0 && c->newest[0] != '\0' &&
+	    strcmp(c->newest, "-") != 0)
+		return add(st, LEVEL_WRONG, &c->level, "no node leads the "
+		    "catalog: node %s alone has the newest of it, and is "
+		    "waited for (cm-catalog stat)", c->newest);
 	if (strcmp(c->leader, "-") == 0)
 		return add(st, LEVEL_WRONG, &c->level, "no node leads the "
 		    "catalog: nothing is listed or changed (cm-catalog stat)");
@@ -200,9 +205,17 @@ look_at_catalog(struct status *st)
 	    "the catalog is led by %.*s without the other node: what changes "
 	    "is on one disk", (int)strcspn(c->alone, "\t"), c->alone)) != 0)
 		return rc;
+	if (c->witness[0] != '\0' && strcmp(c->vote, "here") != 0)
+		return add(st, LEVEL_NOTE, &c->level, "the catalog's witness "
+		    "%s %s: when a node fails too, nothing is changed",
+		    c->witness, strcmp(c->vote, "new") == 0 ?
+		    "waits for both nodes" : "is away");
 	if (strcmp(c->state, "being built") == 0)
 		return add(st, LEVEL_NOTE, &c->level,
 		    "the catalog is being built");
+	if (strcmp(c->state, "coming in") == 0)
+		return add(st, LEVEL_NOTE, &c->level, "node %s is being "
+		    "brought the catalog", c->node);
 	if (strcmp(c->state, "ok") != 0)
 		return add(st, LEVEL_WRONG, &c->level,
 		    "the catalog is %s: cm-rebuild catalog", c->state);

@@ -351,8 +351,9 @@ add_catalog(struct buf *b, const struct catalog_status *c)
 		buf_adds(b, "</td>");
 	} else {
 		cell(b, "", "%s", c->state);
-		cell(b, "", "%s%s%s", c->node, c->leader[0] != '\0' ?
-		    ", led by " : "", c->leader);
+		cell(b, "", "%s%s%s%s%s", c->node, c->leader[0] != '\0' ?
+		    ", led by " : "", c->leader, c->witness[0] != '\0' ?
+		    ", witness " : "", c->witness);
 		cell(b, "n", "%llu", (ull)c->mailboxes);
 		cell(b, "n", "%llu", (ull)c->messages);
 		cell_size(b, c->bytes);

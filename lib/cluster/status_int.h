@@ -43,6 +43,10 @@ struct catalog_status {
 	char		 node[CONF_NAME_MAX + 1];	/* that answered */
 	char		 leader[CONF_NAME_MAX + 1];	/* "-": none */
 	char		 alone[128];	/* who, of two; "": nobody */
+	char		 witness[CONF_NAME_MAX + 1];	/* "": there is none */
+	char		 vote[8];	/* the witness: "here", "away", "new" */
+	char		 newest[CONF_NAME_MAX + 1];	/* the node that alone
+					 * may have the newest; "-" */
 	uint64_t	 mailboxes, messages, bytes, gaps;
 	uint64_t	 behind;	/* bytes of volumes, not indexed yet */
 	enum level	 level;

@@ -260,9 +260,11 @@ print_catalog(struct page *g)
 	} else {
 		words_size(bytes, c->bytes);
 		words_size(behind, c->behind);
-		buf_addf(g->out, "%s on %s%s%s, %llu mailboxes, %llu messages, "
-		    "%s bytes, %llu gaps, %s bytes behind", c->state, c->node,
+		buf_addf(g->out, "%s on %s%s%s%s%s, %llu mailboxes, %llu "
+		    "messages, %s bytes, %llu gaps, %s bytes behind",
+		    c->state, c->node,
 		    c->leader[0] != '\0' ? ", led by " : "", c->leader,
+		    c->witness[0] != '\0' ? ", witness " : "", c->witness,
 		    (ull)c->mailboxes, (ull)c->messages, bytes, (ull)c->gaps,
 		    behind);
 	}

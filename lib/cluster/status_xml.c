@@ -144,6 +144,10 @@ add_catalog(struct buf *b, const struct catalog_status *c)
 		attr(b, "node", c->node);
 		if (c->leader[0] != '\0')
 			attr(b, "leader", c->leader);
+		if (c->witness[0] != '\0') {
+			attr(b, "witness", c->witness);
+			attr(b, "vote", c->vote);
+		}
 		num(b, "mailboxes", c->mailboxes);
 		num(b, "messages", c->messages);
 		num(b, "bytes", c->bytes);

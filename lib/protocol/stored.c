@@ -8,6 +8,7 @@
 #include "base/str.h"
 #include "base/time.h"
 #include "cluster/catalog.h"
+#include "cluster/witness.h"
 #include "format/place.h"
 #include "format/record.h"
 #include "protocol/stored_int.h"
@@ -196,24 +197,49 @@ on_end(void *arg, void *conn, struct httpd_request *req, const char *body,
 	confwatch_put(sd->conf, c.conf);
 }
 
-/* The connection becomes one to this node's agent; first: a request of ours
- * that comes before all that the other node says. */
+/* This node's agent, or witness: a witness has no other frames. */
 static int
-to_agent(struct call *c, const char *first)
+dial(struct call *c, int *fd)
 {
 	struct catalog	*cat;
-	int		 fd, rc;
+	int		 rc;
 
+	if (conf_is_witness(c->conf))
+		return witness_dial(c->log, c->conf, c->sd->node, fd);
 	if ((rc = catalog_open(c->log, c->conf, c->conf->file, c->sd->node,
 	    &cat)) != 0)
 		return rc;
-	if ((rc = catalog_dial(cat, &fd)) == 0 &&
+	rc = catalog_dial(cat, fd);
+	catalog_close(cat);
+	return rc;
+}
+
+/* The connection becomes one to it; first: a request of ours that comes before
+ * all that the other node says. */
+static int
+to_agent(struct call *c, const char *first)
+{
+	int	 fd, rc;
+
+	if ((rc = dial(c, &fd)) == 0 &&
 	    (rc = file_write(fd, first, strlen(first))) != 0)
 		close(fd);
 	else if (rc == 0)
 		httpd_upgrade(c->req, fd);
-	catalog_close(cat);
 	return rc;
+}
+
+/* With the name that the other node's certificate has. */
+static int
+pass_on(struct call *c, const char *word)
+{
+	char	 first[CONF_NAME_MAX + 16];
+	int	 rc;
+
+	if ((rc = str_fmt(first, sizeof(first), "%s\t%s\n", word,
+	    httpd_peer(c->req))) != 0)
+		return rc;
+	return to_agent(c, first);
 }
 
 static int
@@ -224,22 +250,16 @@ stored_catalog(struct call *c)
 		return log_fail(c->log, CM_ECONF, "node %s asks here for the "
 		    "catalog, which is at %s", httpd_peer(c->req),
 		    c->conf->catalogs[0]);
-	return to_agent(c, "");
+	return pass_on(c, "remote");
 }
 
 /* Frames of another node's agent: its certificate says which. */
 static int
 stored_replica(struct call *c)
 {
-	char	 first[CONF_NAME_MAX + 16];
-	int	 rc;
-
-	if (!conf_has_catalog(c->conf))
+	if (!conf_has_catalog(c->conf) && !conf_is_witness(c->conf))
 		return CM_ECONF;
-	if ((rc = str_fmt(first, sizeof(first), "replicate\t%s\n",
-	    httpd_peer(c->req))) != 0)
-		return rc;
-	return to_agent(c, first);
+	return pass_on(c, "replicate");
 }
 
 static bool

@@ -54,6 +54,10 @@ bad(const char *text, int line, const char *want)
 /* Line 1, then s from line 2 on, and a good node and volume behind it. */
 #define WITH(s)	"<cluster>\n" s NODE VOLUME "</cluster>\n"
 
+#define STATE(n) "<node name='" n "' state='/s/" n "'/>"
+#define VOTES(c, w) "<cluster catalog='" c "' witness='" w "'>\n" STATE("n1") \
+    STATE("n2") STATE("n3") STATE("n4")
+
 static const char full[] =
     "<?xml version='1.0'?>\n"
     "<cluster name='example' catalog='n2' pair='safe'>\n"
@@ -126,6 +130,21 @@ test_full(void)
 }
 
 static void
+test_witness(void)
+{
+	struct conf	*c;
+
+	is_int(load(VOTES("n1 n2", "n3") VOLUME "</cluster>\n", "n3", &c), 0,
+	    "a witness");
+	if (c == NULL)
+		return;
+	is_str(c->witness, "n3", "by its name");
+	ok(conf_is_witness(c) && !conf_has_catalog(c), "this node");
+	ok(conf_names_catalog(c, "n3"), "it cannot be taken out");
+	conf_free(c);
+}
+
+static void
 test_defaults(void)
 {
 	struct conf	*c;
@@ -175,6 +194,17 @@ test_values(void)
 	    "pair");
 	bad("<cluster catalog='n9'>\n" NODE VOLUME "</cluster>\n", 1,
 	    "there is no node \"n9\"");
+	bad(VOTES("n1 n2", "n9") VOLUME "</cluster>\n", 1,
+	    "witness: there is no node \"n9\"");
+	bad(VOTES("n1 n2", "n2") VOLUME "</cluster>\n", 1,
+	    "witness: node \"n2\" keeps the catalog");
+	bad(VOTES("n1", "n2") VOLUME "</cluster>\n", 1,
+	    "it is for two nodes in catalog, not for 1");
+	bad(VOTES("n1 n2 n4", "n3") VOLUME "</cluster>\n", 1,
+	    "it is for two nodes in catalog, not for 3");
+	bad(VOTES("n2 n3", "n1") VOLUME "</cluster>\n", 1,
+	    "witness: node \"n1\" has volumes or copies");
+	bad(VOTES("n1 n2", "-") VOLUME "</cluster>\n", 1, "is not a name");
 	bad(WITH("<volume name='v2' home='n1'/>"), 2, "no attribute path");
 	bad(WITH("<volume name='v2' path='/x'/>"), 2, "no attribute home");
 	bad(WITH("<volume name='v2' home='n1' path='/a/../b'/>"), 2, "\"..\"");
@@ -466,6 +496,7 @@ main(void)
 	buf_init(&said, 65536);
 	test_full();
 	test_defaults();
+	test_witness();
 	test_values();
 	test_form();
 	test_together();
