@@ -180,6 +180,7 @@ for name, data in (
 # --- whole frames with nonsense in them
 
 t = Tunnel("n3")
+t.send(frame(b"S", b"\0" * 67))        # messages count behind a state
 for i in range(200):
     n = rnd.choice((0, 1, 20, 48, 64, 300))
     t.send(frame(b"D", struct.pack(">I", n) +
