@@ -362,8 +362,10 @@ witness_new(const struct log *log, const char *file, const char *node,
 	w->r.take = take;
 	pthread_mutex_init(&w->r.mu, NULL);
 	pthread_cond_init(&w->r.news, NULL);
-	if ((rc = confwatch_open(log, file, node, &w->r.conf)) != 0)
+	if ((rc = confwatch_open(log, file, node, &w->r.conf)) != 0) {
+		free(w);
 		return rc;
+	}
 	conf = confwatch_get(w->r.conf);
 	if (!conf_is_witness(conf))
 		rc = log_fail(log, CM_ECONF, "node %s is not the witness "
@@ -373,6 +375,10 @@ witness_new(const struct log *log, const char *file, const char *node,
 	    sizeof(w->r.self), conf->self)) != 0)
 		log_fail(log, rc, "%s", conf->node->state);
 	confwatch_put(w->r.conf, conf);
+	if (rc != 0) {
+		confwatch_close(w->r.conf);
+		free(w);
+	}
 	return rc;
 }
 
