@@ -3,9 +3,15 @@
 . "$(dirname "$0")/lib.sh"
 
 command -v xinetd >/dev/null || skip "xinetd is not installed"
+said=$(mktemp)
+trap 'rm -f "$said"' EXIT
+trap 'exit 1' HUP INT TERM
+chaos() {
+	sh "$ROOT/test/chaos" "$@" >"$said" && cat "$said" ||
+	    { cat "$said" >&2; return 1; }
+}
 ok "three nodes, hurt one after the other: nothing acknowledged is lost" \
-    sh "$ROOT/test/chaos" -n 3 -t 18
-ok "two nodes, likewise" sh "$ROOT/test/chaos" -n 2 -t 10
-ok "two nodes that refuse what only one has" \
-    sh "$ROOT/test/chaos" -n 2 -t 10 -s refuse
+    chaos -n 3 -t 18
+ok "two nodes, likewise" chaos -n 2 -t 10
+ok "two nodes that refuse what only one has" chaos -n 2 -t 10 -s refuse
 done_testing

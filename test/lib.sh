@@ -21,6 +21,8 @@ report() {
 	else
 		failed=$((failed + 1))
 		echo "not ok $tests - $1"
+		# what prove does not show, in CI's log
+		echo "# $0: not ok $tests - $1" >&2
 	fi
 	return "$2"
 }
