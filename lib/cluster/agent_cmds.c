@@ -789,24 +789,32 @@ cmd_cursors(struct session *c)
 	return agent_cursors(c->a, c->arg + 1, last_word(c, 4), &c->s.out);
 }
 
+/* The body of a request that changes the catalog; *fd: -1, or to be closed. */
+static int
+receive_change(struct session *c, int *fd)
+{
+	int	 rc;
+
+	*fd = -1;
+	/* the body is read whatever comes of it: it is no request */
+	if ((rc = agent_spool(c->a, fd)) != 0 ||
+	    (rc = receive_file(c, *fd)) != 0)
+		c->over = true;
+	else if (c->a->state != CATDB_OK && c->a->state != CATDB_BUILDING)
+		rc = CM_EAGAIN;
+	return rc;
+}
+
 /* index VOLUME SALT EPOCH SEGMENT FROM TO [copy|gap], and a body of entries. */
 static int
 cmd_index(struct session *c)
 {
 	int	 fd, rc;
 
-	/* the body is read whatever comes of it: it is no request */
-	if ((rc = agent_spool(c->a, &fd)) != 0) {
-		c->over = true;
-		return rc;
-	}
-	if ((rc = receive_file(c, fd)) != 0)
-		c->over = true;
-	else if (c->a->state != CATDB_OK && c->a->state != CATDB_BUILDING)
-		rc = CM_EAGAIN;
-	else
+	if ((rc = receive_change(c, &fd)) == 0)
 		rc = agent_push(c->a, c->arg + 1, last_word(c, 7), fd);
-	close(fd);
+	if (fd != -1)
+		close(fd);
 	return rc;
 }
 
@@ -816,17 +824,10 @@ cmd_merge(struct session *c)
 {
 	int	 fd, rc;
 
-	if ((rc = agent_spool(c->a, &fd)) != 0) {
-		c->over = true;
-		return rc;
-	}
-	if ((rc = receive_file(c, fd)) != 0)
-		c->over = true;
-	else if (c->a->state != CATDB_OK && c->a->state != CATDB_BUILDING)
-		rc = CM_EAGAIN;
-	else
+	if ((rc = receive_change(c, &fd)) == 0)
 		rc = agent_merge(c->a, c->arg + 1, fd, &c->s.out);
-	close(fd);
+	if (fd != -1)
+		close(fd);
 	return rc;
 }
 
