@@ -1,0 +1,94 @@
+/*
+ * The engine under cm-smtpd, cm-pop3d and cm-imapd: connections from inetd, one
+ * process for each, each with a deadline.  Level 4.
+ *
+ * fd 0 as a connected socket or a pipe (nowait): one session in this process.
+ * As a listening socket (wait): workers are forked ahead which accept in turn;
+ * their number follows the load between some spare ones and conf->sessions;
+ * with no session for idle_s seconds all end, and inetd listens again.
+ */
+#ifndef CM_SESSION_H
+#define CM_SESSION_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "adapter/conn.h"
+#include "base/log.h"
+#include "cluster/conf.h"
+
+#define SESSION_ADDRESS_MAX 64		/* "2001:db8::1", and a NUL */
+#define SESSION_ID_MAX	16
+
+/* One connection; all of it is the engine's. */
+struct session {
+	const struct log *log;		/* lines get the session's id */
+	char		 id[SESSION_ID_MAX];	/* unique on the node */
+	const struct conf *conf;	/* stays the same for the session */
+	struct conn	*conn;
+	struct tls_server *tls;		/* NULL: none is configured */
+	bool		 implicit;	/* TLS was begun by the engine */
+	char		 client[SESSION_ADDRESS_MAX];	/* or "pipe" */
+	unsigned	 client_port;
+	char		 local[SESSION_ADDRESS_MAX];
+	unsigned	 local_port;
+	unsigned char	 client_ip[16];	/* IPv4 as ::ffff:a.b.c.d */
+	bool		 has_ip;	/* false: a pipe or a Unix socket */
+	void		*worker;	/* what open() gave */
+	const volatile bool *stop;	/* the node wants to end: say 421 */
+};
+
+struct session_service {
+	const char	*name;		/* "smtpd": in the log, run/NAME.log */
+	/*
+	 * Once in each process, before the first session, and again when
+	 * cluster.xml has changed (after close).
+	 */
+	int		(*open)(const struct log *, const struct conf *,
+			    const char *file, const char *node, void *arg,
+			    void **worker);
+	void		(*close)(void *worker);
+	/* One session from greeting to goodbye. */
+	void		(*serve)(struct session *, void *arg);
+	/*
+	 * What a client over a limit is told before it is hung up on; why is
+	 * "too many connections" or the like.
+	 */
+	void		(*turn_away)(struct session *, const char *why,
+			    void *arg);
+	void		*arg;
+};
+
+struct session_options {
+	const char	*file;		/* -C */
+	const char	*node;		/* -n */
+	bool		 implicit;	/* TLS from the first byte */
+	bool		 proxy;		/* a PROXY header comes first */
+	int		 idle_s;	/* wait mode */
+	unsigned	 workers;	/* at most; 0: conf->sessions */
+	unsigned	 spare;		/* idle workers kept; 0: 4 */
+};
+
+/*
+ * Serves what is on fd 0.  The log goes to syslog (mail) and to the file
+ * STATE/run/NAME.log (see handler.h).  *stop: set by SIGTERM and SIGINT, which
+ * this takes over; running sessions get the time to end.
+ *
+ * PROXY protocol v1 and v2 (HAProxy's proxy-protocol.txt) is believed only
+ * from conf->proxies; anyone else is hung up on, with a line.
+ */
+int	 session_run(const struct session_service *,
+	    const struct session_options *) CM_MUST;
+
+/* Words of a log line, key=value: value quoted and cleaned where needed. */
+void	 session_log_field(struct buf *, const char *key, const char *value);
+
+/*
+ * Failed logins slow down, per client address (IPv6: its /64) and per account,
+ * across the workers of a node: how long to wait before the answer, ms; and
+ * what came of it.
+ */
+int	 session_login_delay(struct session *, const char *account);
+void	 session_login_result(struct session *, const char *account, bool good);
+
+#endif
