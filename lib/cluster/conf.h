@@ -22,14 +22,37 @@
 #define CONF_SIZE_MAX	((uint64_t)1 << 30)	/* of a message */
 #define CONF_TIMEOUT_MAX 3600000	/* ms */
 #define CONF_PORT	2443		/* of cm-stored */
+#define CONF_SESSIONS	500		/* of a service on a node, by default */
+#define CONF_PER_CLIENT	50
+#define CONF_RECIPIENTS	1000		/* RFC 5321 section 4.5.3.1.8: >= 100 */
+#define CONF_NETWORKS_MAX 1024
 
 enum conf_select { CONF_ROUND_ROBIN, CONF_RANDOM, CONF_LOAD };
 enum conf_short { CONF_REFUSE, CONF_DEGRADE };
 /* Of two catalogs: does one go on without the other? */
 enum conf_pair { CONF_AVAILABLE, CONF_SAFE };
 
+/* TLS on the way to the smarthost; never less than what is asked for. */
+enum conf_tls { CONF_TLS_STARTTLS, CONF_TLS_IMPLICIT, CONF_TLS_NONE };
+
+struct conf_network {
+	unsigned char address[16];	/* IPv4 as ::ffff:a.b.c.d */
+	unsigned bits;			/* of the 128 */
+};
+
+/* Where mail for other domains goes. */
+struct conf_relay {
+	char	*host;			/* NULL: nowhere */
+	unsigned port;
+	enum conf_tls tls;
+	char	*ca;			/* file of CAs, NULL: the system's */
+	char	*user;			/* NULL: no login */
+	char	*password;		/* a file's name */
+};
+
 struct conf_node {
 	char	*name;
+	char	*hostname;		/* in greetings; see conf_hostname */
 	char	*address;		/* may be NULL: its name is one */
 	char	*state;			/* folder: catalog/ run/ spool/ */
 	char	*tls;			/* folder: ca.pem node.pem node.key */
@@ -85,6 +108,16 @@ struct conf {
 	int		 timeout_ms;	/* for that many copies */
 	enum conf_short	 on_short;
 	uint64_t	 max_size;	/* of a message, bytes */
+	char		*certificate;	/* for clients; NULL: no TLS */
+	char		*key;
+	unsigned	 sessions;	/* of one service on a node */
+	unsigned	 per_client;	/* of those, of one address */
+	unsigned	 recipients;	/* of one message */
+	struct conf_network *proxies;	/* who may send a PROXY header */
+	size_t		 nproxies;
+	struct conf_network *trusted;	/* who may relay without login */
+	size_t		 ntrusted;
+	struct conf_relay relay;
 };
 
 /*
@@ -126,6 +159,12 @@ bool	 conf_takes_mail(const struct conf *, const struct conf_volume *);
 /* Has the volume its home or a copy on that node?  NULL: on any. */
 bool	 conf_is_on(const struct conf_volume *, const char *node);
 bool	 conf_drains(const struct conf *, const char *node);
+/* This node's name in greetings and Received: hostname=, else the host's name
+ * with a domain, else NODE.DOMAIN with the first domain. */
+int	 conf_hostname(const struct conf *, char *out, size_t n) CM_MUST;
+/* Is the address in one of the networks? */
+bool	 conf_in_network(const struct conf_network *, size_t n,
+	    const unsigned char address[16]);
 /* Does this node append to the volume? */
 bool	 conf_is_home(const struct conf *, const struct conf_volume *);
 
