@@ -215,6 +215,9 @@ conf_load(const struct log *log, const char *file, const char *node,
 	c->timeout_ms = 5000;
 	c->on_short = CONF_DEGRADE;
 	c->max_size = (uint64_t)50 << 20;
+	c->sessions = CONF_SESSIONS;
+	c->per_client = CONF_PER_CLIENT;
+	c->recipients = CONF_RECIPIENTS;
 	if (file == NULL)
 		file = env("CM_CLUSTER");
 	if (file == NULL && !is_missing(FILE_DEFAULT))
@@ -262,6 +265,7 @@ conf_free(struct conf *c)
 	for (size_t i = 0; i < c->nnodes; i++) {
 		free(c->nodes[i].name);
 		free(c->nodes[i].address);
+		free(c->nodes[i].hostname);
 		free(c->nodes[i].state);
 		free(c->nodes[i].tls);
 	}
@@ -270,6 +274,7 @@ conf_free(struct conf *c)
 	for (size_t i = 0; i < c->nrules; i++)
 		free_strings(c->rules[i].volumes, c->rules[i].nvolumes);
 	free_strings(c->domains, c->ndomains);
+	conf_mail_free(c);
 	free(c->nodes);
 	free(c->volumes);
 	free(c->rules);

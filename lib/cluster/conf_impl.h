@@ -26,6 +26,8 @@ struct conf_reader {
 	int			*volume_line;
 	int			*rule_line;
 	int			 policy_line;
+	int			 mail_line;
+	int			 relay_line;
 	int			 root_line;
 	bool			 has_copies;	/* the file says how many */
 	bool			 has_short;
@@ -36,6 +38,44 @@ struct conf_reader {
 /* Logs "file:line: text" and returns CM_ECONF. */
 int	 conf_bad(const struct conf_reader *, int line, const char *fmt, ...)
 	    __attribute__((format(printf, 3, 4)));
+int	 conf_no_memory(const struct conf_reader *);
+
+/* --- conf_value.c: attributes; *out stays as it is without one --- */
+
+struct conf_word {
+	const char	*word;		/* NULL: the end of a list */
+	int		 value;
+};
+
+/* One that must be there. */
+int	 conf_need(const struct conf_reader *, const struct xml_elem *,
+	    const char *attr, const char **out) CM_MUST;
+int	 conf_keep(const struct conf_reader *, const char *, char **out)
+	    CM_MUST;
+/* A name that must be there. */
+int	 conf_name(const struct conf_reader *, const struct xml_elem *,
+	    const char *attr, char **out) CM_MUST;
+/* An absolute path; def NULL: it must be there. */
+int	 conf_path(const struct conf_reader *, const struct xml_elem *,
+	    const char *attr, const char *def, char **out) CM_MUST;
+int	 conf_size(const struct conf_reader *, const struct xml_elem *,
+	    const char *attr, uint64_t min, uint64_t max, uint64_t *out)
+	    CM_MUST;
+int	 conf_word(const struct conf_reader *, const struct xml_elem *,
+	    const char *attr, const struct conf_word *, int *out) CM_MUST;
+/* A domain, in lower case. */
+int	 conf_domain(const struct conf_reader *, const struct xml_elem *,
+	    const char *attr, char **out) CM_MUST;
+int	 conf_port(const struct conf_reader *, const struct xml_elem *,
+	    unsigned def, unsigned *port) CM_MUST;
+
+/* --- conf_mail.c --- */
+
+int	 conf_read_mail(struct conf_reader *, const struct xml_elem *) CM_MUST;
+int	 conf_read_relay(struct conf_reader *, const struct xml_elem *)
+	    CM_MUST;
+void	 conf_mail_free(struct conf *);
+
 /* Elements and attributes into conf; each value checked by itself. */
 int	 conf_read(struct conf_reader *, const struct xml_elem *root) CM_MUST;
 void	 conf_reader_free(struct conf_reader *);

@@ -1,6 +1,5 @@
 #include "cluster/conf_impl.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,220 +9,22 @@
 #define STATE_DEFAULT	"/var/lib/clustermail"
 #define STATE_FOLDERS	4	/* catalog, run, spool, tls */
 
-struct word {
-	const char	*word;
-	int		 value;
+static const struct conf_word yes_no[] = {
+	{ "yes", 1 }, { "no", 0 }, { NULL, 0 }
 };
-
-static const struct word yes_no[] = { { "yes", 1 }, { "no", 0 }, { NULL, 0 } };
-static const struct word selects[] = {
+static const struct conf_word selects[] = {
 	{ "round-robin", CONF_ROUND_ROBIN }, { "random", CONF_RANDOM },
 	{ "load", CONF_LOAD }, { NULL, 0 }
 };
-static const struct word shorts[] = {
+static const struct conf_word shorts[] = {
 	{ "refuse", CONF_REFUSE }, { "degrade", CONF_DEGRADE }, { NULL, 0 }
 };
-static const struct word pairs[] = {
+static const struct conf_word pairs[] = {
 	{ "available", CONF_AVAILABLE }, { "safe", CONF_SAFE }, { NULL, 0 }
 };
-static const struct word priorities[] = {
+static const struct conf_word priorities[] = {
 	{ "high", 1 }, { "normal", 0 }, { NULL, 0 }
 };
-
-int
-conf_bad(const struct conf_reader *r, int line, const char *fmt, ...)
-{
-	char	 text[1024];
-	va_list	 ap;
-
-	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
-	va_end(ap);
-	return log_fail(r->log, CM_ECONF, "%s:%d: %s", r->file, line, text);
-}
-
-static int
-no_memory(const struct conf_reader *r)
-{
-	return log_fail(r->log, CM_ENOMEM, "%s", r->file);
-}
-
-bool
-conf_name_ok(const char *s)
-{
-	size_t	 len = strspn(s, "abcdefghijklmnopqrstuvwxyz"
-	    "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-");
-
-	return len > 0 && len <= CONF_NAME_MAX && s[len] == '\0' &&
-	    s[0] != '-';
-}
-
-/* An attribute that must be there. */
-static int
-need(const struct conf_reader *r, const struct xml_elem *e, const char *attr,
-    const char **out)
-{
-	if ((*out = xml_attr(e, attr)) == NULL)
-		return conf_bad(r, xml_line(e), "%s has no attribute %s",
-		    xml_name(e), attr);
-	return 0;
-}
-
-static int
-keep(const struct conf_reader *r, const char *s, char **out)
-{
-	if ((*out = strdup(s)) == NULL)
-		return no_memory(r);
-	return 0;
-}
-
-static int
-read_name(const struct conf_reader *r, const struct xml_elem *e,
-    const char *attr, char **out)
-{
-	const char	*s;
-	int		 rc;
-
-	if ((rc = need(r, e, attr, &s)) != 0)
-		return rc;
-	if (!conf_name_ok(s))
-		return conf_bad(r, xml_line(e), "%s=\"%s\" is not a name: 1 to "
-		    "%d letters, digits, - and _, not starting with -",
-		    attr, s, CONF_NAME_MAX);
-	return keep(r, s, out);
-}
-
-/*
- * One form for each folder, so that two names of one are seen: no double
- * slash, no "." and no slash at the end.  What is wrong, or NULL.
- */
-static const char *
-clean_path(const char *s, char *out)
-{
-	size_t	 n = 0, len;
-
-	if (s[0] != '/')
-		return "is not absolute";
-	if (strlen(s) > CONF_PATH_MAX)
-		return "is too long";
-	while (*(s += strspn(s, "/")) != '\0') {
-		len = strcspn(s, "/");
-		if (len == 2 && s[0] == '.' && s[1] == '.')
-			return "must not contain \"..\"";
-		for (size_t i = 0; i < len; i++)
-			if ((unsigned char)s[i] < 0x20 || s[i] == 0x7f)
-				return "contains a control character";
-		if (len != 1 || s[0] != '.') {
-			out[n++] = '/';
-			memcpy(out + n, s, len);
-			n += len;
-		}
-		s += len;
-	}
-	out[n] = '\0';
-	return n == 0 ? "must not be the root folder" : NULL;
-}
-
-static int
-read_path(const struct conf_reader *r, const struct xml_elem *e,
-    const char *attr, const char *def, char **out)
-{
-	const char	*s, *why;
-	char		 clean[CONF_PATH_MAX + 1];
-	int		 rc;
-
-	if (def != NULL && xml_attr(e, attr) == NULL)
-		return keep(r, def, out);
-	if ((rc = need(r, e, attr, &s)) != 0)
-		return rc;
-	if ((why = clean_path(s, clean)) != NULL)
-		return conf_bad(r, xml_line(e), "%s=\"%s\" %s", attr, s, why);
-	return keep(r, clean, out);
-}
-
-/* An optional size from min to max; *out stays as it is without one. */
-static int
-read_size(const struct conf_reader *r, const struct xml_elem *e,
-    const char *attr, uint64_t min, uint64_t max, uint64_t *out)
-{
-	const char	*s = xml_attr(e, attr);
-	uint64_t	 v;
-
-	if (s == NULL)
-		return 0;
-	if (str_size(s, &v) != 0)
-		return conf_bad(r, xml_line(e), "%s=\"%s\" is not a size such "
-		    "as 500K, 50M or 1G", attr, s);
-	if (v < min || v > max)
-		return conf_bad(r, xml_line(e), "%s=\"%s\" is not from %llu "
-		    "to %llu bytes", attr, s, (unsigned long long)min,
-		    (unsigned long long)max);
-	*out = v;
-	return 0;
-}
-
-/* An optional word of a list; *out stays as it is without one. */
-static int
-read_word(const struct conf_reader *r, const struct xml_elem *e,
-    const char *attr, const struct word *words, int *out)
-{
-	const char	*s = xml_attr(e, attr);
-	struct buf	 all;
-	int		 rc;
-
-	if (s == NULL)
-		return 0;
-	for (const struct word *w = words; w->word != NULL; w++) {
-		if (strcmp(w->word, s) == 0) {
-			*out = w->value;
-			return 0;
-		}
-	}
-	buf_init(&all, 256);
-	for (const struct word *w = words; w->word != NULL; w++)
-		buf_addf(&all, "%s%s", w == words ? "" : " or ", w->word);
-	rc = conf_bad(r, xml_line(e), "%s=\"%s\" is not %s", attr, s,
-	    all.len > 0 ? all.p : "known");
-	buf_free(&all);
-	return rc;
-}
-
-static bool
-domain_ok(const char *s)
-{
-	size_t	 len;
-
-	if (strlen(s) > 253)
-		return false;
-	for (;; s += len + 1) {
-		len = strspn(s, "abcdefghijklmnopqrstuvwxyz"
-		    "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-");
-		if (len == 0 || len > 63 || s[0] == '-' || s[len - 1] == '-')
-			return false;
-		if (s[len] == '\0')
-			return true;
-		if (s[len] != '.')
-			return false;
-	}
-}
-
-static int
-read_domain(const struct conf_reader *r, const struct xml_elem *e, char **out)
-{
-	const char	*s;
-	int		 rc;
-
-	if ((rc = need(r, e, "name", &s)) != 0)
-		return rc;
-	if (!domain_ok(s))
-		return conf_bad(r, xml_line(e), "name=\"%s\" is not a domain "
-		    "(write an international one in its xn-- form)", s);
-	if ((rc = keep(r, s, out)) != 0)
-		return rc;
-	for (char *p = *out; *p != '\0'; p++)
-		*p = str_lower(*p);
-	return 0;
-}
 
 static void
 add_folder(struct conf_reader *r, const char *node, const char *path,
@@ -234,20 +35,6 @@ add_folder(struct conf_reader *r, const char *node, const char *path,
 }
 
 static int
-read_port(const struct conf_reader *r, const struct xml_elem *e,
-    unsigned *port)
-{
-	const char	*s = xml_attr(e, "port");
-	uint64_t	 v = CONF_PORT;
-
-	if (s != NULL && (str_u64(s, strlen(s), 65535, &v) != 0 || v == 0))
-		return conf_bad(r, xml_line(e), "port=\"%s\" is not from 1 to "
-		    "65535", s);
-	*port = (unsigned)v;
-	return 0;
-}
-
-static int
 read_node(struct conf_reader *r, const struct xml_elem *e,
     struct conf_node *n)
 {
@@ -255,12 +42,13 @@ read_node(struct conf_reader *r, const struct xml_elem *e,
 	char		 tls[CONF_PATH_MAX + 5];
 	int		 drain = 0, rc;
 
-	if ((rc = read_name(r, e, "name", &n->name)) != 0 ||
-	    (rc = read_path(r, e, "state", STATE_DEFAULT, &n->state)) != 0 ||
+	if ((rc = conf_name(r, e, "name", &n->name)) != 0 ||
+	    (rc = conf_path(r, e, "state", STATE_DEFAULT, &n->state)) != 0 ||
 	    (rc = str_fmt(tls, sizeof(tls), "%s/tls", n->state)) != 0 ||
-	    (rc = read_path(r, e, "tls", tls, &n->tls)) != 0 ||
-	    (rc = read_port(r, e, &n->port)) != 0 ||
-	    (rc = read_word(r, e, "drain", yes_no, &drain)) != 0)
+	    (rc = conf_path(r, e, "tls", tls, &n->tls)) != 0 ||
+	    (rc = conf_port(r, e, CONF_PORT, &n->port)) != 0 ||
+	    (rc = conf_domain(r, e, "hostname", &n->hostname)) != 0 ||
+	    (rc = conf_word(r, e, "drain", yes_no, &drain)) != 0)
 		return rc;
 	n->drain = drain == 1;
 	/* Volumes may lie beside these in the state folder, not in them. */
@@ -276,7 +64,7 @@ read_node(struct conf_reader *r, const struct xml_elem *e,
 	    "0123456789.:_-")] != '\0')
 		return conf_bad(r, xml_line(e), "address=\"%s\" is neither an "
 		    "address nor a host name", s);
-	return keep(r, s, &n->address);
+	return conf_keep(r, s, &n->address);
 }
 
 static size_t
@@ -299,13 +87,13 @@ read_volume(struct conf_reader *r, const struct xml_elem *e,
 	int		 closed = 0, rc;
 
 	v->segment = CONF_SEGMENT_MAX;
-	if ((rc = read_name(r, e, "name", &v->name)) != 0 ||
-	    (rc = read_name(r, e, "home", &v->home)) != 0 ||
-	    (rc = read_path(r, e, "path", NULL, &v->path)) != 0 ||
-	    (rc = read_size(r, e, "segment", CONF_SEGMENT_MIN,
+	if ((rc = conf_name(r, e, "name", &v->name)) != 0 ||
+	    (rc = conf_name(r, e, "home", &v->home)) != 0 ||
+	    (rc = conf_path(r, e, "path", NULL, &v->path)) != 0 ||
+	    (rc = conf_size(r, e, "segment", CONF_SEGMENT_MIN,
 	    CONF_SEGMENT_MAX, &v->segment)) != 0 ||
-	    (rc = read_word(r, e, "closed", yes_no, &closed)) != 0 ||
-	    (rc = read_size(r, e, "places", 1, CONF_COPIES_MAX + 1,
+	    (rc = conf_word(r, e, "closed", yes_no, &closed)) != 0 ||
+	    (rc = conf_size(r, e, "places", 1, CONF_COPIES_MAX + 1,
 	    &places)) != 0)
 		return rc;
 	v->closed = closed == 1;
@@ -315,13 +103,13 @@ read_volume(struct conf_reader *r, const struct xml_elem *e,
 		return conf_bad(r, xml_line(e), "more than %d copies",
 		    CONF_COPIES_MAX);
 	if (n > 0 && (v->copies = calloc(n, sizeof(*v->copies))) == NULL)
-		return no_memory(r);
+		return conf_no_memory(r);
 	for (e = xml_child(e); e != NULL; e = xml_next(e)) {
 		if (strcmp(xml_name(e), "copy") != 0)
 			continue;
 		c = &v->copies[v->ncopies++];
-		if ((rc = read_name(r, e, "node", &c->node)) != 0 ||
-		    (rc = read_path(r, e, "path", NULL, &c->path)) != 0)
+		if ((rc = conf_name(r, e, "node", &c->node)) != 0 ||
+		    (rc = conf_path(r, e, "path", NULL, &c->path)) != 0)
 			return rc;
 		add_folder(r, c->node, c->path, "", xml_line(e));
 	}
@@ -338,18 +126,18 @@ read_names(const struct conf_reader *r, const struct xml_elem *e,
 	size_t		 max = 1;
 	int		 rc;
 
-	if ((rc = need(r, e, attr, &s)) != 0)
+	if ((rc = conf_need(r, e, attr, &s)) != 0)
 		return rc;
 	for (const char *p = s; *p != '\0'; p++)
 		max += *p == ' ';
 	if ((*out = calloc(max, sizeof(**out))) == NULL)
-		return no_memory(r);
+		return conf_no_memory(r);
 	rest = (struct span){ s, strlen(s) };
 	while (str_field(&rest, ' ', &f)) {
 		if (f.len == 0)
 			continue;
 		if (((*out)[*n] = strndup(f.p, f.len)) == NULL)
-			return no_memory(r);
+			return conf_no_memory(r);
 		++*n;
 	}
 	if (*n == 0)
@@ -366,11 +154,11 @@ read_rule(const struct conf_reader *r, const struct xml_elem *e,
 
 	u->max_size = UINT64_MAX;
 	u->high = -1;
-	if ((rc = read_size(r, e, "min-size", 0, UINT64_MAX,
+	if ((rc = conf_size(r, e, "min-size", 0, UINT64_MAX,
 	    &u->min_size)) != 0 ||
-	    (rc = read_size(r, e, "max-size", 0, UINT64_MAX,
+	    (rc = conf_size(r, e, "max-size", 0, UINT64_MAX,
 	    &u->max_size)) != 0 ||
-	    (rc = read_word(r, e, "priority", priorities, &u->high)) != 0)
+	    (rc = conf_word(r, e, "priority", priorities, &u->high)) != 0)
 		return rc;
 	return read_names(r, e, "volumes", &u->volumes, &u->nvolumes);
 }
@@ -423,13 +211,13 @@ read_policy(struct conf_reader *r, const struct xml_elem *e)
 			    "from 1 to %d", s, CONF_COPIES_MAX + 1);
 		c->copies = (unsigned)n;
 	}
-	if ((rc = read_word(r, e, "select", selects, &select)) != 0 ||
-	    (rc = read_word(r, e, "short", shorts, &on_short)) != 0 ||
+	if ((rc = conf_word(r, e, "select", selects, &select)) != 0 ||
+	    (rc = conf_word(r, e, "short", shorts, &on_short)) != 0 ||
 	    (rc = read_timeout(r, e, &c->timeout_ms)) != 0)
 		return rc;
 	c->select = (enum conf_select)select;
 	c->on_short = (enum conf_short)on_short;
-	return read_size(r, e, "size", 1, CONF_SIZE_MAX, &c->max_size);
+	return conf_size(r, e, "size", 1, CONF_SIZE_MAX, &c->max_size);
 }
 
 /* n elements get room in conf and for their lines. */
@@ -445,7 +233,7 @@ room(const struct conf_reader *r, const struct xml_elem *root,
 	*array = calloc(n + 1, each);
 	*lines = calloc(n + 1, sizeof(**lines));
 	if (*array == NULL || *lines == NULL)
-		return no_memory(r);
+		return conf_no_memory(r);
 	return 0;
 }
 
@@ -463,7 +251,7 @@ make_room(struct conf_reader *r, const struct xml_elem *root)
 		folders += 1 + count(e, "copy") +
 		    (strcmp(xml_name(e), "node") == 0 ? STATE_FOLDERS : 0);
 	if ((r->folders = calloc(folders + 1, sizeof(*r->folders))) == NULL)
-		return no_memory(r);
+		return conf_no_memory(r);
 	rc = room(r, root, "domain", CONF_DOMAINS_MAX, sizeof(*c->domains),
 	    &domains, &r->domain_line);
 	if (rc == 0)
@@ -487,12 +275,14 @@ static int
 read_element(struct conf_reader *r, const struct xml_elem *e)
 {
 	struct conf	*c = r->conf;
-	const char	*name = xml_name(e);
-	int		 line = xml_line(e);
+	const char	*name = xml_name(e), *unused;
+	int		 line = xml_line(e), rc;
 
 	if (strcmp(name, "domain") == 0) {
 		r->domain_line[c->ndomains] = line;
-		return read_domain(r, e, &c->domains[c->ndomains++]);
+		if ((rc = conf_need(r, e, "name", &unused)) != 0)
+			return rc;
+		return conf_domain(r, e, "name", &c->domains[c->ndomains++]);
 	}
 	if (strcmp(name, "node") == 0) {
 		r->node_line[c->nnodes] = line;
@@ -506,6 +296,10 @@ read_element(struct conf_reader *r, const struct xml_elem *e)
 		r->rule_line[c->nrules] = line;
 		return read_rule(r, e, &c->rules[c->nrules++]);
 	}
+	if (strcmp(name, "mail") == 0)
+		return conf_read_mail(r, e);
+	if (strcmp(name, "relay") == 0)
+		return conf_read_relay(r, e);
 	if (strcmp(name, "policy") == 0) {
 		if (r->policy_line != 0)
 			return conf_bad(r, line, "a second policy; the first "
@@ -527,9 +321,9 @@ default_catalogs(const struct conf_reader *r)
 	if (n == 0)
 		return 0;
 	if ((c->catalogs = calloc(n, sizeof(*c->catalogs))) == NULL)
-		return no_memory(r);
+		return conf_no_memory(r);
 	for (; rc == 0 && c->ncatalogs < n; c->ncatalogs++)
-		rc = keep(r, c->nodes[c->ncatalogs].name,
+		rc = conf_keep(r, c->nodes[c->ncatalogs].name,
 		    &c->catalogs[c->ncatalogs]);
 	return rc;
 }
@@ -544,17 +338,17 @@ conf_read(struct conf_reader *r, const struct xml_elem *root)
 		return conf_bad(r, xml_line(root), "the outermost element is "
 		    "%s, not cluster", xml_name(root));
 	if (xml_attr(root, "name") != NULL &&
-	    (rc = read_name(r, root, "name", &c->name)) != 0)
+	    (rc = conf_name(r, root, "name", &c->name)) != 0)
 		return rc;
 	if (xml_attr(root, "catalog") != NULL &&
 	    (rc = read_names(r, root, "catalog", &c->catalogs,
 	    &c->ncatalogs)) != 0)
 		return rc;
-	if ((rc = read_word(r, root, "pair", pairs, &pair)) != 0)
+	if ((rc = conf_word(r, root, "pair", pairs, &pair)) != 0)
 		return rc;
 	c->pair = (enum conf_pair)pair;
 	if (xml_attr(root, "witness") != NULL &&
-	    (rc = read_name(r, root, "witness", &c->witness)) != 0)
+	    (rc = conf_name(r, root, "witness", &c->witness)) != 0)
 		return rc;
 	r->root_line = xml_line(root);
 	if ((rc = make_room(r, root)) != 0)

@@ -1,3 +1,4 @@
+#include <arpa/inet.h>
 #include <pwd.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -477,6 +478,72 @@ test_big(void)
 	is_int(conf_load(&lg, file, NULL, &c), CM_ETOOBIG, "is refused");
 }
 
+static bool
+is_in(const struct conf_network *v, size_t n, const char *text)
+{
+	unsigned char	 a[16];
+
+	if (inet_pton(AF_INET6, text, a) != 1)
+		return false;
+	return conf_in_network(v, n, a);
+}
+
+static void
+test_mail(void)
+{
+	struct conf	*c;
+	char		 name[256];
+
+	if (!ok(load(WITH("<domain name='example.org'/>"
+	    "<mail certificate='/c' key='/k' sessions='7' per-client='3'"
+	    " recipients='100'><trust network='192.0.2.0/25'/>"
+	    "<trust network='2001:db8::/33'/><proxy network='127.0.0.1'/>"
+	    "</mail><relay host='smart.example' user='u' password='/p'/>"),
+	    NULL, &c) == 0, "mail and relay"))
+		return;
+	ok(strcmp(c->certificate, "/c") == 0 && strcmp(c->key, "/k") == 0 &&
+	    c->sessions == 7 && c->per_client == 3 && c->recipients == 100,
+	    "their values");
+	ok(is_in(c->trusted, c->ntrusted, "::ffff:192.0.2.127") &&
+	    !is_in(c->trusted, c->ntrusted, "::ffff:192.0.2.128") &&
+	    is_in(c->trusted, c->ntrusted, "2001:db8:7fff::1") &&
+	    !is_in(c->trusted, c->ntrusted, "2001:db8:8000::1"),
+	    "who is in a network");
+	ok(is_in(c->proxies, c->nproxies, "::ffff:127.0.0.1") &&
+	    !is_in(c->proxies, c->nproxies, "::ffff:127.0.0.2") &&
+	    !is_in(c->proxies, c->nproxies, "::1"), "an address by itself");
+	ok(c->relay.port == 587 && c->relay.tls == CONF_TLS_STARTTLS &&
+	    strcmp(c->relay.user, "u") == 0, "the relay's defaults");
+	ok(conf_hostname(c, name, sizeof(name)) == 0 && name[0] != '\0' &&
+	    strchr(name, '.') != NULL, "a host name: %s", name);
+	conf_free(c);
+	if (ok(load("<cluster><node name='n1' hostname='MX.example.org'/>"
+	    VOLUME "</cluster>", NULL, &c) == 0, "a host name that is given")) {
+		ok(conf_hostname(c, name, sizeof(name)) == 0 &&
+		    strcmp(name, "mx.example.org") == 0 &&
+		    c->sessions == CONF_SESSIONS && c->relay.host == NULL,
+		    "is it");
+		conf_free(c);
+	}
+	bad(WITH("<mail key='/k'/>\n"), 2, "go together");
+	bad(WITH("<mail/>\n<mail/>\n"), 3, "a second mail");
+	bad(WITH("<mail sessions='0'/>\n"), 2, "is not from 1");
+	bad(WITH("<mail recipients='99'/>\n"), 2, "is not from 100");
+	bad(WITH("<mail>\n<trust network='10.0.0.1/8'/></mail>\n"), 3,
+	    "behind its prefix");
+	bad(WITH("<mail>\n<trust network='10.0.0.0/33'/></mail>\n"), 3,
+	    "not an address");
+	bad(WITH("<mail>\n<trust network='everyone'/></mail>\n"), 3,
+	    "not an address");
+	bad(WITH("<relay/>\n"), 2, "no attribute host");
+	bad(WITH("<relay host='h' tls='maybe'/>\n"), 2, "is not starttls");
+	bad(WITH("<relay host='h' user='u'/>\n"), 2, "go together");
+	bad(WITH("<relay host='h' tls='none' user='u' password='/p'/>\n"), 2,
+	    "in plain");
+	bad(WITH("<relay host='h'/>\n<relay host='h'/>\n"), 3,
+	    "a second relay");
+}
+
 int
 main(void)
 {
@@ -506,6 +573,7 @@ main(void)
 	test_examples(root);
 	test_manual(root);
 	test_big();
+	test_mail();
 	test_embedded();
 	unlink(file);
 	is_int(rmdir(dir), 0, "nothing is left");
