@@ -70,6 +70,14 @@ void	 mirror_line_close(struct mirror_line *);
 void	 mirror_line_ask(struct mirror_line *, const struct place *);
 int	 mirror_line_wait(struct mirror_line *, const struct place *,
 	    struct buf *labels) CM_MUST;
+/*
+ * As mirror_line_wait, and the policy behind it.  With degrade what there is
+ * counts: *few is true then, and the log has a line.  With refuse another node
+ * may store the record: place and labels are those then.  CM_ESHORT when that
+ * failed too; the record was taken back, so its sender may try again.
+ */
+int	 mirror_line_settle(struct mirror_line *, struct place *,
+	    struct buf *labels, bool *few) CM_MUST;
 
 /* How far a copy of a volume at home here is behind. */
 struct mirror_lag {
