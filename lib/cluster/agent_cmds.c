@@ -171,13 +171,32 @@ is_empty(struct session *c)
 }
 
 /* rcpt ADDRESS: the mailboxes it means. */
+/* "=MAILBOX", and behind a tab what its quota leaves, in bytes. */
+static int
+say_mailbox(struct session *c, struct span name, struct buf *raw)
+{
+	char			 key[ADDRESS_MAX + 1];
+	struct row_account	 a;
+	int			 rc;
+
+	if ((rc = str_ncopy(key, sizeof(key), name.p, name.len)) != 0 ||
+	    (rc = account_get(&c->a->db, NULL, key, raw, &a)) != 0)
+		return rc == CM_ENOUSER ? 0 : rc;	/* deleted just now */
+	buf_addf(&c->s.out, "=%s", key);
+	if (a.quota > 0)
+		buf_addf(&c->s.out, "\t%llu", a.bytes < a.quota ?
+		    (unsigned long long)(a.quota - a.bytes) : 0);
+	return buf_addc(&c->s.out, '\n');
+}
+
 static int
 cmd_rcpt(struct session *c)
 {
-	struct buf	 out;
+	struct buf	 out, raw;
 	struct span	 rest, l;
 	int		 rc;
 
+	buf_init(&raw, ROW_MAX);
 	buf_init(&out, ADDRESS_MAX * ACCOUNT_RESULTS_MAX);
 	rc = account_resolve(&c->a->db, c->a->conf, c->arg[1], &out);
 	/* while mailboxes are still being found, "no" is not final */
@@ -190,8 +209,9 @@ cmd_rcpt(struct session *c)
 	rest = (struct span){ out.p, out.len };
 	while (rc == 0 && str_field(&rest, '\n', &l))
 		if (l.len > 0)
-			buf_addf(&c->s.out, "=%.*s\n", (int)l.len, l.p);
+			rc = say_mailbox(c, l, &raw);
 	buf_free(&out);
+	buf_free(&raw);
 	return rc;
 }
 

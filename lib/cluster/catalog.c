@@ -321,12 +321,47 @@ add_line(void *arg, struct span line)
 	return buf_addc(b, '\n');
 }
 
+struct found {
+	struct buf	*mailboxes;
+	uint64_t	 room;
+};
+
+/* A mailbox, and what its quota leaves. */
+static int
+add_found(void *arg, struct span line)
+{
+	struct found	*f = arg;
+	struct span	 name;
+	uint64_t	 left = UINT64_MAX;
+
+	if (!str_field(&line, '\t', &name) || (line.p != NULL &&
+	    str_u64(line.p, line.len, UINT64_MAX, &left) != 0))
+		return CM_EPROTO;
+	if (left > f->room)
+		f->room = left;
+	buf_add(f->mailboxes, name.p, name.len);
+	return buf_addc(f->mailboxes, '\n');
+}
+
+int
+catalog_rcpt_room(struct catalog *c, const char *address, struct buf *out,
+    uint64_t *room)
+{
+	const char	*words[] = { "rcpt", address, NULL };
+	struct found	 f = { out, 0 };
+	int		 rc;
+
+	rc = catalog_call(c, words, -1, CATALOG_CALL_MS, add_found, &f);
+	*room = f.room;
+	return rc;
+}
+
 int
 catalog_rcpt(struct catalog *c, const char *address, struct buf *out)
 {
-	const char	*words[] = { "rcpt", address, NULL };
+	uint64_t	 room;
 
-	return catalog_call(c, words, -1, CATALOG_CALL_MS, add_line, out);
+	return catalog_rcpt_room(c, address, out, &room);
 }
 
 static int

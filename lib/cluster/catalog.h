@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/log.h"
 #include "base/str.h"
@@ -41,6 +42,12 @@ const char *catalog_text(const struct catalog *);
 /* The mailboxes an address means, one a line, added to out. */
 int	 catalog_rcpt(struct catalog *, const char *address, struct buf *out)
 	    CM_MUST;
+/*
+ * The same, and how many bytes their quotas leave: of the one with the most
+ * room; UINT64_MAX when one has no quota.
+ */
+int	 catalog_rcpt_room(struct catalog *, const char *address,
+	    struct buf *out, uint64_t *room) CM_MUST;
 /*
  * Many requests in one go: what the agent has not answered when it dies is
  * asked again.  Answers come in order, each with its code.
