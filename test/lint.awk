@@ -38,9 +38,10 @@ function bad(text) {
 	print FILENAME ":" FNR ": " text
 }
 
-# kv.c and kv_x.c are of the module kv, kvx.c is not.
+# kv.c and kv_x.c are of the module kv, kvx.c is not; so are their unit tests,
+# which may play the other side.
 function is_module(m) {
-	return FILENAME ~ "^lib/adapter/" m "[._-]"
+	return FILENAME ~ "^(lib/adapter|test/unit)/" m "[._-]"
 }
 
 function include(s,    l, h) {

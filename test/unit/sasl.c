@@ -19,6 +19,11 @@
 #define STORED	"WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY="
 #define SERVER	"wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU="
 
+/* The same by SHA-1, with the salt and count of RFC 5802 section 5. */
+#define OTHER	"SCRAM-SHA-1$4096:QSXCR+Q6sek8bf92$" \
+		"6dlGYMOdZcOPutkcNY8U2g7vK9Y=:" \
+		"D+CSWLOshSulAsxiupA+qs2/fTE="
+
 /* The same salt, password "Ia4". */
 static const char ia4[] = SALT
     "F90Vnp09XWE9s19s9pYDtgHUjSibPJTe+zGOEMP+N/0=:"
@@ -103,7 +108,9 @@ test_make(void)
 	    "with 4096");
 	ok(strncmp(a, "SCRAM-SHA-256$10000:", 20) == 0, "the default");
 	ok(strncmp(b, "SCRAM-SHA-256$4096:", 19) == 0, "as asked");
-	is_int(strlen(b), strlen(pencil), "same form");
+	is_int(strcspn(b, " "), strlen(pencil), "same form");
+	ok(strncmp(strchr(b, ' '), " SCRAM-SHA-1$4096:", 18) == 0,
+	    "and the other one");
 	ok(strcmp(strchr(a, ':'), strchr(b, ':')) != 0, "another salt");
 	is_int(verify(a, "s3cret"), 0, "verifies");
 	is_int(verify(b, "s3cret"), 0, "this one too");
@@ -114,6 +121,74 @@ test_make(void)
 	is_int(verify(b, "u\xcc\x88\xce\xa9"), 0, "another way to type it");
 	is_int(sasl_verifier(NULL, "s3cret", 6, 4096, small, sizeof(small)),
 	    CM_ETOOBIG, "no room");
+}
+
+static struct span
+sp(const char *s)
+{
+	return (struct span){ s, strlen(s) };
+}
+
+static void
+test_two(void)
+{
+	static const char *const bad[] = {
+		"", " ", " " OTHER, OTHER, OTHER " " SALT STORED ":" SERVER,
+		SALT STORED ":" SERVER " ", SALT STORED ":" SERVER "  " OTHER,
+		SALT STORED ":" SERVER OTHER, SALT STORED ":" SERVER " x",
+		SALT STORED ":" SERVER " " OTHER " ",
+		SALT STORED ":" SERVER " " OTHER "x",
+		SALT STORED ":" SERVER " " OTHER " " OTHER,
+		SALT STORED ":" SERVER " " SALT STORED ":" SERVER,
+		SALT STORED ":" SERVER " SCRAM-SHA-1$4096:QSXCR+Q6sek8bf92$"
+		STORED ":" SERVER,
+	};
+	static const char two[] = SALT STORED ":" SERVER " " OTHER;
+
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		is_int(sasl_verifier_check(sp(bad[i])), CM_ECORRUPT,
+		    "no verifiers: %s", bad[i]);
+		ok(!sasl_verifier_is_whole(sp(bad[i])), "nor whole");
+	}
+	is_int(sasl_verifier_check(sp(pencil)), 0, "one is right");
+	ok(!sasl_verifier_is_whole(sp(pencil)), "but not whole");
+	is_int(sasl_verifier_check(sp(two)), 0, "two are");
+	ok(sasl_verifier_is_whole(sp(two)), "whole");
+	is_int(verify(two, "pencil"), 0, "the password of two");
+	is_int(verify(two, "Pencil"), CM_EPERM, "and another one");
+}
+
+static void
+test_complete(void)
+{
+	static const char two[] = SALT STORED ":" SERVER " " OTHER;
+	char	 secret[SASL_SECRET_SIZE], other[SASL_SECRET_SIZE];
+	char	 a[SASL_VERIFIER_SIZE], b[SASL_VERIFIER_SIZE];
+
+	is_int(sasl_secret(secret), 0, "a secret");
+	is_int(sasl_secret(other), 0, "another");
+	is_int(strlen(secret), SASL_SECRET_SIZE - 1, "its length");
+	ok(strcmp(secret, other) != 0, "is another");
+	is_int(sasl_complete(secret, "a", sp(two), a, sizeof(a)), 0, "both");
+	is_str(a, two, "nothing is added");
+	is_int(sasl_complete(secret, "a", sp(pencil), a, sizeof(a)), 0, "one");
+	ok(strncmp(a, pencil, strlen(pencil)) == 0, "stays");
+	ok(sasl_verifier_is_whole(sp(a)), "and one is added");
+	is_int(sasl_complete(secret, "a", sp(""), b, sizeof(b)), 0, "none");
+	ok(sasl_verifier_is_whole(sp(b)), "two are added");
+	is_str(strchr(b, ' '), strchr(a, ' '), "the one is the same");
+	is_int(verify(b, "pencil"), CM_EPERM, "nothing fits");
+	is_int(verify(b, secret), CM_EPERM, "not even the secret");
+	is_int(sasl_complete(secret, "a", sp(""), a, sizeof(a)), 0, "again");
+	is_str(a, b, "is the same");
+	is_int(sasl_complete(secret, "b", sp(""), a, sizeof(a)), 0, "name");
+	ok(strcmp(a, b) != 0, "another name, others");
+	is_int(sasl_complete(other, "a", sp(""), a, sizeof(a)), 0, "secret");
+	ok(strcmp(a, b) != 0, "another secret, others");
+	is_int(sasl_complete(secret, "a", sp("x"), a, sizeof(a)), CM_ECORRUPT,
+	    "not of that form");
+	is_int(sasl_complete(secret, "a", sp(""), a, 150), CM_ETOOBIG,
+	    "no room");
 }
 
 static void
@@ -155,6 +230,8 @@ main(void)
 	test_known();
 	test_damaged();
 	test_make();
+	test_two();
+	test_complete();
 	test_refused();
 	return tap_done();
 }
