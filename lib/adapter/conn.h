@@ -15,12 +15,17 @@
 #include "base/str.h"
 
 #define CONN_CHUNK	65536		/* bytes read at once, at most */
+#define CONN_OUT_MAX	(64u << 20)	/* bytes gathered, at most */
 
 struct conn;
 
 /* Takes over both descriptors (they may be the same one). */
 int	 conn_open(int in, int out, struct conn **) CM_MUST;
-/* Ends TLS, closes.  What was not flushed is dropped. */
+/*
+ * Ends TLS, closes; NULL is fine.  What was not flushed is dropped; what the
+ * client has sent and nobody read is read away, or its last answer could be
+ * lost to it in a reset.
+ */
 void	 conn_close(struct conn *);
 
 /*
@@ -28,7 +33,11 @@ void	 conn_close(struct conn *);
  * (time_mono_ms): a client cannot stretch it by sending single bytes.
  */
 void	 conn_deadline(struct conn *, int64_t mono_ms);
-/* Wakes up when *stop is set (by a signal), with CM_EAGAIN; or NULL. */
+/*
+ * A wait for input ends with CM_EAGAIN when *stop is set (by a signal), or is
+ * set already; what has come can be read, and all be written; NULL: none.
+ * SIGTERM and SIGINT may be blocked: waits let them in.
+ */
 void	 conn_stop(struct conn *, const volatile bool *stop);
 
 /*
@@ -47,12 +56,16 @@ int	 conn_line(struct conn *, size_t max, struct span *, bool *crlf)
  */
 int	 conn_peek(struct conn *, struct span *) CM_MUST;
 void	 conn_take(struct conn *, size_t);
-/* Has the client sent more than was taken (pipelining)? */
+/*
+ * Has the client sent more than was taken (pipelining)?  Asks the kernel when
+ * nothing is here; under TLS that may not be data.
+ */
 bool	 conn_pending(struct conn *);
 
 /*
  * What is to be sent: add to it, then conn_flush.  Over CONN_CHUNK bytes it is
- * sent by conn_send_some.
+ * sent by conn_send_some.  CM_ETIMEOUT; CM_EAWAY: the client has gone, also in
+ * all that follows; CM_ETOOBIG, CM_ENOMEM: of the buffer.
  */
 struct buf *conn_out(struct conn *);
 int	 conn_flush(struct conn *) CM_MUST;

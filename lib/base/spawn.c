@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -33,7 +34,12 @@ spawn_tool(const char *name, char *out, size_t n)
 static void
 become(const char *path, char *const argv[], int in, int out)
 {
+	sigset_t	 none;
+
 	setsid();
+	/* who started it may hold some back */
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
 	if (dup2(in, 0) == -1 || dup2(out, 1) == -1 || dup2(out, 2) == -1)
 		return;
 	close_range(3, ~0U, 0);

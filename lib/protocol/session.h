@@ -3,9 +3,15 @@
  * process for each, each with a deadline.  Level 4.
  *
  * fd 0 as a connected socket or a pipe (nowait): one session in this process.
- * As a listening socket (wait): workers are forked ahead which accept in turn;
- * their number follows the load between some spare ones and conf->sessions;
- * with no session for idle_s seconds all end, and inetd listens again.
+ * As a listening socket (wait): workers are forked ahead which accept in turn,
+ * each one session at a time; their number follows the load between some spare
+ * ones and conf->sessions, beyond which clients wait in the socket's queue; with
+ * no session for idle_s seconds all end, and inetd listens again.
+ *
+ * The first process reads configuration and certificate, looks once a second
+ * whether they have changed, and does nothing else: it has no thread and no
+ * connection that its workers would share.  A change gets new workers: the old
+ * ones end with the session they are in.
  */
 #ifndef CM_SESSION_H
 #define CM_SESSION_H
@@ -19,6 +25,9 @@
 
 #define SESSION_ADDRESS_MAX 64		/* "2001:db8::1", and a NUL */
 #define SESSION_ID_MAX	16
+#define SESSION_STOP_S	10	/* for sessions to end, after SIGTERM */
+
+struct session_engine;
 
 /* One connection; all of it is the engine's. */
 struct session {
@@ -36,13 +45,15 @@ struct session {
 	bool		 has_ip;	/* false: a pipe or a Unix socket */
 	void		*worker;	/* what open() gave */
 	const volatile bool *stop;	/* the node wants to end: say 421 */
+	struct session_engine *engine;	/* its own */
 };
 
 struct session_service {
 	const char	*name;		/* "smtpd": in the log, run/NAME.log */
 	/*
-	 * Once in each process, before the first session, and again when
-	 * cluster.xml has changed (after close).
+	 * Once in each process, before the first session, with what stays the
+	 * same for all sessions of that process.  A failure ends it; another
+	 * one is tried later.
 	 */
 	int		(*open)(const struct log *, const struct conf *,
 			    const char *file, const char *node, void *arg,
@@ -51,8 +62,9 @@ struct session_service {
 	/* One session from greeting to goodbye. */
 	void		(*serve)(struct session *, void *arg);
 	/*
-	 * What a client over a limit is told before it is hung up on; why is
-	 * "too many connections" or the like.
+	 * What a client over a limit is told before it is hung up on, with
+	 * some seconds to take it; why is "too many connections" or the like.
+	 * Not where TLS comes first: a handshake is too dear.  May be NULL.
 	 */
 	void		(*turn_away)(struct session *, const char *why,
 			    void *arg);
@@ -72,22 +84,32 @@ struct session_options {
 /*
  * Serves what is on fd 0.  The log goes to syslog (mail) and to the file
  * STATE/run/NAME.log (see handler.h).  *stop: set by SIGTERM and SIGINT, which
- * this takes over; running sessions get the time to end.
+ * this takes over, and which are blocked but while a conn waits; running
+ * sessions get SESSION_STOP_S seconds to end.  SIGPIPE is ignored.
  *
- * PROXY protocol v1 and v2 (HAProxy's proxy-protocol.txt) is believed only
- * from conf->proxies; anyone else is hung up on, with a line.
+ * With options->proxy a PROXY header (format/proxy.h) has to come first, within
+ * some seconds, from one of conf->proxies; anyone else is hung up on, with a
+ * line.  conf->per_client counts those for whom the proxies connect.
  */
 int	 session_run(const struct session_service *,
 	    const struct session_options *) CM_MUST;
 
-/* Words of a log line, key=value: value quoted and cleaned where needed. */
+/*
+ * Words of a log line: " key=value", value in double quotes where it is empty
+ * or has other bytes than printable ASCII without blank, " \ and =; in quotes
+ * " and \ get a \, and bytes that are not printable ASCII become \xNN.  A long
+ * one is cut at SESSION_FIELD_MAX bytes, which "..." shows.
+ */
+#define SESSION_FIELD_MAX 256
 void	 session_log_field(struct buf *, const char *key, const char *value);
 
 /*
  * Failed logins slow down, per client address (IPv6: its /64) and per account,
- * across the workers of a node: how long to wait before the answer, ms; and
- * what came of it.
+ * for all services of a node (they share STATE/run/logins): how long to wait
+ * before the answer, ms, SESSION_DELAY_MAX at most; and what came of it.  An
+ * account is the name that the client gave, ASCII case ignored.
  */
+#define SESSION_DELAY_MAX 15000
 int	 session_login_delay(struct session *, const char *account);
 void	 session_login_result(struct session *, const char *account, bool good);
 

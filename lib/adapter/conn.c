@@ -1,0 +1,328 @@
+#include "adapter/conn.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "adapter/wire.h"
+
+#define READ_LEAST	4096	/* room for the first read of a session */
+#define IN_MAX		(16u << 20)
+#define OUT_KEPT	(4 * CONN_CHUNK)	/* memory kept for more */
+#define DRAIN_READS	16	/* of 4 KiB */
+
+struct conn {
+	struct wire	 wire;
+	struct tls_session *tls;
+	struct buf	 in;
+	size_t		 at;		/* of in: taken so far */
+	size_t		 seen;		/* of in: no LF between at and it */
+	size_t		 room;		/* for the next read */
+	bool		 more;		/* the last read filled its room */
+	bool		 eof;
+	int		 broken;	/* why nothing can be sent any more */
+	struct buf	 out;
+	uint64_t	 bytes_in, bytes_out;
+};
+
+int
+conn_open(int in, int out, struct conn **res)
+{
+	struct conn	*c;
+
+	*res = NULL;
+	if ((c = calloc(1, sizeof(*c))) == NULL) {
+		close(in);
+		if (out != in)
+			close(out);
+		return CM_ENOMEM;
+	}
+	wire_init(&c->wire, in, out);
+	buf_init(&c->in, IN_MAX);
+	buf_init(&c->out, CONN_OUT_MAX);
+	c->room = READ_LEAST;
+	*res = c;
+	return 0;
+}
+
+static void
+read_rest(struct conn *c)
+{
+	char	 b[4096];
+
+	if (c->wire.in_socket)
+		for (int i = 0; i < DRAIN_READS; i++)
+			if (wire_read(&c->wire, b, sizeof(b)) <= 0)
+				return;
+}
+
+void
+conn_close(struct conn *c)
+{
+	if (c == NULL)
+		return;
+	tls_session_end(c->tls);
+	read_rest(c);
+	close(c->wire.in);
+	if (c->wire.out != c->wire.in)
+		close(c->wire.out);
+	buf_free(&c->in);
+	buf_free(&c->out);
+	free(c);
+}
+
+void
+conn_deadline(struct conn *c, int64_t mono_ms)
+{
+	c->wire.deadline = mono_ms;
+}
+
+void
+conn_stop(struct conn *c, const volatile bool *stop)
+{
+	wire_stop(&c->wire, stop);
+}
+
+/* Bytes into p: their number, 0 at the end, or a code. */
+static ssize_t
+read_plain(struct conn *c, char *p, size_t n)
+{
+	ssize_t	 r;
+	int	 rc;
+
+	/* most often the client has to hear our answer before it goes on */
+	if (!c->more && (rc = wire_wait(&c->wire, false)) != 0)
+		return rc;
+	c->more = false;
+	while ((r = wire_read(&c->wire, p, n)) == -1) {
+		if (errno != EAGAIN && errno != EWOULDBLOCK)
+			return cm_errno(errno) == CM_EAWAY ? 0 : CM_EAWAY;
+		if ((rc = wire_wait(&c->wire, false)) != 0)
+			return rc;
+	}
+	c->more = c->wire.in_socket && (size_t)r == n;
+	return r;
+}
+
+static void
+squeeze(struct conn *c)
+{
+	if (c->at == 0)
+		return;
+	buf_drop(&c->in, c->at);
+	c->seen = c->seen > c->at ? c->seen - c->at : 0;
+	c->at = 0;
+}
+
+/* More input behind what is there. */
+static int
+fill(struct conn *c)
+{
+	ssize_t	 r;
+	int	 rc;
+
+	if (c->eof)
+		return CM_EEND;
+	if ((rc = conn_flush(c)) != 0)
+		return rc;
+	squeeze(c);
+	if ((rc = buf_room(&c->in, c->room)) != 0)
+		return rc;
+	r = c->tls != NULL ?
+	    tls_session_read(c->tls, c->in.p + c->in.len, c->room) :
+	    read_plain(c, c->in.p + c->in.len, c->room);
+	if (r < 0 && r != CM_EAWAY)
+		return (int)r;
+	if (r <= 0) {
+		c->eof = true;
+		return CM_EEND;
+	}
+	c->in.len += (size_t)r;
+	c->bytes_in += (uint64_t)r;
+	if ((size_t)r == c->room && c->room < CONN_CHUNK)
+		c->room *= 2;
+	return 0;
+}
+
+/* Takes all that is there of a line over its limit. */
+static int
+skip_line(struct conn *c)
+{
+	const char	*lf;
+	int		 rc;
+
+	for (;;) {
+		lf = memchr(c->in.p + c->at, '\n', c->in.len - c->at);
+		if (lf != NULL) {
+			c->at = (size_t)(lf + 1 - c->in.p);
+			c->seen = c->at;
+			return CM_ETOOBIG;
+		}
+		c->at = c->in.len;
+		if ((rc = fill(c)) != 0)
+			return rc;
+	}
+}
+
+int
+conn_line(struct conn *c, size_t max, struct span *line, bool *crlf)
+{
+	const char	*lf;
+	size_t		 len;
+	int		 rc;
+
+	if (c->seen < c->at)
+		c->seen = c->at;
+	for (;;) {
+		lf = c->in.len > c->seen ? memchr(c->in.p + c->seen, '\n',
+		    c->in.len - c->seen) : NULL;
+		if (lf != NULL)
+			break;
+		c->seen = c->in.len;
+		if (c->in.len - c->at > max)
+			return skip_line(c);
+		if ((rc = fill(c)) != 0)
+			return rc;
+	}
+	len = (size_t)(lf - (c->in.p + c->at));
+	*line = (struct span){ c->in.p + c->at, len };
+	c->at += len + 1;
+	c->seen = c->at;
+	if (len + 1 > max)
+		return CM_ETOOBIG;
+	*crlf = len > 0 && line->p[len - 1] == '\r';
+	line->len -= *crlf;
+	return 0;
+}
+
+int
+conn_peek(struct conn *c, struct span *s)
+{
+	int	 rc;
+
+	if (c->at == c->in.len && (rc = fill(c)) != 0)
+		return rc;
+	*s = (struct span){ c->in.p + c->at, c->in.len - c->at };
+	return 0;
+}
+
+void
+conn_take(struct conn *c, size_t n)
+{
+	c->at += n < c->in.len - c->at ? n : c->in.len - c->at;
+}
+
+bool
+conn_pending(struct conn *c)
+{
+	if (c->at < c->in.len ||
+	    (c->tls != NULL && tls_session_pending(c->tls)))
+		return true;
+	return !c->eof && wire_ready(&c->wire);
+}
+
+struct buf *
+conn_out(struct conn *c)
+{
+	return &c->out;
+}
+
+static int
+send_plain(struct conn *c, size_t *done)
+{
+	ssize_t	 w;
+	int	 rc;
+
+	while (*done < c->out.len) {
+		if (!c->wire.out_socket &&
+		    (rc = wire_wait(&c->wire, true)) != 0)
+			return rc;
+		w = wire_write(&c->wire, c->out.p + *done,
+		    c->out.len - *done);
+		if (w >= 0)
+			*done += (size_t)w;
+		else if (errno != EAGAIN && errno != EWOULDBLOCK)
+			return c->broken = CM_EAWAY;
+		else if ((rc = wire_wait(&c->wire, true)) != 0)
+			return rc;
+	}
+	return 0;
+}
+
+int
+conn_flush(struct conn *c)
+{
+	size_t	 done = 0;
+	int	 rc;
+
+	if (c->broken != 0)
+		return c->broken;
+	if (c->out.err != 0)
+		return c->out.err;
+	if (c->out.len == 0)
+		return 0;
+	if (c->tls == NULL) {
+		rc = send_plain(c, &done);
+	} else {
+		rc = tls_session_write(c->tls, c->out.p, c->out.len);
+		if (rc == 0)
+			done = c->out.len;
+		else
+			c->broken = CM_EAWAY;
+	}
+	c->bytes_out += done;
+	if (done == c->out.len && c->out.cap > OUT_KEPT)
+		buf_free(&c->out);
+	else
+		buf_drop(&c->out, done);
+	return rc;
+}
+
+int
+conn_send_some(struct conn *c)
+{
+	return c->out.len > CONN_CHUNK || c->out.err != 0 ? conn_flush(c) : 0;
+}
+
+int
+conn_starttls(struct conn *c, struct tls_server *s, size_t *dropped,
+    struct buf *why)
+{
+	int	 rc;
+
+	buf_reset(why);
+	*dropped = 0;
+	if (c->tls != NULL)
+		return CM_EUSAGE;
+	if ((rc = conn_flush(c)) == 0) {
+		*dropped = c->in.len - c->at;
+		buf_reset(&c->in);
+		c->at = c->seen = 0;
+		c->more = false;
+		rc = tls_session_begin(s, &c->wire, why, &c->tls);
+	}
+	if (rc != 0) {
+		c->broken = CM_EAWAY;
+		c->eof = true;
+	}
+	return rc;
+}
+
+const struct tls_session *
+conn_tls(const struct conn *c)
+{
+	return c->tls;
+}
+
+uint64_t
+conn_bytes_in(const struct conn *c)
+{
+	return c->bytes_in;
+}
+
+uint64_t
+conn_bytes_out(const struct conn *c)
+{
+	return c->bytes_out;
+}

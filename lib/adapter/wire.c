@@ -1,0 +1,100 @@
+#include "adapter/wire.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/time.h"
+
+static bool
+is_socket(int fd)
+{
+	struct stat	 st;
+
+	return fstat(fd, &st) == 0 && S_ISSOCK(st.st_mode);
+}
+
+void
+wire_init(struct wire *w, int in, int out)
+{
+	*w = (struct wire){ .in = in, .out = out, .deadline = INT64_MAX };
+	w->in_socket = is_socket(in);
+	w->out_socket = in == out ? w->in_socket : is_socket(out);
+	sigprocmask(SIG_SETMASK, NULL, &w->mask);
+}
+
+void
+wire_stop(struct wire *w, const volatile bool *stop)
+{
+	w->stop = stop;
+	if (stop != NULL) {
+		sigdelset(&w->mask, SIGTERM);
+		sigdelset(&w->mask, SIGINT);
+	}
+}
+
+int
+wire_wait(struct wire *w, bool to_write)
+{
+	struct pollfd	 p = { .fd = to_write ? w->out : w->in,
+			    .events = to_write ? POLLOUT : POLLIN };
+	struct timespec	 ts;
+	int64_t		 left;
+	int		 n;
+
+	for (;;) {
+		if (!to_write && w->stop != NULL && *w->stop)
+			return CM_EAGAIN;
+		left = w->deadline - time_mono_ms();
+		if (left <= 0)
+			return CM_ETIMEOUT;
+		if (left > INT_MAX)
+			left = INT_MAX;
+		ts = (struct timespec){ left / 1000, left % 1000 * 1000000 };
+		n = ppoll(&p, 1, &ts, w->stop != NULL ? &w->mask : NULL);
+		if (n > 0)
+			return 0;
+		if (n == -1 && errno != EINTR)
+			return CM_EIO;
+	}
+}
+
+bool
+wire_ready(const struct wire *w)
+{
+	struct pollfd	 p = { .fd = w->in, .events = POLLIN };
+
+	return poll(&p, 1, 0) > 0;
+}
+
+ssize_t
+wire_read(struct wire *w, void *p, size_t n)
+{
+	ssize_t	 r;
+
+	do
+		r = w->in_socket ? recv(w->in, p, n, MSG_DONTWAIT) :
+		    read(w->in, p, n);
+	while (r == -1 && errno == EINTR);
+	return r;
+}
+
+/* A pipe that poll(2) calls writable takes PIPE_BUF bytes without waiting. */
+ssize_t
+wire_write(struct wire *w, const void *p, size_t n)
+{
+	ssize_t	 r;
+
+	if (!w->out_socket && n > PIPE_BUF)
+		n = PIPE_BUF;
+	do
+		r = w->out_socket ?
+		    send(w->out, p, n, MSG_DONTWAIT | MSG_NOSIGNAL) :
+		    write(w->out, p, n);
+	while (r == -1 && errno == EINTR);
+	return r;
+}
