@@ -13,6 +13,7 @@ CHAOS_SECONDS = 300
 LIBS_XML  = -lxml2
 LIBS_KV   = -ldb-5.3
 LIBS_SASL = -lgsasl
+LIBS_IDN  = -lidn2
 LIBS_TLS  = -lgnutls
 LIBS_HTTPD = -lmicrohttpd
 # libcurl is not linked: lib/adapter/http.c loads it when it is needed.
@@ -40,8 +41,8 @@ LDMODE	=
 endif
 
 CFLAGS_ALL = -std=gnu11 $(WARN) $(HARDEN) $(MODE) -pthread $(CFLAGS)
-LDLIBS	= $(LIBS_XML) $(LIBS_KV) $(LIBS_SASL) $(LIBS_HTTPD) $(LIBS_TLS) \
-	  $(LIBS_HTTP) -pthread
+LDLIBS	= $(LIBS_XML) $(LIBS_IDN) $(LIBS_KV) $(LIBS_SASL) $(LIBS_HTTPD) \
+	  $(LIBS_TLS) $(LIBS_HTTP) -pthread
 
 LIB_SRC	:= $(sort $(wildcard lib/*/*.c))
 BIN_SRC	:= $(sort $(wildcard bin/cm-*.c))

@@ -312,15 +312,6 @@ catalog_text(const struct catalog *c)
 	return c->text;
 }
 
-static int
-add_line(void *arg, struct span line)
-{
-	struct buf	*b = arg;
-
-	buf_add(b, line.p, line.len);
-	return buf_addc(b, '\n');
-}
-
 struct found {
 	struct buf	*mailboxes;
 	uint64_t	 room;

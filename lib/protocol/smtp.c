@@ -42,6 +42,8 @@ worker_open(const struct log *log, const struct conf *conf, const char *file,
 		return log_fail(log, CM_ENOMEM, "smtpd");
 	w->log = log;
 	w->conf = conf;
+	w->file = file;
+	w->node = node;
 	if (asprintf(&w->spool, "%s/spool/tmp", conf->node->state) == -1) {
 		w->spool = NULL;
 		rc = log_fail(log, CM_ENOMEM, "smtpd");
@@ -206,7 +208,7 @@ hello(struct smtp *m, enum smtp_verb v, struct span name)
 		buf_adds(&text, "\nSTARTTLS");
 	if (smtp_has_auth(m))
 		buf_addf(&text, "\nAUTH %s",
-		    sasl_server_mechanisms(smtp_is_tls(m)));
+		    sasl_server_mechanisms(conn_tls(m->s->conn)));
 	smtp_reply(out, 250, "", text.p);
 	buf_free(&text);
 }

@@ -5,6 +5,7 @@
 #include "base/time.h"
 #include "cluster/outgoing.h"
 #include "format/header.h"
+#include "format/receipt.h"
 #include "protocol/smtp_int.h"
 
 #define LOGGED_RCPTS	10
@@ -13,7 +14,7 @@ struct accepted {
 	struct smtp	*m;
 	struct span	 msg;		/* with the trace in front */
 	struct buf	 mailboxes;	/* each once, one a line */
-	struct buf	 others;	/* addresses of other domains */
+	bool		 outgoing;	/* it goes to other domains, too */
 	struct delivery	 delivery;
 	int		 code;		/* the answer */
 	const char	*enhanced;
@@ -74,16 +75,13 @@ gather(struct accepted *a)
 	for (size_t i = 0; i < y->nrcpt; i++) {
 		const struct smtp_rcpt *r = &y->rcpt[i];
 
-		if (r->mailboxes == NULL)
-			add_once(&a->others, (struct span){ r->address,
-			    strlen(r->address) });
 		rest = (struct span){ r->mailboxes, r->mailboxes == NULL ? 0 :
 		    strlen(r->mailboxes) };
 		while (str_field(&rest, '\n', &l))
 			if (l.len > 0)
 				add_once(&a->mailboxes, l);
 	}
-	return a->mailboxes.err ? a->mailboxes.err : a->others.err;
+	return a->mailboxes.err;
 }
 
 static int
@@ -100,19 +98,38 @@ keep_here(struct accepted *a)
 	return deliver_message(a->m->w->deliver, &s, &a->delivery);
 }
 
+static bool
+is_there(const struct outgoing_rcpt *to, size_t n, const char *address)
+{
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(to[i].address, address) == 0)
+			return true;
+	return false;
+}
+
 static int
 send_on(struct accepted *a)
 {
-	struct smtp_mail *y = &a->m->mail;
-	struct outgoing_msg o = { .sender = y->sender, .utf8 = y->utf8,
-			    .eight_bit = y->eight_bit };
+	struct smtp	*m = a->m;
+	struct smtp_mail *y = &m->mail;
+	struct outgoing_msg o = { .id = y->id_text, .sender = y->sender,
+			    .utf8 = y->utf8 };
+	struct outgoing_rcpt *to;
+	int		 rc;
 
-	if (a->others.len == 0)
-		return 0;
-	o.id = y->id_text;
-	o.recipients = (struct span){ a->others.p, a->others.len };
-	return outgoing_add(a->m->s->log, a->m->w->conf, &o,
-	    a->msg.p + y->received_at, a->msg.len - y->received_at);
+	if ((to = calloc(y->nrcpt, sizeof(*to))) == NULL)
+		return log_fail(m->s->log, CM_ENOMEM, "outgoing");
+	for (size_t i = 0; i < y->nrcpt; i++)
+		if (y->rcpt[i].mailboxes == NULL && !is_there(to, o.n,
+		    y->rcpt[i].address))
+			to[o.n++].address = y->rcpt[i].address;
+	o.to = to;
+	a->outgoing = o.n > 0;
+	rc = o.n == 0 ? 0 : outgoing_add(m->s->log, m->w->conf,
+	    m->w->deliver, &o, a->msg.p + y->received_at,
+	    a->msg.len - y->received_at);
+	free(to);
+	return rc;
 }
 
 static void
@@ -138,7 +155,7 @@ log_accepted(struct accepted *a)
 		if (a->delivery.few)
 			buf_adds(&b, " short=yes");
 	}
-	if (a->others.len > 0)
+	if (a->outgoing)
 		buf_adds(&b, " outgoing=yes");
 	buf_addf(&b, " delay=%lldms",
 	    (long long)(time_mono_ms() - y->since_ms));
@@ -242,7 +259,6 @@ smtp_accept(struct smtp *m)
 
 	intake_init(&whole, m->s->log, m->w->spool, UINT64_MAX);
 	buf_init(&a.mailboxes, RECEIPT_MAX);
-	buf_init(&a.others, 64u << 20);
 	if ((rc = intake_get(&m->in, &a.msg.p, &a.msg.len)) == 0 &&
 	    m->mode == SMTP_SUBMISSION)
 		rc = complete(m, a.msg, &whole, &a.msg);
@@ -251,8 +267,9 @@ smtp_accept(struct smtp *m)
 	else if (is_clean(&a))
 		keep(&a);
 	answer(&a);
+	if (a.code == 0 && a.outgoing)
+		outgoing_start(m->s->log, m->w->conf, m->w->file, m->w->node);
 	delivery_free(&a.delivery);
 	buf_free(&a.mailboxes);
-	buf_free(&a.others);
 	intake_free(&whole);
 }

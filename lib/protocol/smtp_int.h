@@ -15,6 +15,7 @@
 struct smtp_worker {
 	const struct log *log;
 	const struct conf *conf;
+	const char	*file, *node;		/* what conf_load was given */
 	char		 host[SMTP_HOST_MAX];	/* what we call ourselves */
 	char		*spool;			/* for large messages */
 	struct catalog	*catalog;
