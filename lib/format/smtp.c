@@ -202,7 +202,8 @@ text_byte(struct smtp_data *d, char c, struct buf *out)
 {
 	buf_addc(out, c);
 	d->nul |= c == '\0';
-	d->long_line |= ++d->line > SMTP_LINE_MAX - 2;
+	d->line += c != '\r';
+	d->long_line |= d->line > SMTP_LINE_MAX - 2;
 	d->bare_lf |= c == '\n';
 	d->state = c == '\r' ? DATA_CR : DATA_TEXT;
 }
@@ -310,7 +311,8 @@ smtp_data_look(struct smtp_data *d, struct span in)
 		d->bare_cr |= d->state == DATA_CR;
 		d->bare_lf |= c == '\n';
 		d->nul |= c == '\0';
-		d->long_line |= ++d->line > SMTP_LINE_MAX - 2;
+		d->line += c != '\r';
+		d->long_line |= d->line > SMTP_LINE_MAX - 2;
 		d->state = c == '\r' ? DATA_CR : DATA_TEXT;
 	}
 }

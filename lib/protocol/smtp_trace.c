@@ -149,5 +149,5 @@ smtp_is_loop(const struct smtp *m, struct span header)
 			    (struct span){ value.p, value.len });
 	}
 	buf_free(&value);
-	return been || hops > HOPS_MAX;
+	return been || hops > HOPS_MAX + 1;	/* ours counts not */
 }
