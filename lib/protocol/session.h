@@ -5,7 +5,7 @@
  * fd 0 as a connected socket or a pipe (nowait): one session in this process.
  * As a listening socket (wait): workers are forked ahead which accept in turn,
  * each one session at a time; their number follows the load between some spare
- * ones and conf->sessions, beyond which clients wait in the socket's queue; with
+ * ones and conf->sessions, beyond which clients wait in the queue; with
  * no session for idle_s seconds all end, and inetd listens again.
  *
  * The first process reads configuration and certificate, looks once a second

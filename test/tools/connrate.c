@@ -29,7 +29,8 @@
 static void
 accept_all(void)
 {
-	static const char	 hello[] = "220 hello\r\n", bye[] = "221 bye\r\n";
+	static const char	 hello[] = "220 hello\r\n";
+	static const char	 bye[] = "221 bye\r\n";
 	char			 b[512];
 	int			 fd;
 

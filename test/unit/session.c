@@ -1,0 +1,212 @@
+/* Of the engine, what has no socket: fields of lines, failed logins, limits. */
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "protocol/session_int.h"
+#include "tap.h"
+
+static void
+is_field(const char *value, const char *want)
+{
+	struct buf	 b;
+
+	buf_init(&b, 2000);
+	session_log_field(&b, "k", value);
+	is_str(b.p, want, "a field: %s", want);
+	buf_free(&b);
+}
+
+static void
+test_fields(void)
+{
+	char	 longest[SESSION_FIELD_MAX + 2], want[SESSION_FIELD_MAX + 16];
+
+	is_field("a", " k=a");
+	is_field("<a@b.c>", " k=<a@b.c>");
+	is_field("", " k=\"\"");
+	is_field("a b", " k=\"a b\"");
+	is_field("a=b", " k=\"a=b\"");
+	is_field("a\"b\\c", " k=\"a\\\"b\\\\c\"");
+	is_field("a\r\nid=x", " k=\"a\\x0d\\x0aid=x\"");
+	is_field("\x1b[0m\x7f\xc3\xa4", " k=\"\\x1b[0m\\x7f\\xc3\\xa4\"");
+	memset(longest, 'x', sizeof(longest));
+	longest[SESSION_FIELD_MAX] = '\0';
+	snprintf(want, sizeof(want), " k=%s", longest);
+	is_field(longest, want);
+	longest[SESSION_FIELD_MAX] = 'y';
+	longest[SESSION_FIELD_MAX + 1] = '\0';
+	snprintf(want, sizeof(want), " k=\"%.*s\"...", SESSION_FIELD_MAX,
+	    longest);
+	is_field(longest, want);
+}
+
+static const unsigned char	 v4[16] = { [10] = 0xff, 0xff, 192, 0, 2, 1 };
+static const unsigned char	 other[16] = { [10] = 0xff, 0xff, 192, 0, 2, 2 };
+static const unsigned char	 six[16] = { 0x20, 1, 0xd, 0xb8, [15] = 1 };
+static const unsigned char	 same64[16] = { 0x20, 1, 0xd, 0xb8, [8] = 7 };
+static const unsigned char	 next64[16] = { 0x20, 1, 0xd, 0xb8, [7] = 7 };
+
+static struct logins *
+open_logins(const char *dir)
+{
+	struct logins	*l;
+
+	if (logins_open(NULL, dir, &l) != 0)
+		abort();
+	return l;
+}
+
+static void
+fail(struct logins *l, const unsigned char *ip, const char *account, int n)
+{
+	while (n-- > 0)
+		logins_result(l, ip, account, false, 1000000);
+}
+
+static void
+test_addresses(struct logins *l)
+{
+	int	 before = 0, now;
+
+	is_int(logins_delay(l, v4, "ann", 1000000), 0, "nothing was");
+	fail(l, v4, "u1", 1);
+	is_int(logins_delay(l, v4, "ann", 1000000), 0, "a slip is free");
+	for (int i = 2; i < 8; i++) {
+		fail(l, v4, "ann", 1);
+		now = logins_delay(l, v4, "bob", 1000000);
+		ok(now > before || now == SESSION_DELAY_MAX,
+		    "failure %d of an address costs %d ms", i, now);
+		before = now;
+	}
+	fail(l, v4, "carl", 100);
+	is_int(logins_delay(l, v4, "bob", 1000000), SESSION_DELAY_MAX,
+	    "not more than the most");
+	is_int(logins_delay(l, other, "bob", 1000000), 0, "another address");
+	is_int(logins_delay(l, v4, "bob", 1000000 + 901), 0, "is forgotten");
+	is_int(logins_delay(l, v4, "bob", 1000000 - 5), 0,
+	    "a clock that was set back");
+	logins_result(l, v4, "mine", true, 1000000);
+	is_int(logins_delay(l, v4, "bob", 1000000), SESSION_DELAY_MAX,
+	    "a good one does not clear its address");
+	fail(l, six, "x", 3);
+	ok(logins_delay(l, same64, "bob", 1000000) > 0, "the same /64");
+	is_int(logins_delay(l, next64, "bob", 1000000), 0, "another /64");
+}
+
+static void
+test_accounts(struct logins *l)
+{
+	int	 ms;
+
+	fail(l, NULL, "dora@example.org", 4);
+	is_int(logins_delay(l, NULL, "dora@example.org", 1000000), 0,
+	    "four slips");
+	fail(l, NULL, "Dora@Example.org", 1);
+	ms = logins_delay(l, NULL, "dora@example.org", 1000000);
+	ok(ms > 0, "the fifth costs, whatever the case: %d ms", ms);
+	fail(l, NULL, "dora@example.org", 100);
+	ms = logins_delay(l, other, "dora@example.org", 1000000);
+	ok(ms > 0 && ms < 5000, "its owner waits %d ms", ms);
+	logins_result(l, other, "dora@example.org", true, 1000000);
+	is_int(logins_delay(l, other, "dora@example.org", 1000000), 0,
+	    "a good one clears it");
+}
+
+static void
+test_bounds(struct logins *l)
+{
+	char	 name[32];
+
+	for (int i = 0; i < 100000; i++) {
+		snprintf(name, sizeof(name), "u%d", i);
+		fail(l, NULL, name, 1);
+	}
+	fail(l, NULL, "last", 9);
+	ok(logins_delay(l, NULL, "last", 1000000) > 0,
+	    "100000 others, and the last one counts");
+}
+
+/* Services of a node share it; what lies there is no danger. */
+static void
+test_file(void)
+{
+	char		 dir[] = "/tmp/cm-session.XXXXXX", run[64], path[64];
+	char		*junk;
+	size_t		 size = 1 << 20;
+	struct logins	*a, *b;
+
+	if (mkdtemp(dir) == NULL || (junk = malloc(size)) == NULL)
+		abort();
+	snprintf(run, sizeof(run), "%s/run", dir);
+	snprintf(path, sizeof(path), "%s/run/logins", dir);
+	if (mkdir(run, 0700) == -1)
+		abort();
+	a = open_logins(dir);
+	b = open_logins(dir);
+	fail(a, v4, "ann", 5);
+	ok(logins_delay(b, v4, "x", 1000000) > 0, "another process sees it");
+	logins_close(a);
+	logins_close(b);
+	for (size_t i = 0; i < size; i++)
+		junk[i] = (char)rand();
+	if (file_commit(NULL, path, junk, size, 0600) != 0)
+		abort();
+	a = open_logins(dir);
+	test_addresses(a);
+	test_accounts(a);
+	test_bounds(a);
+	logins_close(a);
+	unlink(path);
+	rmdir(run);
+	rmdir(dir);
+	free(junk);
+}
+
+static void
+test_limit(void)
+{
+	struct board	*b;
+	struct slot	*s[5];
+
+	if (board_open(5, &b) != 0)
+		abort();
+	for (unsigned i = 0; i < 5; i++) {
+		s[i] = board_take(b);
+		ok(s[i] == &b->slots[i], "slot %u", i);
+		slot_set(s[i], SLOT_BUSY);
+		s[i]->turn = i + 1;
+		s[i]->pid = 100 + (int)i;
+	}
+	ok(board_take(b) == NULL, "there are no more");
+	ok(board_admit(b, s[0], six, 2), "the first of a /64");
+	ok(board_admit(b, s[1], same64, 2), "the second");
+	ok(!board_admit(b, s[2], six, 2), "the third is over the limit");
+	ok(board_admit(b, s[3], next64, 2), "of another /64");
+	ok(board_admit(b, s[0], six, 2), "one before is not");
+	ok(board_find(b, 101) == s[1], "found by its pid");
+	board_free(b, s[1]);
+	board_leave(b, s[2]);
+	ok(board_admit(b, s[4], six, 2), "one has gone");
+	ok(board_find(b, 101) == NULL, "not found any more");
+	ok(board_take(b) == s[1], "its slot is used again");
+	board_close(b);
+}
+
+int
+main(void)
+{
+	struct logins	*l;
+
+	test_fields();
+	test_limit();
+	/* no such folder: it works, alone */
+	l = open_logins("/nonexistent");
+	test_addresses(l);
+	test_accounts(l);
+	test_bounds(l);
+	logins_close(l);
+	test_file();
+	return tap_done();
+}
