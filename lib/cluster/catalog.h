@@ -49,6 +49,7 @@ int	 catalog_rcpt(struct catalog *, const char *address, struct buf *out)
  */
 int	 catalog_rcpt_room(struct catalog *, const char *address,
 	    struct buf *out, uint64_t *room) CM_MUST;
+/*
  * Whose login name it is: the mailbox of that very name, no alias and without
  * +detail; and its verifiers, added to out (see sasl_complete).  CM_ENOUSER
  * when nobody can log in with it: mailbox is "" then, and they are made up.
