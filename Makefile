@@ -16,7 +16,7 @@ LIBS_SASL = -lgsasl
 LIBS_IDN  = -lidn2
 LIBS_TLS  = -lgnutls
 LIBS_HTTPD = -lmicrohttpd
-# libcurl is not linked: lib/adapter/http.c loads it when it is needed.
+# libcurl is not linked: lib/adapter/curl.c loads it when it is needed.
 LIBS_HTTP = -ldl
 
 CPPFLAGS_ALL = -D_GNU_SOURCE -Ilib -isystem /usr/include/libxml2 $(CPPFLAGS)

@@ -8,7 +8,7 @@ BEGIN {
 
 	# Header of an outside library, and whose alone it is.
 	owner["<db\\.h>"] = "kv"
-	owner["<curl/"] = "http"
+	owner["<curl/"] = "curl"
 	owner["<gnutls/"] = "tls"
 	owner["<gsasl\\.h>"] = "sasl"
 	owner["<libxml/"] = "xml"

@@ -1,6 +1,5 @@
 #include "adapter/http.h"
 
-#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -14,16 +13,12 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* The types in its macros' checks are functions of a library not linked. */
-#define CURL_DISABLE_TYPECHECK
-#include <curl/curl.h>
-
+#include "adapter/curl.h"
 #include "adapter/tunnel.h"
 #include "base/file.h"
 #include "base/str.h"
 #include "base/time.h"
 
-#define LIBRARY		"libcurl-gnutls.so.4"
 #define ERROR_MAX	1024		/* bytes of an error's text */
 #define URL_MAX		8192
 #define HEADER_MAX	8192		/* of an answer to Upgrade */
@@ -31,27 +26,6 @@
 #define KEEP_IDLE_S	30L
 #define KEEP_EVERY_S	10L
 #define BUFFER		65536L		/* of libcurl, each way */
-
-/*
- * The functions of libcurl, once it is loaded.  The one state in the module
- * that is not in a handle: it is written once and never changes.
- */
-#define FUNCTIONS(f)							\
-	f(curl_global_init) f(curl_easy_init) f(curl_easy_cleanup)	\
-	f(curl_easy_setopt) f(curl_easy_getinfo) f(curl_easy_perform)	\
-	f(curl_easy_recv) f(curl_easy_send) f(curl_easy_strerror)	\
-	f(curl_multi_init) f(curl_multi_cleanup) f(curl_multi_setopt)	\
-	f(curl_multi_add_handle) f(curl_multi_remove_handle)		\
-	f(curl_multi_perform) f(curl_multi_poll)			\
-	f(curl_multi_info_read) f(curl_multi_strerror)			\
-	f(curl_slist_append) f(curl_slist_free_all)
-
-#define MEMBER(name)	__typeof__(name) *name;
-static struct {
-	FUNCTIONS(MEMBER)
-} api;
-static char		 api_why[256];	/* it could not be loaded */
-static pthread_once_t	 api_once = PTHREAD_ONCE_INIT;
 
 struct http {
 	const struct log	*log;
@@ -71,26 +45,6 @@ struct http {
 	curl_off_t		 moved;
 	int64_t			 last;		/* when something moved */
 };
-
-static void
-load(void)
-{
-	void	*lib, *f = NULL;
-
-	if ((lib = dlopen(LIBRARY, RTLD_NOW | RTLD_LOCAL)) == NULL)
-		goto fail;
-#define SYMBOL(name)							\
-	if ((f = dlsym(lib, #name)) == NULL)				\
-		goto fail;						\
-	memcpy(&api.name, &f, sizeof(f));
-	FUNCTIONS(SYMBOL)
-	if (api.curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK)
-		return;
-	snprintf(api_why, sizeof(api_why), LIBRARY ": cannot start");
-	return;
-fail:
-	snprintf(api_why, sizeof(api_why), "%s", dlerror());
-}
 
 static void
 set_text(struct http *h, const char *text)
@@ -145,7 +99,7 @@ failed(struct http *h, CURLcode c)
 	if (rc == 0)
 		return 0;
 	if (h->text[0] == '\0')
-		set_text(h, api.curl_easy_strerror(c));
+		set_text(h, curl.easy_strerror(c));
 	if (rc == CM_EAWAY || rc == CM_ETIMEOUT)
 		return rc;
 	return log_fail(h->log, rc, "%s (%s): %s", h->name, h->address,
@@ -161,7 +115,7 @@ on_body(char *p, size_t size, size_t n, void *arg)
 	long		 status = 0;
 
 	h->last = time_mono_ms();
-	api.curl_easy_getinfo(h->easy, CURLINFO_RESPONSE_CODE, &status);
+	curl.easy_getinfo(h->easy, CURLINFO_RESPONSE_CODE, &status);
 	if (status >= 200 && status < 300) {
 		if (h->req->fn != NULL &&
 		    (h->fn_rc = h->req->fn(h->req->arg, p, len)) != 0)
@@ -217,7 +171,7 @@ on_open(void *arg, curlsocktype purpose, struct curl_sockaddr *sa)
 
 	(void)purpose;
 	if (h->req != NULL && strcmp(h->req->method, "GET") != 0 &&
-	    api.curl_easy_getinfo(h->easy, CURLINFO_REQUEST_SIZE, &sent) ==
+	    curl.easy_getinfo(h->easy, CURLINFO_REQUEST_SIZE, &sent) ==
 	    CURLE_OK && sent > 0) {
 		h->again = true;
 		return CURL_SOCKET_BAD;
@@ -250,7 +204,7 @@ set_connection(struct http *h)
 	    str_fmt(key, sizeof(key), "%s/node.key", h->tls) != 0)
 		return false;
 #define SET(option, value)						\
-	(c = c != CURLE_OK ? c : api.curl_easy_setopt(e, option, value))
+	(c = c != CURLE_OK ? c : curl.easy_setopt(e, option, value))
 	SET(CURLOPT_ERRORBUFFER, h->text);
 	SET(CURLOPT_NOSIGNAL, 1L);
 	SET(CURLOPT_PROTOCOLS_STR, "https");
@@ -318,10 +272,10 @@ make_lists(struct http *h)
 	if (str_fmt(to, sizeof(to), "%s:%u:%s%s%s:%u", h->name, h->port,
 	    v6 ? "[" : "", h->address, v6 ? "]" : "", h->port) != 0)
 		return CM_EUSAGE;
-	if ((h->connect_to = api.curl_slist_append(NULL, to)) == NULL)
+	if ((h->connect_to = curl.slist_append(NULL, to)) == NULL)
 		return CM_ENOMEM;
 	for (size_t i = 0; i < sizeof(headers) / sizeof(headers[0]); i++) {
-		if ((l = api.curl_slist_append(h->headers, headers[i])) == NULL)
+		if ((l = curl.slist_append(h->headers, headers[i])) == NULL)
 			return CM_ENOMEM;
 		h->headers = l;
 	}
@@ -375,14 +329,13 @@ make(struct http *h, const struct http_peer *peer)
 		return CM_ENOMEM;
 	if ((rc = check_files(h)) != 0)
 		return rc;
-	pthread_once(&api_once, load);
-	if (api_why[0] != '\0')
-		return log_fail(h->log, CM_ESOFT, "%s", api_why);
+	if ((rc = curl_load(h->log)) != 0)
+		return rc;
 	if ((rc = make_lists(h)) != 0)
 		return rc;
-	if ((h->easy = api.curl_easy_init()) == NULL)
+	if ((h->easy = curl.easy_init()) == NULL)
 		return CM_ENOMEM;
-	return set_connection(h) ? 0 : log_fail(h->log, CM_ESOFT, LIBRARY);
+	return set_connection(h) ? 0 : log_fail(h->log, CM_ESOFT, CURL_LIBRARY);
 }
 
 int
@@ -404,10 +357,10 @@ http_open(const struct log *log, const struct http_peer *peer,
 	if ((rc = make(h, peer)) != 0)
 		goto fail;
 	rc = CM_ENOMEM;
-	if ((h->multi = api.curl_multi_init()) == NULL)
+	if ((h->multi = curl.multi_init()) == NULL)
 		goto fail;
 	rc = CM_ESOFT;
-	if (!set_requests(h) || api.curl_multi_setopt(h->multi,
+	if (!set_requests(h) || curl.multi_setopt(h->multi,
 	    CURLMOPT_MAXCONNECTS, 1L) != CURLM_OK)
 		goto fail;
 	*out = h;
@@ -424,13 +377,13 @@ http_close(struct http *h)
 		return;
 	/* Its socket is closed with h at hand. */
 	if (h->easy != NULL)
-		api.curl_easy_cleanup(h->easy);
+		curl.easy_cleanup(h->easy);
 	if (h->multi != NULL)
-		api.curl_multi_cleanup(h->multi);
+		curl.multi_cleanup(h->multi);
 	if (h->headers != NULL)
-		api.curl_slist_free_all(h->headers);
+		curl.slist_free_all(h->headers);
 	if (h->connect_to != NULL)
-		api.curl_slist_free_all(h->connect_to);
+		curl.slist_free_all(h->connect_to);
 	free(h->name);
 	free(h->address);
 	free(h->tls);
@@ -517,9 +470,9 @@ perform(struct http *h)
 	int64_t		 left;
 
 	for (;;) {
-		if ((m = api.curl_multi_perform(h->multi, &n)) != CURLM_OK)
+		if ((m = curl.multi_perform(h->multi, &n)) != CURLM_OK)
 			break;
-		while ((msg = api.curl_multi_info_read(h->multi, &n)) != NULL)
+		while ((msg = curl.multi_info_read(h->multi, &n)) != NULL)
 			if (msg->msg == CURLMSG_DONE)
 				return msg->data.result;
 		left = h->last + patience(h->req) - time_mono_ms();
@@ -527,11 +480,11 @@ perform(struct http *h)
 			set_text(h, "no progress");
 			return CURLE_OPERATION_TIMEDOUT;
 		}
-		if ((m = api.curl_multi_poll(h->multi, NULL, 0,
+		if ((m = curl.multi_poll(h->multi, NULL, 0,
 		    left > 1000 ? 1000 : (int)left, NULL)) != CURLM_OK)
 			break;
 	}
-	set_text(h, api.curl_multi_strerror(m));
+	set_text(h, curl.multi_strerror(m));
 	return m == CURLM_OUT_OF_MEMORY ? CURLE_OUT_OF_MEMORY :
 	    CURLE_FAILED_INIT;
 }
@@ -569,11 +522,11 @@ http_call(struct http *h, const struct http_request *r, int *status,
 	h->again = false;
 	h->moved = 0;
 	h->last = time_mono_ms();
-	if (api.curl_multi_add_handle(h->multi, h->easy) != CURLM_OK)
-		return log_fail(h->log, CM_ESOFT, LIBRARY);
+	if (curl.multi_add_handle(h->multi, h->easy) != CURLM_OK)
+		return log_fail(h->log, CM_ESOFT, CURL_LIBRARY);
 	c = perform(h);
-	api.curl_easy_getinfo(h->easy, CURLINFO_RESPONSE_CODE, &code);
-	api.curl_multi_remove_handle(h->multi, h->easy);
+	curl.easy_getinfo(h->easy, CURLINFO_RESPONSE_CODE, &code);
+	curl.multi_remove_handle(h->multi, h->easy);
 	h->req = NULL;
 	if (h->fn_rc != 0)
 		return h->fn_rc;
@@ -617,7 +570,7 @@ tunnel_recv(void *arg, char *p, size_t len)
 {
 	struct http	*h = arg;
 	size_t		 n = 0;
-	CURLcode	 c = api.curl_easy_recv(h->easy, p, len, &n);
+	CURLcode	 c = curl.easy_recv(h->easy, p, len, &n);
 
 	return tunnel_result(c, n);
 }
@@ -627,7 +580,7 @@ tunnel_send(void *arg, const char *p, size_t len)
 {
 	struct http	*h = arg;
 	size_t		 n = 0;
-	CURLcode	 c = api.curl_easy_send(h->easy, p, len, &n);
+	CURLcode	 c = curl.easy_send(h->easy, p, len, &n);
 
 	return tunnel_result(c, n);
 }
@@ -688,7 +641,7 @@ tunnel_ask(struct tunnel *t, const char *path)
 	    "\r\nUpgrade: " TUNNEL_NAME "\r\n\r\n", path, h->name, h->port);
 	rc = b.err;
 	while (rc == 0 && at < b.len) {
-		c = api.curl_easy_send(h->easy, b.p + at, b.len - at, &n);
+		c = curl.easy_send(h->easy, b.p + at, b.len - at, &n);
 		if (c == CURLE_AGAIN)
 			rc = tunnel_wait(t, POLLOUT);
 		else if ((rc = failed(h, c)) == 0)
@@ -716,7 +669,7 @@ tunnel_answer(struct tunnel *t)
 			return log_fail(h->log, CM_EPROTO, "%s", h->name);
 		if ((rc = buf_room(&t->in, HEADER_MAX)) != 0)
 			return rc;
-		c = api.curl_easy_recv(h->easy, t->in.p + t->in.len,
+		c = curl.easy_recv(h->easy, t->in.p + t->in.len,
 		    HEADER_MAX, &n);
 		if (c == CURLE_AGAIN)
 			rc = tunnel_wait(t, POLLIN);
@@ -750,7 +703,7 @@ tunnel_open(struct tunnel *t, const char *path, int timeout_ms)
 	SET(CURLOPT_CONNECT_ONLY, 1L);
 	SET(CURLOPT_CONNECTTIMEOUT_MS, (long)timeout_of(timeout_ms));
 	if (c == CURLE_OK)
-		c = api.curl_easy_perform(e);
+		c = curl.easy_perform(e);
 	if ((rc = failed(h, c)) != 0)
 		return rc;
 	if (h->sock == -1)

@@ -1,9 +1,6 @@
 /*
- * HTTPS requests to other nodes: libcurl, and the only module that knows it.
- * Level 2.
- *
- * The library is loaded when the first client is opened (dlopen): most runs of
- * the small tools talk to nobody, and must not pay for its start (5 ms).
+ * HTTPS requests to other nodes, by libcurl, which is loaded when the first
+ * client is opened.  Level 2.
  */
 #ifndef CM_HTTP_H
 #define CM_HTTP_H

@@ -66,8 +66,8 @@ word(const char *s)
 	return (char *)(uintptr_t)s;
 }
 
-static int
-start(const struct service *s)
+int
+service_start(const struct service *s)
 {
 	char	 tool[FILE_PATH_MAX], out[FILE_PATH_MAX];
 	char	*argv[ARGS_MAX];
@@ -121,7 +121,7 @@ service_dial(const struct service *s, int *fd)
 			    s->name, s->state, s->name);
 		/* one that was started may have met another one leaving */
 		if (time_mono_ms() >= again) {
-			if ((rc = start(s)) != 0)
+			if ((rc = service_start(s)) != 0)
 				return rc;
 			again = time_mono_ms() + 500;
 		}

@@ -31,6 +31,8 @@ int	 service_init(struct service *, const struct log *,
 void	 service_free(struct service *);
 /* Connects; starts it when nobody answers.  CM_EAWAY. */
 int	 service_dial(const struct service *, int *fd) CM_MUST;
+/* Starts it, and does not wait for it. */
+int	 service_start(const struct service *) CM_MUST;
 /* Connects, but starts nothing; CM_EAWAY without a line. */
 int	 service_find(const struct service *, int *fd) CM_MUST;
 /*

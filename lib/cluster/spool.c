@@ -1,8 +1,6 @@
 #include "cluster/spool.h"
 
 #include <dirent.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,11 +11,11 @@
 #include "base/file.h"
 #include "base/str.h"
 #include "cluster/intake.h"
+#include "cluster/spooldir.h"
 #include "cluster/store.h"
 #include "format/address.h"
 #include "format/receipt.h"
 
-#define HEAD_MAX	(1u << 20)	/* bytes before the message */
 #define TO_MAX		10000
 
 struct spool {
@@ -25,7 +23,7 @@ struct spool {
 	const struct conf *conf;
 	struct catalog	*catalog;
 	struct store	*store;
-	char		 dir[FILE_PATH_MAX];
+	struct spooldir	 dir;
 	char		 tmp[FILE_PATH_MAX];
 	struct buf	 file;
 	struct buf	 receipts;
@@ -135,7 +133,7 @@ store_file(struct spool *s, const char *name, const struct stat *st)
 	if ((rc = read_order(&o, (struct span){ s->file.p ? s->file.p : "",
 	    s->file.len })) != 0) {
 		log_fail(s->log, rc, "%s/new/%s: lines before the message",
-		    s->dir, name);
+		    s->dir.path, name);
 		goto out;
 	}
 	file_id(name, st, (struct span){ s->file.p, s->file.len }, &id);
@@ -174,49 +172,25 @@ is_final(int rc)
 static int
 do_file(struct spool *s, const char *name)
 {
-	char		 path[FILE_PATH_MAX], failed[FILE_PATH_MAX];
+	char		 path[FILE_PATH_MAX];
 	struct stat	 st;
 	int		 fd, rc;
 
-	if (str_fmt(path, sizeof(path), "%s/new/%s", s->dir, name) != 0 ||
-	    str_fmt(failed, sizeof(failed), "%s/failed/%s", s->dir, name) != 0)
-		return CM_ETOOBIG;
-	/* nonblocking, or a FIFO would hold up all behind it */
-	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	if (fd == -1)
-		return errno == ENOENT ? 0 : log_errno(s->log, "%s", path);
+	if ((rc = spooldir_path(&s->dir, "new", name, path)) != 0)
+		return rc;
 	buf_reset(&s->file);
-	if (fstat(fd, &st) == -1)
-		rc = log_errno(s->log, "%s", path);
-	else if (!S_ISREG(st.st_mode))
-		rc = log_fail(s->log, CM_EDATA, "%s: not a file", path);
-	else if ((rc = file_read_fd(fd, &s->file)) != 0)
-		log_fail(s->log, rc, "%s", path);
-	close(fd);
-	if (rc == 0)
+	rc = spooldir_read(&s->dir, name, &s->file, &st, &fd);
+	if (rc == CM_ENOINPUT)
+		return 0;
+	if (rc == 0) {
+		close(fd);
 		rc = store_file(s, name, &st);
+	}
 	if (rc == 0)
 		return unlink(path) == -1 ? log_errno(s->log, "%s", path) : 0;
 	if (!is_final(rc))
 		return rc;
-	log_warn(s->log, "%s is moved to failed/", path);
-	if (rename(path, failed) == -1)
-		return log_errno(s->log, "%s", failed);
-	return rc;
-}
-
-static int
-make_dirs(struct spool *s)
-{
-	static const char *const	 subs[] = { "tmp", "new", "failed" };
-	char				 path[FILE_PATH_MAX];
-	int				 rc;
-
-	for (size_t i = 0; i < 3; i++)
-		if (str_fmt(path, sizeof(path), "%s/%s", s->dir, subs[i]) != 0
-		    || (rc = file_mkdirs(s->log, path, 0700)) != 0)
-			return CM_EIO;
-	return 0;
+	return spooldir_fail(&s->dir, name) == 0 ? rc : CM_EIO;
 }
 
 int
@@ -229,14 +203,11 @@ spool_incoming(const struct log *log, const struct conf *conf,
 	char		 path[FILE_PATH_MAX];
 	int		 n, rc, worst = 0;
 
-	buf_init(&s.file, conf->max_size + HEAD_MAX);
+	buf_init(&s.file, conf->max_size + SPOOL_HEAD_MAX);
 	buf_init(&s.receipts, RECEIPT_MAX);
-	if (str_fmt(s.dir, sizeof(s.dir), "%s/spool/incoming",
-	    conf->node->state) != 0 ||
-	    str_fmt(s.tmp, sizeof(s.tmp), "%s/tmp", s.dir) != 0 ||
-	    str_fmt(path, sizeof(path), "%s/new", s.dir) != 0)
-		return log_fail(log, CM_ETOOBIG, "%s", conf->node->state);
-	if ((rc = make_dirs(&s)) != 0 ||
+	if ((rc = spooldir_open(&s.dir, log, conf, "incoming")) != 0 ||
+	    (rc = spooldir_path(&s.dir, "tmp", "", s.tmp)) != 0 ||
+	    (rc = spooldir_path(&s.dir, "new", "", path)) != 0 ||
 	    (rc = store_open(log, conf, &s.store)) != 0)
 		goto out;
 	if ((n = scandir(path, &list, NULL, alphasort)) == -1) {
