@@ -99,7 +99,11 @@ build/fuzzer/%: test/fuzz/%.c $(LIB_SRC) $(wildcard lib/*/*.h) | deps-fuzz
 	@mkdir -p $(@D)
 	clang $(CPPFLAGS_ALL) -std=gnu11 -O1 -g -pthread \
 	    -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
-	    -o $@ $< $(filter lib/base/%.c lib/format/%.c,$(LIB_SRC))
+	    -o $@ $< $(filter lib/base/%.c lib/format/%.c,$(LIB_SRC)) \
+	    $(FUZZ_MORE)
+
+build/fuzzer/sasl_server: FUZZ_MORE = lib/adapter/sasl.c \
+	    lib/adapter/sasl_server.c $(LIBS_SASL)
 
 # SAN=1 finds its programs through BIN and OUT too.
 check: deps-check $(PROGS) $(UNIT_T) $(REPLAY) $(TOOLS)

@@ -14,6 +14,7 @@ static const struct command {
 } commands[] = {
 	{ "add", usertool_add, "add [-N] address ..." },
 	{ "alias", usertool_alias, "alias address target ... | -d address" },
+	{ "check", usertool_check, "check address" },
 	{ "del", usertool_del, "del address ..." },
 	{ "import", usertool_import, "import [file]" },
 	{ "list", usertool_list, "list [pattern]" },

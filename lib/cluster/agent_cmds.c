@@ -6,6 +6,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "adapter/sasl.h"
 #include "base/file.h"
 #include "base/time.h"
 #include "cluster/account.h"
@@ -212,6 +213,19 @@ cmd_rcpt(struct session *c)
 			rc = say_mailbox(c, l, &raw);
 	buf_free(&out);
 	buf_free(&raw);
+	return rc;
+}
+
+/* verifier NAME: whose it is, and what passwords are checked with. */
+static int
+cmd_verifier(struct session *c)
+{
+	int	 rc;
+
+	/* while mailboxes are still being found, "no" is not final */
+	rc = agent_verifier(c->a, c->arg[1], &c->s.out);
+	if (rc == CM_ENOUSER && (c->a->state != CATDB_OK || is_empty(c)))
+		rc = CM_EAGAIN;
 	return rc;
 }
 
@@ -524,6 +538,13 @@ is_ours(struct session *c)
 	    conf_has_domain(conf, domain, strlen(domain));
 }
 
+/* Of a password, or of none. */
+static bool
+is_verifier(const char *s)
+{
+	return s[0] == '\0' || sasl_verifier_check(text(s)) == 0;
+}
+
 /* user-add MAILBOX VERIFIER */
 static int
 cmd_user_add(struct session *c)
@@ -536,6 +557,8 @@ cmd_user_add(struct session *c)
 	if (!is_ours(c))
 		return say(c, CM_ENOHOST,
 		    "its domain is not in cluster.xml");
+	if (!is_verifier(c->arg[2]))
+		return say(c, CM_EDATA, "not a verifier");
 	return change(c, do_add, true);
 }
 
@@ -551,6 +574,8 @@ do_set(struct catdb *d, struct kv_txn *x, void *arg)
 static int
 cmd_user_set(struct session *c)
 {
+	if (strcmp(c->arg[2], "password") == 0 && !is_verifier(c->arg[3]))
+		return say(c, CM_EDATA, "not a verifier");
 	return change(c, do_set, true);
 }
 
@@ -1093,6 +1118,7 @@ static const struct command {
 	{ "user-del", 2, 2, 0, cmd_user_del },
 	{ "user-list", 1, 1, READS | HERE, cmd_user_list },
 	{ "user-set", 4, 4, AGAIN, cmd_user_set },
+	{ "verifier", 2, 2, READS | HERE, cmd_verifier },
 	{ "wait", 3, 3, AGAIN, cmd_wait },
 };
 

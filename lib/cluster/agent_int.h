@@ -197,6 +197,14 @@ int	 agent_merge_start(struct agent *, struct service *, pthread_t *)
 	    CM_MUST;
 void	 agent_merge_stat(struct agent *, struct buf *);
 
+/*
+ * agent_login.c: "=MAILBOX VERIFIERS" of a login name, a tab between, added to
+ * out, as sasl_complete gives them.  CM_ENOUSER when there is no such mailbox,
+ * or it has no password: MAILBOX is empty then, and all is made up.
+ */
+int	 agent_verifier(struct agent *, const char *name, struct buf *out)
+	    CM_MUST;
+
 /* agent_cmds.c: one connection, until its end. */
 void	 agent_session(struct agent_guest *);
 

@@ -309,7 +309,8 @@ do_batch(struct agent *a, struct change *list, bool *more)
 	rc = apply(a, x, list, &culprit);
 	if (rc == 0 && a->purging)
 		rc = account_purge_some(&a->db, x, &purging);
-	if (rc == 0 && (a->state == CATDB_OK || a->state == CATDB_BUILDING)) {
+	if (rc == 0 && (a->state == CATDB_OK || a->state == CATDB_BUILDING) &&
+	    (rc = catdb_make_secret(&a->db, x)) == 0) {
 		rc = catindex_batch(&a->db, x, a->src, a->nvols,
 		    BATCH_RECORDS, a->state == CATDB_BUILDING, gaps, &res);
 		if (rc != 0 && rc != CM_EAGAIN && res.bad < a->nvols) {

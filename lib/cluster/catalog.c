@@ -355,6 +355,39 @@ catalog_rcpt(struct catalog *c, const char *address, struct buf *out)
 	return catalog_rcpt_room(c, address, out, &room);
 }
 
+struct login {
+	char		*mailbox;
+	struct buf	*out;
+};
+
+static int
+take_login(void *arg, struct span line)
+{
+	struct login	*l = arg;
+	struct span	 f;
+
+	if (!str_field(&line, '\t', &f) || line.p == NULL ||
+	    str_ncopy(l->mailbox, ADDRESS_MAX + 1, f.p, f.len) != 0)
+		return CM_EPROTO;
+	return str_unpct(l->out, line.p, line.len) == 0 ? 0 : CM_EPROTO;
+}
+
+int
+catalog_verifier(struct catalog *c, const char *login,
+    char mailbox[ADDRESS_MAX + 1], struct buf *out)
+{
+	const char	*words[] = { "verifier", login, NULL };
+	struct login	 l = { mailbox, out };
+	int		 rc;
+
+	mailbox[0] = '\0';
+	rc = catalog_call(c, words, -1, CATALOG_CALL_MS, take_login, &l);
+	/* the last line may take it back */
+	if (rc != 0)
+		mailbox[0] = '\0';
+	return rc == 0 && out->err != 0 ? out->err : rc;
+}
+
 static int
 keep_first(void *arg, struct span line)
 {

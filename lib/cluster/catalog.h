@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "cluster/conf.h"
+#include "format/address.h"
 
 #define CATALOG_CALL_MS	 5000	/* for an answer; see catalog_call */
 #define CATALOG_IDLE_S	 300	/* an agent started on demand goes after */
@@ -48,6 +49,14 @@ int	 catalog_rcpt(struct catalog *, const char *address, struct buf *out)
  */
 int	 catalog_rcpt_room(struct catalog *, const char *address,
 	    struct buf *out, uint64_t *room) CM_MUST;
+/*
+ * Whose login name it is: the mailbox of that very name, no alias and without
+ * +detail; and its verifiers, added to out (see sasl_complete).  CM_ENOUSER
+ * when nobody can log in with it: mailbox is "" then, and they are made up.
+ * CM_EAWAY, CM_EAGAIN, ...: nobody knows now.
+ */
+int	 catalog_verifier(struct catalog *, const char *login,
+	    char mailbox[ADDRESS_MAX + 1], struct buf *out) CM_MUST;
 /*
  * Many requests in one go: what the agent has not answered when it dies is
  * asked again.  Answers come in order, each with its code.

@@ -79,22 +79,62 @@ catdb_bytes(const char *dir)
 	return n;
 }
 
-int
-catdb_clear(struct catdb *d, struct kv_txn *x)
-{
-	struct table	 t[] = TABLES(d);
-	int		 rc;
-
-	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++)
-		if ((rc = kv_truncate(*t[i].kv, x)) != 0)
-			return rc;
-	return 0;
-}
-
 static struct span
 text(const char *s)
 {
 	return (struct span){ s, strlen(s) };
+}
+
+int
+catdb_secret(struct catdb *d, struct kv_txn *x, char out[SASL_SECRET_SIZE])
+{
+	struct buf	 b;
+	int		 rc;
+
+	out[0] = '\0';
+	buf_init(&b, 1024);
+	rc = kv_get(d->meta, x, text(CATDB_SECRET), &b);
+	if (rc == CM_ENOINPUT)
+		rc = 0;
+	else if (rc == 0 && str_ncopy(out, SASL_SECRET_SIZE, b.p, b.len) != 0)
+		rc = CM_ECORRUPT;
+	buf_free(&b);
+	return rc;
+}
+
+static int
+put_secret(struct catdb *d, struct kv_txn *x, const char *secret)
+{
+	return kv_put(d->meta, x, text(CATDB_SECRET), text(secret));
+}
+
+int
+catdb_make_secret(struct catdb *d, struct kv_txn *x)
+{
+	char	 secret[SASL_SECRET_SIZE];
+	int	 rc;
+
+	if ((rc = catdb_secret(d, x, secret)) == 0 && secret[0] == '\0' &&
+	    (rc = sasl_secret(secret)) == 0)
+		rc = put_secret(d, x, secret);
+	explicit_bzero(secret, sizeof(secret));
+	return rc;
+}
+
+int
+catdb_clear(struct catdb *d, struct kv_txn *x)
+{
+	struct table	 t[] = TABLES(d);
+	char		 secret[SASL_SECRET_SIZE];
+	int		 rc;
+
+	rc = catdb_secret(d, x, secret);
+	for (size_t i = 0; rc == 0 && i < sizeof(t) / sizeof(t[0]); i++)
+		rc = kv_truncate(*t[i].kv, x);
+	if (rc == 0 && secret[0] != '\0')
+		rc = put_secret(d, x, secret);
+	explicit_bzero(secret, sizeof(secret));
+	return rc;
 }
 
 int

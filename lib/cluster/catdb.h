@@ -3,6 +3,7 @@
 #define CM_CATDB_H
 
 #include "adapter/kv.h"
+#include "adapter/sasl.h"
 #include "base/log.h"
 #include "cluster/rows.h"
 
@@ -48,7 +49,7 @@ int	 catdb_open_rep(const struct log *, const char *dir,
 void	 catdb_close(struct catdb *);
 /* Bytes of the tables in dir. */
 uint64_t catdb_bytes(const char *dir);
-/* Empties all tables. */
+/* Empties all tables; the secret stays. */
 int	 catdb_clear(struct catdb *, struct kv_txn *) CM_MUST;
 
 int	 catdb_state(struct catdb *, struct kv_txn *, enum catdb_state *)
@@ -60,6 +61,16 @@ int	 catdb_number(struct catdb *, struct kv_txn *, const char *name,
 	    uint64_t *) CM_MUST;
 int	 catdb_set_number(struct catdb *, struct kv_txn *, const char *name,
 	    uint64_t) CM_MUST;
+
+#define CATDB_SECRET	"login-secret"	/* in meta; in no dump */
+/*
+ * The secret that verifiers of unknown names are made up from (sasl_complete),
+ * the same on all nodes; "" when there is none yet.  The second one makes it,
+ * when there is none.
+ */
+int	 catdb_secret(struct catdb *, struct kv_txn *,
+	    char out[SASL_SECRET_SIZE]) CM_MUST;
+int	 catdb_make_secret(struct catdb *, struct kv_txn *) CM_MUST;
 
 /* The cursor of a segment; 0 when there is none. */
 int	 catdb_cursor(struct catdb *, struct kv_txn *, const char *volume,

@@ -91,7 +91,7 @@ dump_meta(void *arg, struct span k, struct span v)
 {
 	struct dump	*d = arg;
 
-	if (span_is(k, "state"))
+	if (span_is(k, "state") || span_is(k, CATDB_SECRET))
 		return 0;
 	buf_adds(&d->out, "meta");
 	field(d, k);

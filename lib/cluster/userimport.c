@@ -149,7 +149,16 @@ find_known(const struct import *m, const char *name)
 	return NULL;
 }
 
-/* Another salt for the same password would be a change, and is none. */
+static struct span
+text(const char *s)
+{
+	return (struct span){ s, strlen(s) };
+}
+
+/*
+ * Another salt for the same password would be a change, and is none; one that
+ * adds a verifier is.
+ */
 static int
 is_same_password(struct import *m, const struct entry *e, bool *same)
 {
@@ -164,8 +173,9 @@ is_same_password(struct import *m, const struct entry *e, bool *same)
 	if (e->is_verifier)
 		*same = strcmp(e->verifier, verifier) == 0;
 	else
-		*same = verifier[0] == 'S' && sasl_verify_plain(NULL, verifier,
-		    e->password.p, e->password.len) == 0;
+		*same = sasl_verifier_is_whole(text(verifier)) &&
+		    sasl_verify_plain(NULL, verifier, e->password.p,
+		    e->password.len) == 0;
 	return 0;
 }
 
@@ -239,18 +249,24 @@ scheme_len(struct span s)
 	return i > 1 && i < s.len ? i + 1 : 0;
 }
 
-/* A verifier has two colons of its own. */
+/*
+ * A verifier has two colons of its own, and two more when that for SCRAM-SHA-1
+ * follows behind a blank.
+ */
 static int
 take_verifier(struct span *rest, struct entry *e)
 {
-	size_t	 i, colons = 0, skip = 0;
+	size_t	 i, colons = 0, most = 2, skip = 0;
 
 	if (begins(*rest, SCHEME "$"))
 		skip = strlen(SCHEME "$");
 	drop(rest, skip);
-	for (i = 0; i < rest->len; i++)
-		if (rest->p[i] == ':' && ++colons == 3)
+	for (i = 0; i < rest->len; i++) {
+		if (rest->p[i] == ' ')
+			most = 4;
+		if (rest->p[i] == ':' && ++colons > most)
 			break;
+	}
 	e->is_verifier = e->has_password = true;
 	if (str_fmt(e->verifier, sizeof(e->verifier), SCHEME "$%.*s", (int)i,
 	    rest->p) != 0)
@@ -260,9 +276,7 @@ take_verifier(struct span *rest, struct entry *e)
 		drop(rest, 1);
 	else
 		rest->p = NULL;
-	/* any password tells whether the form is right */
-	return sasl_verify_plain(NULL, e->verifier, "x", 1) == CM_ECORRUPT ?
-	    CM_EDATA : 0;
+	return sasl_verifier_check(text(e->verifier)) == 0 ? 0 : CM_EDATA;
 }
 
 static int

@@ -177,7 +177,7 @@ prompt(struct term *t, const char *text, char *out, size_t *len)
 }
 
 int
-secret_ask(const struct log *log, const char *mailbox,
+secret_ask(const struct log *log, const char *mailbox, bool is_new,
     char out[SASL_PASSWORD_MAX + 1], size_t *len)
 {
 	struct term	 t = { .log = log };
@@ -195,10 +195,10 @@ secret_ask(const struct log *log, const char *mailbox,
 	else if (text.err)
 		rc = log_fail(log, text.err, "%s", mailbox);
 	else if ((rc = prompt(&t, text.p, out, len)) != 0 ||
-	    (rc = prompt(&t, "The same again: ", again, &n)) != 0)
+	    (is_new && (rc = prompt(&t, "The same again: ", again, &n)) != 0))
 		rc = log_fail(log, rc == CM_EEND ? CM_EDATA : rc,
 		    "the password of %s", mailbox);
-	else if (n != *len || memcmp(again, out, n) != 0)
+	else if (is_new && (n != *len || memcmp(again, out, n) != 0))
 		rc = log_fail(log, CM_EDATA, "the two are not the same");
 	explicit_bzero(again, sizeof(again));
 	buf_free(&text);

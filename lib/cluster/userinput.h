@@ -35,13 +35,13 @@ void	 secret_lines_end(struct secret_lines *);
 int	 secret_lines_next(struct secret_lines *, struct span *) CM_MUST;
 
 /*
- * Asks on the terminal, twice and without echo, for the password of a
- * mailbox.  out needs SASL_PASSWORD_MAX + 1 bytes and is to be wiped by the
+ * Asks on the terminal, without echo, for the password of a mailbox; twice
+ * where it is a new one.  out needs SASL_PASSWORD_MAX + 1 bytes and is to be wiped by the
  * caller.  CM_EDATA, with a line, when the two differ or the input ends;
  * CM_ETOOBIG.
  * A signal that ends or stops the program first finds the echo restored.
  */
-int	 secret_ask(const struct log *, const char *mailbox,
+int	 secret_ask(const struct log *, const char *mailbox, bool is_new,
 	    char out[SASL_PASSWORD_MAX + 1], size_t *len) CM_MUST;
 
 #endif

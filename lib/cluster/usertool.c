@@ -149,6 +149,7 @@ struct source {
 	bool			 none;		/* -N */
 	bool			 terminal;
 	bool			 optional;	/* empty: no password */
+	bool			 is_known;	/* the one that is there */
 	bool			 any;		/* a line was there */
 	struct secret_lines	 in;
 };
@@ -160,7 +161,7 @@ source_init(struct source *s, struct tool *t, bool none, bool optional)
 	s->none = none;
 	s->terminal = isatty(STDIN_FILENO) == 1;
 	s->optional = optional;
-	s->any = false;
+	s->any = s->is_known = false;
 	secret_lines_init(&s->in, STDIN_FILENO, 1);
 }
 
@@ -172,7 +173,7 @@ read_password(struct source *s, const char *address, char *out, size_t *len)
 
 	*len = 0;
 	if (s->terminal)
-		return secret_ask(&s->t->log, address, out, len);
+		return secret_ask(&s->t->log, address, !s->is_known, out, len);
 	rc = secret_lines_next(&s->in, &line);
 	if (rc == CM_EEND && s->optional && !s->any)
 		return 0;
@@ -273,6 +274,49 @@ usertool_passwd(struct tool *t, int argc, char **argv)
 	    (rc = user_ask(t, words)) != 0)
 		user_fail(t, rc, argv[0]);
 	explicit_bzero(verifier, sizeof(verifier));
+	secret_lines_end(&s.in);
+	return rc;
+}
+
+/* As a login by PLAIN does it: also with a name that nobody has. */
+static int
+check(struct tool *t, const char *login, const char *password, size_t len)
+{
+	char		 mailbox[ADDRESS_MAX + 1];
+	struct buf	 verifiers;
+	int		 rc, known;
+
+	buf_init(&verifiers, SASL_VERIFIER_SIZE);
+	known = catalog_verifier(t->catalog, login, mailbox, &verifiers);
+	rc = known == CM_ENOUSER ? 0 : known;
+	if (rc != 0)
+		user_fail(t, rc, login);
+	else if ((rc = verifiers.err) == 0 && verifiers.len > 0)
+		rc = sasl_verify_plain(&t->log, verifiers.p, password, len);
+	if (rc == CM_EPERM || (rc == 0 && known != 0))
+		rc = log_fail(&t->log, CM_EPERM, "%s: wrong name or password",
+		    login);
+	if (verifiers.p != NULL)
+		explicit_bzero(verifiers.p, verifiers.len);
+	buf_free(&verifiers);
+	return rc;
+}
+
+int
+usertool_check(struct tool *t, int argc, char **argv)
+{
+	struct source	 s;
+	char		 password[SASL_PASSWORD_MAX + 1];
+	size_t		 len;
+	int		 rc;
+
+	if (argc != 1 || has_option(argc, argv))
+		return CM_EUSAGE;
+	source_init(&s, t, false, false);
+	s.is_known = true;
+	if ((rc = read_password(&s, argv[0], password, &len)) == 0)
+		rc = check(t, argv[0], password, len);
+	explicit_bzero(password, sizeof(password));
 	secret_lines_end(&s.in);
 	return rc;
 }

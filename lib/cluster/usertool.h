@@ -12,6 +12,8 @@
  */
 int	 usertool_add(struct tool *, int argc, char **argv) CM_MUST;
 int	 usertool_alias(struct tool *, int argc, char **argv) CM_MUST;
+/* CM_EPERM: nobody logs in with that name and the password on fd 0. */
+int	 usertool_check(struct tool *, int argc, char **argv) CM_MUST;
 int	 usertool_del(struct tool *, int argc, char **argv) CM_MUST;
 int	 usertool_import(struct tool *, int argc, char **argv) CM_MUST;
 int	 usertool_list(struct tool *, int argc, char **argv) CM_MUST;
