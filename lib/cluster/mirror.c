@@ -428,11 +428,12 @@ do_chunk(struct filter *f, int out)
 		for (size_t j = 0; j < f->n; j++)
 			any |= is_open(&f->item[j], &f->lines[i]);
 		/* a shipper that is away leaves its items to the policy */
-		if (any && mirror_ask(f, &f->lines[i], f->m->conf->timeout_ms) ==
-		    CM_ENOMEM)
+		if (any && mirror_ask(f, &f->lines[i],
+		    f->m->conf->timeout_ms) == CM_ENOMEM)
 			return CM_ENOMEM;
 	}
-	if ((rc = mirror_fill_in(f)) == 0 && (rc = mirror_forward_short(f)) == 0)
+	if ((rc = mirror_fill_in(f)) == 0 &&
+	    (rc = mirror_forward_short(f)) == 0)
 		rc = write_items(f, out);
 	mirror_items_free(f);
 	return rc;

@@ -112,8 +112,7 @@ send_on(struct accepted *a)
 {
 	struct smtp	*m = a->m;
 	struct smtp_mail *y = &m->mail;
-	struct outgoing_msg o = { .id = y->id_text, .sender = y->sender,
-			    .utf8 = y->utf8 };
+	struct outgoing_msg o = { .sender = y->sender, .utf8 = y->utf8 };
 	struct outgoing_rcpt *to;
 	int		 rc;
 
@@ -124,6 +123,8 @@ send_on(struct accepted *a)
 		    y->rcpt[i].address))
 			to[o.n++].address = y->rcpt[i].address;
 	o.to = to;
+	/* of a record that has been kept it is taken */
+	o.id = a->mailboxes.len > 0 ? NULL : y->id_text;
 	a->outgoing = o.n > 0;
 	rc = o.n == 0 ? 0 : outgoing_add(m->s->log, m->w->conf,
 	    m->w->deliver, &o, a->msg.p + y->received_at,

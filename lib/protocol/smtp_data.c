@@ -5,7 +5,7 @@
 #include "protocol/smtp_int.h"
 
 #define BLOCK_MS	180000		/* RFC 5321 section 4.5.3.2.5 */
-#define OVER_MAX	(64u << 20)	/* read on behind the limit: that much */
+#define OVER_MAX	(64u << 20)	/* read on behind the limit */
 
 /* How the bytes come in. */
 struct taking {
