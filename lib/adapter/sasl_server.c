@@ -156,6 +156,8 @@ look_up(struct sasl_session *s)
 	buf_init(&found, SASL_VERIFIER_SIZE);
 	rc = s->lookup(s->arg, s->user, &found);
 	s->unknown = rc == CM_ENOUSER;
+	if (rc == CM_EAGAIN)
+		rc = CM_EAWAY;	/* the exchange does not go on */
 	if (rc == 0 || s->unknown) {
 		if ((rc = found.err) == 0)
 			rc = sasl_complete(s->server->secret, s->user,
@@ -501,21 +503,51 @@ decode_and_step(struct sasl_session *s, const char *in, struct buf *out)
 	return rc;
 }
 
-int
-sasl_session_step(struct sasl_session *s, const char *in, struct buf *out)
+static int
+end_step(struct sasl_session *s, int rc, struct buf *out)
 {
-	int	 rc;
-
-	buf_reset(out);
-	if (s->over || s->steps >= STEPS_MAX)
-		return CM_EDATA;
-	rc = decode_and_step(s, in, out);
 	if (rc == 0)
 		rc = finish(s);
 	s->over = rc != CM_EAGAIN;
 	if (rc != 0 && rc != CM_EAGAIN)
 		buf_reset(out);
 	return rc;
+}
+
+int
+sasl_session_password(struct sasl_session *s, const char *user,
+    const char *password)
+{
+	struct buf	 in, out;
+	int		 rc;
+
+	if (s->mech->login || s->mech->scheme != NO_SCHEME || s->steps > 0 ||
+	    s->over)
+		return CM_EUSAGE;
+	buf_init(&in, SASL_MESSAGE_MAX);
+	buf_init(&out, SASL_MESSAGE_MAX);
+	buf_addc(&in, '\0');
+	buf_adds(&in, user);
+	buf_addc(&in, '\0');
+	buf_adds(&in, password);
+	rc = in.err == CM_ETOOBIG ? CM_EPERM : in.err;
+	if (rc == 0)
+		rc = step_decoded(s, (struct span){ in.p, in.len }, &out);
+	rc = end_step(s, rc, &out);
+	if (in.p != NULL)
+		explicit_bzero(in.p, in.len);
+	buf_free(&in);
+	buf_free(&out);
+	return rc;
+}
+
+int
+sasl_session_step(struct sasl_session *s, const char *in, struct buf *out)
+{
+	buf_reset(out);
+	if (s->over || s->steps >= STEPS_MAX)
+		return CM_EDATA;
+	return end_step(s, decode_and_step(s, in, out), out);
 }
 
 const char *

@@ -29,7 +29,7 @@ struct sasl_session;
  * fails at its end as with a wrong password; out has what sasl_complete makes
  * up.  What out lacks is made up from a secret of the process: nobody can log
  * in with it, but it is another one in each process, which can be seen.
- * Anything else ends the exchange with that code.
+ * Anything else ends the exchange with that code, CM_EAGAIN with CM_EAWAY.
  */
 typedef int	(*sasl_lookup_fn)(void *arg, const char *user,
 		    struct buf *out);
@@ -66,6 +66,13 @@ void	 sasl_session_end(struct sasl_session *);
  */
 int	 sasl_session_step(struct sasl_session *, const char *in,
 	    struct buf *out) CM_MUST;
+/*
+ * For protocols that ask for a name and a password in their own words: all of
+ * an exchange, on a session of PLAIN that has just begun.  As the step above
+ * (never CM_EAGAIN); CM_EUSAGE on another session.
+ */
+int	 sasl_session_password(struct sasl_session *, const char *user,
+	    const char *password) CM_MUST;
 /*
  * The name that logged in, or tried to (authentication identity), prepared by
  * SASLprep; "" as long as none was given.  It is not said by whom it is.

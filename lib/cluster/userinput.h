@@ -36,9 +36,9 @@ int	 secret_lines_next(struct secret_lines *, struct span *) CM_MUST;
 
 /*
  * Asks on the terminal, without echo, for the password of a mailbox; twice
- * where it is a new one.  out needs SASL_PASSWORD_MAX + 1 bytes and is to be wiped by the
- * caller.  CM_EDATA, with a line, when the two differ or the input ends;
- * CM_ETOOBIG.
+ * where it is a new one.  out needs SASL_PASSWORD_MAX + 1 bytes and is to be
+ * wiped by the caller.  CM_EDATA, with a line, when the two differ or the input
+ * ends; CM_ETOOBIG.
  * A signal that ends or stops the program first finds the echo restored.
  */
 int	 secret_ask(const struct log *, const char *mailbox, bool is_new,

@@ -44,7 +44,7 @@ lookup(void *arg, const char *user, struct buf *out)
 		abort();
 	if (strcmp(user, "ann") == 0)
 		return buf_adds(out, ann);
-	return strcmp(user, "away") == 0 ? CM_EAWAY : CM_ENOUSER;
+	return strcmp(user, "away") == 0 ? CM_EAGAIN : CM_ENOUSER;
 }
 
 static signed char

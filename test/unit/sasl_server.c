@@ -253,6 +253,9 @@ test_wrong(void)
 		c = ann(mechs[i], "pencil");
 		lookup_code = CM_EAWAY;
 		is_int(run(&c), CM_EAWAY, "%s: no catalog", mechs[i]);
+		lookup_code = CM_EAGAIN;
+		is_int(run(&c), CM_EAWAY, "%s: not now is no next step",
+		    mechs[i]);
 		lookup_code = 0;
 		c.authzid = "bob@example.org";
 		if (i == 5)
@@ -508,6 +511,52 @@ test_login(void)
 	buf_free(&out);
 }
 
+static int
+password(const char *mech, const char *user, const char *word)
+{
+	struct sasl_session	*s;
+	int			 rc;
+
+	if ((rc = sasl_session_begin(server, mech, &tls13, lookup, NULL,
+	    &s)) != 0)
+		return rc;
+	rc = sasl_session_password(s, user, word);
+	if (rc == 0)
+		is_str(sasl_session_user(s), user, "who");
+	is_int(sasl_session_password(s, user, word), rc == CM_EUSAGE ?
+	    rc : CM_EUSAGE, "only once");
+	sasl_session_end(s);
+	return rc;
+}
+
+static void
+test_password(void)
+{
+	static char	 big[SASL_MESSAGE_MAX + 10];
+
+	memset(big, 'x', sizeof(big) - 1);
+	is_int(password("PLAIN", "ann@example.org", "pencil"), 0, "right");
+	is_int(password("PLAIN", "ann@example.org", "Pencil"), CM_EPERM,
+	    "wrong");
+	is_int(password("PLAIN", "no@example.org", "pencil"), CM_EPERM,
+	    "nobody");
+	is_int(password("PLAIN", "", ""), CM_EPERM, "nothing");
+	is_int(password("PLAIN", big, "x"), CM_EPERM, "a long name");
+	is_int(password("PLAIN", "ann@example.org", big), CM_EPERM,
+	    "a long password");
+	lookup_code = CM_EAGAIN;
+	is_int(password("PLAIN", "ann@example.org", "pencil"), CM_EAWAY,
+	    "not now");
+	lookup_code = CM_EAWAY;
+	is_int(password("PLAIN", "ann@example.org", "pencil"), CM_EAWAY,
+	    "no catalog");
+	lookup_code = 0;
+	is_int(password("LOGIN", "ann@example.org", "pencil"), CM_EUSAGE,
+	    "not for another mechanism");
+	is_int(password("SCRAM-SHA-1", "ann@example.org", "pencil"), CM_EUSAGE,
+	    "nor for this one");
+}
+
 /* The salt and count that a name is told, without the nonce. */
 static void
 challenge(const char *mech, const char *user, char out[200])
@@ -573,6 +622,7 @@ main(void)
 	test_cut();
 	test_plain();
 	test_login();
+	test_password();
 	test_made_up();
 	sasl_server_close(server);
 	sasl_server_close(NULL);
