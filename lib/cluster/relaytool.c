@@ -75,7 +75,8 @@ relaytool_queue(struct tool *t, char *const ids[], int n)
 		return rc;
 	if (n > 0) {
 		for (int i = 0; i < n; i++)
-			if (!is_there(&dir, "new", ids[i]))
+			if (strchr(ids[i], '/') != NULL ||
+			    !is_there(&dir, "new", ids[i]))
 				return log_fail(&t->log, CM_ENOINPUT, "%s",
 				    ids[i]);
 		rc = sending_run(&s, ids, (size_t)n, true);
