@@ -3,6 +3,7 @@
 # goes back when it cannot be delivered.
 import email
 import email.policy
+import fcntl
 import os
 import sys
 import threading
@@ -428,6 +429,16 @@ def test_kill():
     r = exits(0, "a second cm-relay beside the first", "cm-relay", "-q")
     exits(75, "what is being sent cannot be removed", "cm-relay", "-r",
           *waiting())
+    locks = [open("%s/slot.%d" % (spool, i), "w") for i in range(4)]
+    for f in locks:
+        try:
+            fcntl.flock(f, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            pass
+    exits(75, "another one, and all connections are in use", "cm-relay",
+          "-q")
+    for f in locks:
+        f.close()
     h.hold.set()
     same((p.wait(30), len(h.mail), waiting()), (0, 1, []), "sends nothing")
     add()
@@ -554,7 +565,12 @@ def test_copies():
     h.rcpt = {}
     due_all()
     exits(0, "it is sent", "cm-relay", "-q")
-    ok(until(lambda: listed(box) == []), "the copy goes", listed(box))
+    same(listed(box), [], "the copy goes")
+    add(args=("-d",))
+    exits(0, "sent before it is listed", "cm-relay", "-q")
+    same(len(h.mail), 2, "indeed")
+    ok(until(lambda: queue().returncode == 0 and listed(box) == []),
+       "the next one takes the copy away", listed(box))
     h.rcpt[EVE] = ["450 4.2.0 busy"]
     add(args=("-d",))
     i = waiting()[0]
