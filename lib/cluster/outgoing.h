@@ -13,16 +13,16 @@
 #include "cluster/conf.h"
 #include "cluster/deliver.h"
 
-#define OUTGOING_PARAM_MAX 600	/* bytes of an ORCPT or ENVID */
+#define OUTGOING_PARAM_MAX 600	/* bytes of one */
 
 struct outgoing_rcpt {
 	const char	*address;	/* canonical */
 	const char	*notify;	/* RFC 3461 4.1: as given, or NULL */
-	const char	*orcpt;		/* 4.2: "rfc822;..." as given, or NULL */
+	const char	*orcpt;		/* 4.2: as given, or NULL */
 };
 
 struct outgoing_msg {
-	const char	*id;		/* ULID; NULL: a new one */
+	const char	*id;		/* ULID of no other record; NULL: new */
 	const char	*sender;	/* canonical; "" is the null sender */
 	const struct outgoing_rcpt *to;
 	size_t		 n;		/* >= 1 */

@@ -81,7 +81,7 @@ int	 queued_open(struct spooldir *, const char *id, uint64_t max,
 void	 queued_close(struct queued *);
 /* Writes the state; on disk after 0. */
 int	 queued_save(struct queued *) CM_MUST;
-/* Takes it away.  Its state stays, so that its copies can go; see takeover.h. */
+/* Takes it away; its state stays until its copies go, see takeover.h. */
 int	 queued_remove(struct queued *) CM_MUST;
 /* How many are in that state? */
 size_t	 queued_count(const struct queued *, enum queued_state);

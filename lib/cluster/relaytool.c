@@ -30,34 +30,74 @@ is_there(const struct spooldir *s, const char *sub, const char *name)
 	return spooldir_path(s, sub, name, path) != 0 || file_exists(path);
 }
 
-/* Files of those who were killed, and states of what is done. */
-static void
+/*
+ * Files of those who were killed, and states of what is done: how many there
+ * are still.
+ */
+static size_t
 sweep(const struct spooldir *s, const char *sub)
 {
 	char		 path[FILE_PATH_MAX];
 	struct dirent	*e;
 	struct stat	 st;
 	time_t		 old = time(NULL) - OLD_S;
+	size_t		 n = 0;
 	DIR		*d;
 
 	if (spooldir_path(s, sub, "", path) != 0 ||
 	    (d = opendir(path)) == NULL)
-		return;
+		return 0;
 	while ((e = readdir(d)) != NULL) {
 		if (e->d_name[0] == '.' || is_there(s, "new", e->d_name) ||
 		    is_there(s, "failed", e->d_name) ||
-		    spooldir_path(s, sub, e->d_name, path) != 0)
+		    spooldir_path(s, sub, e->d_name, path) != 0 ||
+		    stat(path, &st) == -1)
 			continue;
-		if (stat(path, &st) == 0 && st.st_mtime < old)
-			unlink(path);
+		if (st.st_mtime >= old || unlink(path) == -1)
+			n++;
 	}
 	closedir(d);
+	return n;
 }
 
 static int
 worse(int a, int b)
 {
 	return a == 0 || (a == CM_EDATA && b != 0) ? b : a;
+}
+
+static int
+send_these(struct sending *s, char *const ids[], int n)
+{
+	int	 rc;
+
+	for (int i = 0; i < n; i++)
+		if (strchr(ids[i], '/') != NULL ||
+		    !is_there(s->dir, "new", ids[i]))
+			return log_fail(s->log, CM_ENOINPUT, "%s", ids[i]);
+	rc = sending_run(s, ids, (size_t)n, true);
+	return worse(rc, sending_tell(s, ids, (size_t)n));
+}
+
+/* What comes while we send finds the connections taken: look again. */
+static int
+send_due(struct sending *s)
+{
+	char	**due;
+	size_t	 n;
+	int	 rc, worst = 0;
+
+	do {
+		due = NULL;
+		s->tried = 0;
+		if ((rc = queued_due(s->dir, time_now_ms(), &due, &n)) == 0) {
+			rc = sending_run(s, due, n, false);
+			rc = worse(rc, sending_tell(s, due, n));
+		}
+		free_all(due, n);
+		worst = worse(worst, rc);
+	} while (s->tried > 0);
+	return worst;
 }
 
 int
@@ -67,29 +107,17 @@ relaytool_queue(struct tool *t, char *const ids[], int n)
 	struct sending	 s = { .log = &t->log, .conf = t->conf,
 			    .file = t->conf->file, .node = t->node,
 			    .catalog = t->catalog, .dir = &dir };
-	char		**due = NULL;
-	size_t		 ndue = 0;
 	int		 rc;
 
 	if ((rc = queued_spool(&dir, &t->log, t->conf)) != 0)
 		return rc;
-	if (n > 0) {
-		for (int i = 0; i < n; i++)
-			if (!is_there(&dir, "new", ids[i]))
-				return log_fail(&t->log, CM_ENOINPUT, "%s",
-				    ids[i]);
-		rc = sending_run(&s, ids, (size_t)n, true);
-		rc = worse(rc, sending_tell(&s, ids, (size_t)n));
-		return worse(rc, takeover_tidy(t, &dir));
-	}
+	/* those who send will see what is there */
+	if (n == 0 && sending_is_busy(&dir))
+		return CM_EAGAIN;
 	sweep(&dir, "tmp");
-	sweep(&dir, "state");
-	if ((rc = queued_due(&dir, time_now_ms(), &due, &ndue)) == 0) {
-		rc = sending_run(&s, due, ndue, false);
-		rc = worse(rc, sending_tell(&s, due, ndue));
-	}
-	free_all(due, ndue);
-	return ndue > 0 ? worse(rc, takeover_tidy(t, &dir)) : rc;
+	rc = n > 0 ? send_these(&s, ids, n) : send_due(&s);
+	return sweep(&dir, "state") > 0 ? worse(rc, takeover_tidy(t, &dir)) :
+	    rc;
 }
 
 static int

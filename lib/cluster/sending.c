@@ -110,6 +110,16 @@ take_slot(const struct spooldir *s)
 	return -1;
 }
 
+bool
+sending_is_busy(const struct spooldir *s)
+{
+	int	 fd = take_slot(s);
+
+	if (fd != -1)
+		close(fd);
+	return fd == -1;
+}
+
 static void
 set_down(struct run *r, int rc, const char *why)
 {
@@ -292,8 +302,12 @@ work(struct worker *w, const char *id)
 	if (rc != 0)
 		return rc;
 	if (queued_count(q, QUEUED_WAIT) > 0 &&
-	    (r->now || q->next <= time_now_ms()))
+	    (r->now || q->next <= time_now_ms())) {
 		rc = try_it(w, q);
+		pthread_mutex_lock(&r->mutex);
+		r->s->tried++;
+		pthread_mutex_unlock(&r->mutex);
+	}
 	if ((rc == 0 || rc == CM_EAGAIN) && is_done(q))
 		rc = queued_remove(q);
 	queued_close(q);
@@ -326,6 +340,7 @@ sending_run(struct sending *s, char *const ids[], size_t n, bool now)
 	struct run	 r = { .s = s, .ids = ids, .n = n, .now = now };
 	struct worker	 w[SENDING_CONNECTIONS] = { 0 };
 
+	s->tried = 0;
 	if (n == 0)
 		return 0;
 	buf_init(&r.password, PASSWORD_MAX);

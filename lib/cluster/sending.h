@@ -5,6 +5,8 @@
 #ifndef CM_SENDING_H
 #define CM_SENDING_H
 
+#include <stdbool.h>
+
 #include "base/log.h"
 #include "cluster/catalog.h"
 #include "cluster/conf.h"
@@ -19,6 +21,7 @@ struct sending {
 	const char	*node;
 	struct catalog	*catalog;
 	struct spooldir	*dir;
+	size_t		 tried;		/* result of sending_run */
 };
 
 /*
@@ -28,6 +31,8 @@ struct sending {
  */
 int	 sending_run(struct sending *, char *const ids[], size_t n, bool now)
 	    CM_MUST;
+/* Have other processes all connections now? */
+bool	 sending_is_busy(const struct spooldir *);
 /*
  * Tells the senders about these, and takes away what is done.  For one thread;
  * SIGPIPE is to be ignored.

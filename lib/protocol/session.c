@@ -192,9 +192,10 @@ serve(struct session *s)
 		turn_away(s);
 	else if (!s->implicit || begin_tls(s) == 0)
 		e->service->serve(s, e->service->arg);
-	conn_close(s->conn);
+	/* who sees that it has ended may come again */
 	if (e->slot != NULL)
 		board_leave(e->board, e->slot);
+	conn_close(s->conn);
 }
 
 void

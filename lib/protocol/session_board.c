@@ -1,9 +1,12 @@
+#include <sched.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include "base/time.h"
 #include "protocol/session_int.h"
+
+#define TURN_TRIES	1000
 
 int
 board_open(unsigned max, struct board **out)
@@ -84,7 +87,7 @@ board_busy(struct session_engine *e, bool was_idle)
 	struct board	*b = e->board;
 	uint64_t	 one = 1;
 
-	e->slot->turn = atomic_fetch_add(&b->turns, 1) + 1;
+	atomic_fetch_add(&b->sessions, 1);
 	slot_set(e->slot, SLOT_BUSY);
 	if (was_idle)
 		atomic_fetch_sub(&b->idle, 1);
@@ -127,9 +130,24 @@ session_hash(uint64_t seed, const void *p, size_t n)
 }
 
 /*
- * Each session first says whose it is, then counts those of the same client
- * that began before it: of two at once the later one is over the limit, and
- * never both.
+ * Did that one say whose it is before me?  It may just have said it, and not
+ * yet have its turn: a matter of nanoseconds, unless it is stopped or dead.
+ */
+static bool
+is_before(const struct slot *s, const struct slot *me)
+{
+	for (int i = 0; i < TURN_TRIES; i++) {
+		if (s->turn != 0)
+			return s->turn < me->turn;
+		sched_yield();
+	}
+	return true;
+}
+
+/*
+ * As in a bakery: each session first says whose it is, then takes its turn, and
+ * counts those of the same client with an earlier one.  Of two at once just the
+ * later one can be over the limit.
  */
 bool
 board_admit(struct board *b, struct slot *me, const unsigned char ip[16],
@@ -141,16 +159,18 @@ board_admit(struct board *b, struct slot *me, const unsigned char ip[16],
 
 	session_client(ip, key);
 	hash = (uint32_t)session_hash(0, key, sizeof(key)) | 1;
+	me->turn = 0;
 	me->client[0] = key[0];
 	me->client[1] = key[1];
 	b->clients[me - b->slots] = hash;
+	me->turn = atomic_fetch_add(&b->turns, 1) + 1;
 	top = b->top;
 	for (unsigned i = 0; i < top; i++) {
 		const struct slot *s = &b->slots[i];
 
 		if (b->clients[i] == hash && s != me &&
 		    s->client[0] == key[0] && s->client[1] == key[1] &&
-		    s->turn < me->turn && ++n >= limit)
+		    is_before(s, me) && ++n >= limit)
 			return false;
 	}
 	return true;

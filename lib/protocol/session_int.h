@@ -30,7 +30,7 @@ struct slot {
 	_Atomic int	 pid;		/* of a slot that is not free */
 	_Atomic unsigned state;
 	_Atomic bool	 retire;	/* to end behind this session */
-	_Atomic uint64_t turn;		/* of its session: see board */
+	_Atomic uint64_t turn;		/* see board_admit */
 	_Atomic int64_t	 since;		/* of its state, time_mono_ms */
 	_Atomic uint64_t client[2];	/* address of the limit */
 	unsigned	 reading;	/* of cluster.xml, which it serves */
@@ -41,7 +41,8 @@ struct slot {
  * that dead ones may leave wrong: the master counts again.
  */
 struct board {
-	_Atomic uint64_t turns;		/* sessions begun */
+	_Atomic uint64_t sessions;	/* begun */
+	_Atomic uint64_t turns;		/* given to those with an address */
 	_Atomic int	 idle;
 	_Atomic int	 spare;		/* with fewer the master is woken */
 	_Atomic bool	 full;		/* no more can be had: never */

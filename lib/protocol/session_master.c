@@ -44,7 +44,7 @@ struct master {
 	unsigned	 least;		/* idle, over some ticks */
 	unsigned	 ticks;
 	/* the end */
-	uint64_t	 turns;
+	uint64_t	 sessions;	/* begun, at the last tick */
 	int64_t		 active;
 	bool		 ending;
 };
@@ -342,11 +342,11 @@ try_to_end(struct master *m)
 	int64_t		 now = time_mono_ms();
 
 	count(m, &t);
-	if (t.busy > 0 || b->turns != m->turns) {
+	if (t.busy > 0 || b->sessions != m->sessions) {
 		m->active = now;
 		m->ending = false;
 	}
-	m->turns = b->turns;
+	m->sessions = b->sessions;
 	if (m->e->options->idle_s <= 0 || now - m->active <
 	    (int64_t)m->e->options->idle_s * 1000)
 		return;
@@ -360,7 +360,7 @@ try_to_end(struct master *m)
 static bool
 is_needed(const struct master *m)
 {
-	return m->e->board->turns != m->turns || client_waits(m);
+	return m->e->board->sessions != m->sessions || client_waits(m);
 }
 
 /* Waits for a signal, a worker or the time. */
