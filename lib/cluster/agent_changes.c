@@ -6,11 +6,13 @@
 
 #include "adapter/sasl.h"
 #include "base/file.h"
+#include "cluster/account.h"
 #include "cluster/agent_cmds.h"
 #include "cluster/catdump.h"
 #include "cluster/change.h"
 #include "format/address.h"
 
+#define EXPUNGE_ALL_MAX	(16u << 20)
 #define VOLUME_AWAY	"a volume cannot be read: cm-rebuild volume first"
 
 /* Arguments of a change, for the writer. */
@@ -237,6 +239,80 @@ agent_cmd_index(struct session *c)
 		rc = agent_push(c->a, c->arg + 1, agent_last_word(c, 7), fd);
 	if (fd != -1)
 		close(fd);
+	return rc;
+}
+
+struct expunge_all {
+	const char	*folder;
+	char		 mailbox[ADDRESS_MAX + 1];
+	struct buf	 lines;
+	uint64_t	 done;
+};
+
+/* One that is still there, and the message that was meant. */
+static int
+expunge_line(struct catdb *d, struct kv_txn *x, struct expunge_all *q,
+    struct span l)
+{
+	struct row_message m;
+	struct buf	 raw;
+	struct span	 uid_text, id_text = { NULL, 0 };
+	struct ulid	 id;
+	uint64_t	 uid;
+	int		 rc;
+
+	if (!str_field(&l, ' ', &uid_text) || !str_field(&l, ' ', &id_text) ||
+	    str_u64(uid_text.p, uid_text.len, UINT32_MAX, &uid) != 0 ||
+	    ulid_parse(id_text.p, id_text.len, &id) != 0)
+		return CM_EPROTO;
+	buf_init(&raw, ROW_MAX);
+	rc = account_message(d, x, q->mailbox, q->folder, (uint32_t)uid, &raw,
+	    &m);
+	if (rc == 0 && memcmp(m.id.b, id.b, sizeof(id.b)) == 0 &&
+	    (rc = change_expunge(d, x, q->mailbox, q->folder,
+	    (uint32_t)uid)) == 0)
+		q->done++;
+	buf_free(&raw);
+	return rc == CM_ENOINPUT ? 0 : rc;
+}
+
+static int
+do_expunge_all(struct catdb *d, struct kv_txn *x, void *arg)
+{
+	struct expunge_all *q = arg;
+	struct span	 rest = { q->lines.p, q->lines.len }, l;
+	int		 rc = 0;
+
+	q->done = 0;
+	while (rc == 0 && q->lines.len > 0 && str_field(&rest, '\n', &l))
+		if (l.len > 0)
+			rc = expunge_line(d, x, q, l);
+	/* all of it or nothing: none of the codes after which it is kept */
+	return rc == 0 || (rc == CM_ENOUSER && q->done == 0) ? rc : CM_ESOFT;
+}
+
+/*
+ * expunge-all MAILBOX FOLDER, lines "UID ID": those that are there, in one
+ * transaction; gives their number.
+ */
+int
+agent_cmd_expunge_all(struct session *c)
+{
+	struct expunge_all q = { .folder = c->arg[2] };
+	int		 fd, rc;
+
+	buf_init(&q.lines, EXPUNGE_ALL_MAX);
+	if ((rc = receive_change(c, &fd)) == 0 &&
+	    address_key(c->arg[1], strlen(c->arg[1]), q.mailbox) != 0)
+		rc = agent_say(c, CM_EDATA, "not an address");
+	if (rc == 0 && lseek(fd, 0, SEEK_SET) == -1)
+		rc = log_errno(c->a->log, "expunge-all");
+	if (rc == 0 && (rc = file_read_fd(fd, &q.lines)) == 0 &&
+	    (rc = agent_change(c->a, do_expunge_all, &q)) == 0)
+		buf_addf(&c->s.out, "=%llu\n", (unsigned long long)q.done);
+	if (fd != -1)
+		close(fd);
+	buf_free(&q.lines);
 	return rc;
 }
 

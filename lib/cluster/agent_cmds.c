@@ -147,6 +147,7 @@ static const struct command {
 	{ "cursors", 4, 5, READS, agent_cmd_cursors },
 	{ "dump", 1, 2, SLOW, agent_cmd_dump },
 	{ "expunge", 4, 4, 0, agent_cmd_expunge },
+	{ "expunge-all", 3, 3, BODY | AGAIN, agent_cmd_expunge_all },
 	{ "flag", 6, 6, AGAIN, agent_cmd_flag },
 	{ "index", 7, 8, ANY_STATE | BODY, agent_cmd_index },
 	{ "lead", 2, 2, ANY_STATE | SLOW | AGAIN, cmd_lead },

@@ -54,6 +54,7 @@ int	 agent_cmd_user_del(struct session *);
 int	 agent_cmd_alias(struct session *);
 int	 agent_cmd_flag(struct session *);
 int	 agent_cmd_expunge(struct session *);
+int	 agent_cmd_expunge_all(struct session *);
 int	 agent_cmd_index(struct session *);
 int	 agent_cmd_merge(struct session *);
 int	 agent_cmd_merge_end(struct session *);

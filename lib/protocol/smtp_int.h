@@ -51,7 +51,6 @@ struct smtp {
 	char		 helo[SMTP_HOST_MAX];	/* "": none yet */
 	bool		 esmtp;
 	char		 user[ADDRESS_MAX + 1];	/* logged in; "": nobody */
-	char		 mechanism[32];
 	struct smtp_mail mail;
 	struct intake	 in;
 	struct smtp_data data;
