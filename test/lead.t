@@ -31,6 +31,15 @@ until_true() {
 	done
 	return 1
 }
+# What is told of a name that nobody has.
+nobody() {
+	on "$1" python3 -c 'import os, socket
+s = socket.socket(socket.AF_UNIX)
+os.chdir(os.environ["CM_LAB"] + "/state")
+s.connect("run/catalog.sock")
+s.sendall(b"verifier\tno@example.test\n")
+print(s.makefile().readline(), end="")'
+}
 has_role() { case $(role "$1") in leader|follower) ;; *) false ;; esac; }
 is_leader() { [ "$(leader "$1")" = "$2" ]; }
 has_listed() { [ "$(list "$1" | wc -l)" -eq "$2" ]; }
@@ -75,6 +84,19 @@ is "the leader says so" "$(leader $to)" $to
 ok "all know it" until_true is_leader $by $to
 is "to where it is: nothing happens" \
     "$(on $by cm-catalog lead -v $to)" "$to leads; changes waited for 0 ms"
+
+told=$(nobody n1)
+case $told in
+"=	SCRAM-SHA-256"*)	good=0 ;;
+*)			good=1 ;;
+esac
+is "nobody is told something" $good 0
+is "the same by each node" "$(nobody n2) $(nobody n3)" "$told $told"
+ok "a password" on n1 sh -c "echo secret | cm-user passwd u1@example.test"
+for n in n1 n2 n3; do
+	ok "is known to $n" until_true \
+	    on $n sh -c "echo secret | cm-user check u1@example.test"
+done
 
 exits "a node that is none" 66 on n1 cm-catalog lead n9
 ok "is said" grep -q "node n9 is not in" "$CM_HOME.err"
