@@ -135,19 +135,19 @@ class Smarthost:
                 a = self.answer("MAIL", "250 2.1.0 ok")
                 if a == "hang up":
                     return
-                if a[0] == "2":
+                if a[:1] == "2":
                     mail = Mail(line)
                     mail.tls, mail.user = tls, user
                 say(a)
             elif word == "RCPT":
                 address = line[line.index("<") + 1:line.index(">")]
                 a = self.answer_rcpt(address)
-                if a[0] == "2":
+                if a[:1] == "2":
                     mail.rcpt.append(line)
                 say(a)
             elif word == "DATA":
                 a = self.answer("DATA", "354 go on")
-                if a[0] != "3":
+                if a[:1] != "3":
                     say(a)
                     continue
                 say(a)
@@ -164,7 +164,7 @@ class Smarthost:
                 if self.hold:
                     self.hold.wait(60)
                 a = self.answer(".", "250 2.0.0 queued")
-                if a[0] == "2":
+                if a[:1] == "2":
                     with self.lock:
                         self.mail.append(mail)
                 if a == "hang up":
