@@ -126,6 +126,8 @@ fill(struct conn *c)
 		return CM_EEND;
 	if ((rc = conn_flush(c)) != 0)
 		return rc;
+	if (wire_late(&c->wire))
+		return CM_ETIMEOUT;
 	squeeze(c);
 	if ((rc = buf_room(&c->in, c->room)) != 0)
 		return rc;

@@ -131,16 +131,22 @@ failure(int rc)
 	}
 }
 
-/* 0: call it again; else what became of the session. */
+/*
+ * 0: call it again; else what became of the session.  A client can send
+ * warnings without an end, too.
+ */
 static int
 again(struct tls_session *t, int rc)
 {
-	if (rc == GNUTLS_E_INTERRUPTED)
-		return 0;
 	if (rc == GNUTLS_E_AGAIN)
 		return wire_wait(t->wire,
 		    gnutls_record_get_direction(t->gnutls) == 1);
-	return failure(rc);
+	if (gnutls_error_is_fatal(rc))
+		return failure(rc);
+	if (rc == GNUTLS_E_REHANDSHAKE)		/* TLS 1.2: it is told no */
+		(void)gnutls_alert_send(t->gnutls, GNUTLS_AL_WARNING,
+		    GNUTLS_A_NO_RENEGOTIATION);
+	return wire_late(t->wire) ? CM_ETIMEOUT : 0;
 }
 
 static int
@@ -170,17 +176,14 @@ shake(struct tls_session *t, struct buf *why)
 	int	 rc, cm;
 
 	while ((rc = gnutls_handshake(t->gnutls)) < 0) {
-		if (!gnutls_error_is_fatal(rc) && rc != GNUTLS_E_AGAIN &&
-		    rc != GNUTLS_E_INTERRUPTED)
-			continue;	/* a warning alert */
 		if ((cm = again(t, rc)) == 0)
 			continue;
 		if (rc == GNUTLS_E_FATAL_ALERT_RECEIVED)
 			buf_addf(why, "alert: %s", gnutls_alert_get_name(
 			    gnutls_alert_get(t->gnutls)));
 		else
-			buf_adds(why, rc == GNUTLS_E_AGAIN ?
-			    cm_strerror(cm) : gnutls_strerror(rc));
+			buf_adds(why, gnutls_error_is_fatal(rc) ?
+			    gnutls_strerror(rc) : cm_strerror(cm));
 		if (cm == CM_EPROTO)
 			(void)gnutls_alert_send_appropriate(t->gnutls, rc);
 		return cm;
@@ -231,15 +234,6 @@ tls_session_end(struct tls_session *t)
 	free(t);
 }
 
-/* A client that asks for another handshake (TLS 1.2) is told no. */
-static int
-refuse_handshake(struct tls_session *t)
-{
-	(void)gnutls_alert_send(t->gnutls, GNUTLS_AL_WARNING,
-	    GNUTLS_A_NO_RENEGOTIATION);
-	return 0;
-}
-
 ssize_t
 tls_session_read(struct tls_session *t, char *p, size_t n)
 {
@@ -249,14 +243,7 @@ tls_session_read(struct tls_session *t, char *p, size_t n)
 	for (;;) {
 		if ((r = gnutls_record_recv(t->gnutls, p, n)) >= 0)
 			return r;
-		if (r == GNUTLS_E_REHANDSHAKE)
-			cm = refuse_handshake(t);
-		else if (!gnutls_error_is_fatal((int)r) &&
-		    r != GNUTLS_E_AGAIN && r != GNUTLS_E_INTERRUPTED)
-			cm = 0;
-		else
-			cm = again(t, (int)r);
-		if (cm == 0)
+		if ((cm = again(t, (int)r)) == 0)
 			continue;
 		if (cm != CM_ETIMEOUT && cm != CM_EAGAIN)
 			t->broken = true;
@@ -276,10 +263,7 @@ tls_session_write(struct tls_session *t, const char *p, size_t n)
 		if ((r = gnutls_record_send(t->gnutls, p, n)) >= 0) {
 			p += r;
 			n -= (size_t)r;
-		} else if (gnutls_error_is_fatal((int)r) ||
-		    r == GNUTLS_E_AGAIN || r == GNUTLS_E_INTERRUPTED) {
-			if ((cm = again(t, (int)r)) == 0)
-				continue;
+		} else if ((cm = again(t, (int)r)) != 0) {
 			/* half a record is out */
 			t->broken = true;
 			return cm;

@@ -64,6 +64,12 @@ wire_wait(struct wire *w, bool to_write)
 }
 
 bool
+wire_late(const struct wire *w)
+{
+	return time_mono_ms() >= w->deadline;
+}
+
+bool
 wire_ready(const struct wire *w)
 {
 	struct pollfd	 p = { .fd = w->in, .events = POLLIN };

@@ -32,6 +32,8 @@ void	 wire_stop(struct wire *, const volatile bool *stop);
 /* Until there is something to read, or room to write: CM_ETIMEOUT, CM_EAGAIN
  * (only when it is to read), CM_EIO. */
 int	 wire_wait(struct wire *, bool to_write) CM_MUST;
+/* Is the deadline over?  For who does not wait, since there is always more. */
+bool	 wire_late(const struct wire *);
 /* Something there to read? */
 bool	 wire_ready(const struct wire *);
 /*

@@ -272,7 +272,8 @@ growth(struct master *m, const struct tally *t, bool tick)
 		if (m->batch > BATCH_MAX)
 			m->batch = BATCH_MAX;
 		m->grew = now;
-		if (waits && n < m->batch)
+		/* woken ones that have not come to run yet are free */
+		if (waits && t->free == 0 && n < m->batch)
 			n = m->batch;
 	} else if (stuck) {
 		n = 1;

@@ -191,6 +191,7 @@ test_drip(void)
 {
 	struct span	 s;
 	bool		 crlf;
+	static char	 big[1 << 18];
 	int64_t		 start = time_mono_ms();
 	pid_t		 pid;
 
@@ -203,6 +204,16 @@ test_drip(void)
 	conn_deadline(conn, start + 300);
 	is_int(conn_line(conn, 1000, &s, &crlf), CM_ETIMEOUT, "it drips");
 	ok(time_mono_ms() - start >= 299, "not before its time");
+	kill(pid, SIGKILL);
+	end();
+	begin();
+	memset(big, 'x', sizeof(big));
+	if ((pid = fork()) == 0)
+		while (file_write(peer, big, sizeof(big)) == 0)
+			continue;
+	conn_deadline(conn, time_mono_ms() + 300);
+	is_int(conn_line(conn, 1000, &s, &crlf), CM_ETIMEOUT,
+	    "a line without an end, as fast as can be");
 	kill(pid, SIGKILL);
 	end();
 }

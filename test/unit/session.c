@@ -1,4 +1,6 @@
 /* Of the engine, what has no socket: fields of lines, failed logins, limits. */
+#include <pthread.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -188,8 +190,84 @@ test_limit(void)
 	board_leave(b, s[2]);
 	ok(board_admit(b, s[4], six, 2), "one has gone");
 	ok(board_find(b, 101) == NULL, "not found any more");
+	s[0]->turn = 1000;
+	ok(board_admit(b, s[4], six, 1), "a later turn does not count");
+	s[0]->turn = 0;
+	ok(!board_admit(b, s[4], six, 1), "one that died before its turn does");
 	ok(board_take(b) == s[1], "its slot is used again");
 	board_close(b);
+}
+
+#define RACERS	2
+#define ROUNDS	50000
+#define SPINS	2000
+
+struct race {
+	struct board	*b;
+	_Atomic unsigned arrived;	/* at barriers, in all */
+	_Atomic unsigned in;		/* let in, in all */
+	unsigned	 before;	/* in, at the last round's end */
+	unsigned	 wrong;		/* rounds in which it was not one */
+};
+
+struct racer {
+	struct race	*race;
+	struct slot	*slot;
+	unsigned	 barriers;
+};
+
+/* Spins, so that all go on in the same moment. */
+static void
+meet(struct racer *me)
+{
+	unsigned	 all = ++me->barriers * RACERS;
+
+	me->race->arrived++;
+	for (unsigned i = 1; me->race->arrived < all; i++)
+		if (i % SPINS == 0)
+			sched_yield();
+}
+
+static void *
+run_race(void *arg)
+{
+	struct racer	*me = arg;
+	struct race	*r = me->race;
+
+	for (int i = 0; i < ROUNDS; i++) {
+		meet(me);
+		r->in += board_admit(r->b, me->slot, six, 1);
+		meet(me);
+		board_leave(r->b, me->slot);
+		if (me->slot == r->b->slots) {
+			r->wrong += r->in - r->before != 1;
+			r->before = r->in;
+		}
+	}
+	return NULL;
+}
+
+/* Of some that come at once exactly one is let in: not two, and not none. */
+static void
+test_race(void)
+{
+	struct race	 r = { .b = NULL };
+	struct racer	 racers[RACERS];
+	pthread_t	 threads[RACERS];
+
+	if (board_open(RACERS, &r.b) != 0)
+		abort();
+	for (int i = 0; i < RACERS; i++)
+		racers[i] = (struct racer){ &r, board_take(r.b), 0 };
+	for (int i = 0; i < RACERS; i++)
+		if (pthread_create(&threads[i], NULL, run_race,
+		    &racers[i]) != 0)
+			abort();
+	for (int i = 0; i < RACERS; i++)
+		pthread_join(threads[i], NULL);
+	is_int(r.wrong, 0, "%d rounds of %d at once: one each", ROUNDS,
+	    RACERS);
+	board_close(r.b);
 }
 
 int
@@ -199,6 +277,7 @@ main(void)
 
 	test_fields();
 	test_limit();
+	test_race();
 	/* no such folder: it works, alone */
 	l = open_logins("/nonexistent");
 	test_addresses(l);
