@@ -56,6 +56,7 @@ worker_open(const struct log *log, const struct conf *conf, const char *file,
 
 /* --- what all commands use --- */
 
+__attribute__((format(printf, 4, 0)))
 static void
 say(struct pop3 *m, const char *sign, const char *code, const char *fmt,
     va_list ap)

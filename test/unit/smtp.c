@@ -14,7 +14,7 @@ test_verbs(void)
 
 	is_int(smtp_verb(sp("mail FROM:<a@b>  "), &args), SMTP_MAIL,
 	    "a command in any case");
-	ok(span_is(args, "FROM:<a@b>"), "and what is behind it, without blanks");
+	ok(span_is(args, "FROM:<a@b>"), "what is behind it, without blanks");
 	is_int(smtp_verb(sp("QUIT"), &args), SMTP_QUIT, "nothing behind it");
 	is_int(args.len, 0, "is nothing");
 	is_int(smtp_verb(sp("MAILFROM:<a@b>"), &args), SMTP_UNKNOWN,
