@@ -1,106 +1,15 @@
 #!/usr/bin/env python3
 """cm-smtpd: transcripts of sessions, and what is kept of them."""
-import fnmatch
-import glob
 import os
 import re
-import select
-import subprocess
 import sys
 
 sys.path.insert(0, os.environ["ROOT"] + "/test/tools")
 from cluster import *
+from dialog import *
 
-MODES = {"smtp": [], "lmtp": ["-l"], "submission": ["-s"]}
-WAIT = 60
-
-
-class Server:
-    """cm-smtpd on two pipes."""
-    def __init__(self, *args):
-        self.p = subprocess.Popen(["cm-smtpd", *args], stdin=subprocess.PIPE,
-                                  stdout=subprocess.PIPE,
-                                  stderr=subprocess.DEVNULL, bufsize=0)
-        self.buf = b""
-
-    def send(self, data):
-        try:
-            self.p.stdin.write(data)
-        except BrokenPipeError:
-            pass
-
-    def more(self):
-        if not select.select([self.p.stdout], [], [], WAIT)[0]:
-            raise TimeoutError
-        got = os.read(self.p.stdout.fileno(), 65536)
-        self.buf += got
-        return got
-
-    def line(self):
-        """The next line without its end; None when it has hung up."""
-        while b"\r\n" not in self.buf:
-            if not self.more():
-                return None
-        line, self.buf = self.buf.split(b"\r\n", 1)
-        return line.decode(errors="replace")
-
-    def close(self):
-        self.p.stdin.close()
-        self.p.stdout.close()
-        return self.p.wait(WAIT)
-
-
-def step(server, kind, text):
-    """What is wrong, or None."""
-    if kind == "C":
-        server.send(text.encode() + b"\r\n")
-    elif kind == "c":
-        server.send(text.encode("latin-1").decode("unicode_escape")
-                    .encode("latin-1"))
-    elif kind == "Z":
-        server.send((b"x" * 78 + b"\r\n") * (int(text) // 80))
-    elif kind == "E":
-        line = server.line()
-        if line is not None:
-            return "it goes on: %r" % line
-    else:
-        line = server.line()
-        if line is None or not fnmatch.fnmatchcase(
-                line, re.sub(r"([\[])", r"[\1]", text)):
-            return "got %r, wanted %r" % (line, text)
-    return None
-
-
-def play(title, mode, steps):
-    server = Server(*MODES[mode])
-    wrong = None
-    try:
-        for number, kind, text in steps:
-            wrong = step(server, kind, text)
-            if wrong:
-                wrong = "line %d: %s" % (number, wrong)
-                break
-    except TimeoutError:
-        wrong = "line %d: no answer" % number
-    code = server.close()
-    ok(wrong is None and code == 0, "%s: %s" % (mode, title),
-       wrong or "exit %d" % code)
-
-
-def transcripts(path):
-    """(title, mode, steps) of each session in a file."""
-    title = None
-    with open(path) as f:
-        for number, line in enumerate(f, 1):
-            line = line.rstrip("\n")
-            if line.startswith("== "):
-                if title:
-                    yield title, mode, steps
-                _, mode, title = line.split(" ", 2)
-                steps = []
-            elif line:
-                steps.append((number, line[0], line[3:]))
-    yield title, mode, steps
+MODES = {"smtp": ["cm-smtpd"], "lmtp": ["cm-smtpd", "-l"],
+         "submission": ["cm-smtpd", "-s"]}
 
 
 def subjects(mailbox):
@@ -147,7 +56,7 @@ def kept():
                  r"from=ann@example\.net to=bob@example\.org size=\d+ "
                  r"volume=v1 copies=n1,n1#1 delay=\d+ms" % i, log),
        "the log has a line of it", log[-500:])
-    ok("refused code=550 status=5.1.1 client=pipe" in log,
+    ok("refused code=550 status=5.1.1 client=local" in log,
        "and of what was refused", log[:500])
 
 
@@ -207,10 +116,7 @@ try:
     run("cm-user", "set", "full@example.org", "quota", "1")
     store("Subject: fills it\n\nx\n", "full@example.org")
     run("cm-catalog", "sync")
-    for path in sorted(glob.glob(os.environ["ROOT"] +
-                                 "/test/transcripts/smtp*.txt")):
-        for session in transcripts(path):
-            play(*session)
+    play_all("smtp", MODES)
     kept()
     limits()
     away()
