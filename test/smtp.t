@@ -92,8 +92,30 @@ def limits():
          "a client that goes in a message leaves nothing")
 
 
+def no_catalog():
+    """Its agent cannot be started."""
+    last = base + "/state/accounts.last"
+    ok(until(lambda: os.path.exists(last) and b"team@" in read(last)),
+       "the catalog's node writes down who there is")
+    stop_all()
+    os.rename(base + "/state/catalog", base + "/catalog.away")
+    write(base + "/state/catalog", "not a folder")
+    r = run("cm-smtpd", stdin=b"HELO c\r\nMAIL FROM:<>\r\n"
+            b"RCPT TO:<bob@example.org>\r\nRCPT TO:<new@example.org>\r\n"
+            b"RCPT TO:<team@example.org>\r\nDATA\r\n"
+            b"Subject: no catalog\r\n\r\nx\r\n.\r\nQUIT\r\n")
+    same([x[:9] for x in r.stdout.decode().splitlines()[3:7]],
+         ["250 2.1.5", "451 4.3.0", "250 2.1.5", "354 end w"],
+         "without the catalog those known last are served, others put off")
+    os.unlink(base + "/state/catalog")
+    os.rename(base + "/catalog.away", base + "/state/catalog")
+    run("cm-catalog", "sync")
+    for name in BOB, ANN:
+        same(subjects(name).count(b"no catalog"), 1, "listed for " + name)
+
+
 def away():
-    """No volume takes mail, no catalog."""
+    """No volume takes mail."""
     os.rename(base + "/v1", base + "/v1.away")
     write(base + "/v1", "")
     r = one(b"Subject: away\r\n\r\nx")
@@ -119,6 +141,7 @@ try:
     play_all("smtp", MODES)
     kept()
     limits()
+    no_catalog()
     away()
 finally:
     finish()

@@ -104,6 +104,8 @@ struct agent {
 	bool		 purging;
 	bool		 gaps;		/* try them in the next batch */
 	int64_t		 swept_ms;	/* all segments looked at */
+	int64_t		 known_ms;	/* accounts.last was looked at */
+	uint32_t	 known_sum;
 	uint64_t	 swept_for;	/* the sync that asked for it */
 };
 

@@ -8,6 +8,7 @@
 #include "cluster/account.h"
 #include "cluster/agent_cmds.h"
 #include "cluster/catdump.h"
+#include "cluster/known.h"
 #include "format/address.h"
 
 static int
@@ -352,21 +353,12 @@ agent_cmd_list(struct session *c)
 static int
 list_user(void *arg, struct span k, struct span v)
 {
-	struct session		*c = arg;
-	struct row_account	 a;
+	struct session	*c = arg;
+	int		 rc;
 
-	if (row_account_get(v, &a) != 0)
-		return CM_ECORRUPT;
 	buf_addc(&c->s.out, '=');
-	buf_add(&c->s.out, k.p, k.len);
-	buf_addf(&c->s.out, "\t%u\t%llu\t%llu\t%s\t", a.messages,
-	    (unsigned long long)a.bytes, (unsigned long long)a.quota,
-	    a.verifier.len ? "password" : "-");
-	if (a.sms.len)
-		str_pct(&c->s.out, a.sms.p, a.sms.len, "");
-	else
-		buf_addc(&c->s.out, '-');
-	buf_addc(&c->s.out, '\n');
+	if ((rc = known_account(&c->s.out, k, v)) != 0)
+		return rc;
 	return agent_flush(c, AGENT_FLUSH);
 }
 
@@ -374,20 +366,9 @@ static int
 list_alias(void *arg, struct span k, struct span v)
 {
 	struct session	*c = arg;
-	struct buf	*o = &c->s.out;
 
-	buf_addc(o, '=');
-	buf_add(o, k.p, k.len);
-	buf_adds(o, "\talias");
-	while (v.p != NULL) {
-		struct span t;
-
-		if (str_field(&v, '\n', &t) && t.len > 0) {
-			buf_addc(o, '\t');
-			buf_add(o, t.p, t.len);
-		}
-	}
-	buf_addc(o, '\n');
+	buf_addc(&c->s.out, '=');
+	known_alias(&c->s.out, k, v);
 	return agent_flush(c, AGENT_FLUSH);
 }
 

@@ -8,7 +8,9 @@
 #include "base/time.h"
 #include "cluster/account.h"
 #include "cluster/agent_int.h"
+#include "cluster/known.h"
 
+#define KNOWN_MS	60000
 #define TICK_MS		200	/* how often the volumes are looked at */
 #define BATCH_RECORDS	4000
 #define RETRY_MS	5000	/* for a volume that cannot be read */
@@ -503,6 +505,24 @@ turn(struct agent *a, struct change *list, uint64_t sync, bool *more)
 	}
 }
 
+/* Now and then, for a time when this catalog cannot be asked. */
+static void
+remember(struct agent *a)
+{
+	int64_t	 now = time_mono_ms();
+	int	 rc;
+
+	if (a->state != CATDB_OK || (a->known_ms != 0 &&
+	    now - a->known_ms < KNOWN_MS))
+		return;
+	a->known_ms = now;
+	pthread_rwlock_rdlock(&a->gate);
+	rc = known_remember(a->log, a->conf, &a->db, &a->known_sum);
+	pthread_rwlock_unlock(&a->gate);
+	if (rc != 0)
+		log_fail(a->log, rc, "accounts.last");
+}
+
 void *
 agent_writer(void *arg)
 {
@@ -521,6 +541,8 @@ agent_writer(void *arg)
 		if (a->stop && list == NULL)
 			break;
 		turn(a, list, sync, &more);
+		if (!more && list == NULL)
+			remember(a);
 	}
 	close_volumes(a);
 	return NULL;

@@ -2,9 +2,11 @@
 
 #include <string.h>
 
+#include "base/crc32c.h"
 #include "base/file.h"
 #include "base/str.h"
 #include "cluster/account.h"
+#include "cluster/rows.h"
 #include "format/address.h"
 
 static int
@@ -24,6 +26,79 @@ known_save(const struct log *log, const struct conf *conf,
 		return log_fail(log, CM_ETOOBIG, "%s", conf->node->state);
 	return file_commit(log, path, text->len ? text->p : "", text->len,
 	    0600);
+}
+
+int
+known_account(struct buf *b, struct span k, struct span v)
+{
+	struct row_account	 a;
+
+	if (row_account_get(v, &a) != 0)
+		return CM_ECORRUPT;
+	buf_add(b, k.p, k.len);
+	buf_addf(b, "\t%u\t%llu\t%llu\t%s\t", a.messages,
+	    (unsigned long long)a.bytes, (unsigned long long)a.quota,
+	    a.verifier.len ? "password" : "-");
+	if (a.sms.len)
+		str_pct(b, a.sms.p, a.sms.len, "");
+	else
+		buf_addc(b, '-');
+	return buf_addc(b, '\n');
+}
+
+int
+known_alias(struct buf *b, struct span k, struct span v)
+{
+	struct span	 t;
+
+	buf_add(b, k.p, k.len);
+	buf_adds(b, "\talias");
+	while (v.p != NULL) {
+		if (str_field(&v, '\n', &t) && t.len > 0) {
+			buf_addc(b, '\t');
+			buf_add(b, t.p, t.len);
+		}
+	}
+	return buf_addc(b, '\n');
+}
+
+/* Only names: what is counted changes with each message. */
+static int
+add_name(void *arg, struct span k, struct span v)
+{
+	struct buf	*b = arg;
+
+	(void)v;
+	buf_add(b, k.p, k.len);
+	return buf_adds(b, "\t0\t0\t0\t-\t-\n");
+}
+
+static int
+add_alias(void *arg, struct span k, struct span v)
+{
+	return known_alias(arg, k, v);
+}
+
+int
+known_remember(const struct log *log, const struct conf *conf,
+    struct catdb *d, uint32_t *sum)
+{
+	struct span	 all = { "", 0 };
+	struct buf	 b;
+	uint32_t	 now;
+	int		 rc;
+
+	buf_init(&b, KNOWN_MAX);
+	rc = kv_walk(d->accounts, NULL, all, 0, add_name, &b);
+	if (rc == 0)
+		rc = kv_walk(d->aliases, NULL, all, 0, add_alias, &b);
+	if (rc == 0) {
+		now = crc32c(0, b.len ? b.p : "", b.len);
+		if (now != *sum && (rc = known_save(log, conf, &b)) == 0)
+			*sum = now;
+	}
+	buf_free(&b);
+	return rc;
 }
 
 /* The fields behind a name: "\talias\tTARGET..." or those of a mailbox. */

@@ -7,6 +7,7 @@
 
 #include "base/buf.h"
 #include "base/log.h"
+#include "cluster/catdb.h"
 #include "cluster/conf.h"
 
 #define KNOWN_MAX	(1u << 30)	/* bytes of the file */
@@ -17,6 +18,14 @@
  */
 int	 known_save(const struct log *, const struct conf *,
 	    const struct buf *text) CM_MUST;
+/* The same from this node's own catalog, when it is another text than that
+ * with the checksum *sum, which is changed. */
+int	 known_remember(const struct log *, const struct conf *,
+	    struct catdb *, uint32_t *sum) CM_MUST;
+/* The line of a mailbox, of an alias: of the table's key and value. */
+int	 known_account(struct buf *, struct span key, struct span value)
+	    CM_MUST;
+int	 known_alias(struct buf *, struct span key, struct span value);
 /*
  * As account_resolve, from there.  An address that is not known is CM_EAGAIN,
  * never a refusal for good: it may be a new one.  CM_EAWAY when there is no

@@ -19,6 +19,7 @@ struct smtp_worker {
 	char		 host[SMTP_HOST_MAX];	/* what we call ourselves */
 	char		*spool;			/* for large messages */
 	struct catalog	*catalog;
+	int64_t		 away_ms;	/* it is not asked before */
 	struct deliver	*deliver;
 	struct sasl_server *sasl;
 };

@@ -7,6 +7,7 @@
 #include "cluster/known.h"
 #include "protocol/smtp_int.h"
 
+#define AWAY_MS		5000
 #define MAILBOXES_MAX	(ADDRESS_MAX * 10000)
 
 static bool
@@ -119,13 +120,18 @@ take_params(struct smtp *m, const struct smtp_path *p)
 static int
 resolve(struct smtp *m, const char *address, struct buf *out, uint64_t *room)
 {
-	int	 rc = catalog_rcpt_room(m->w->catalog, address, out, room);
+	struct smtp_worker *w = m->w;
+	int	 rc = CM_EAWAY;
 
+	if (time_mono_ms() >= w->away_ms)
+		rc = catalog_rcpt_room(w->catalog, address, out, room);
 	if (rc != CM_EAWAY && rc != CM_ETIMEOUT)
 		return rc;
+	/* each question took seconds: not the next ones, too */
+	w->away_ms = time_mono_ms() + AWAY_MS;
 	buf_reset(out);
 	*room = UINT64_MAX;
-	return known_resolve(m->s->log, m->w->conf, address, out);
+	return known_resolve(m->s->log, w->conf, address, out);
 }
 
 static bool
