@@ -78,6 +78,52 @@ ok "it takes part" until_true has_role "$was"
 is "and has all" "$(list "$was" | wc -l)" 4
 ok "all catalogs are the same" until_true same_dumps
 
+# The leader's followers stop while a change and some syncs wait for them, and
+# lead on without it.
+# busy PID: a thread of it that does not sleep, in most of 20 looks.
+busy() {
+	for look in $(seq 20); do
+		sed -n 's/^\([0-9]*\) (.*) R .*/\1/p' /proc/"$1"/task/*/stat
+		sleep 0.1
+	done | sort | uniq -c | awk '$1 > 14 { print "thread " $2 }'
+}
+agent() { cat "$dir/lab/$1/state/run/catalog.lock"; }
+signal_others() {
+	for n in n1 n2 n3; do
+		[ $n = "$was" ] || kill -s "$1" "$(agent $n)"
+	done
+}
+was=$(leader n1)
+pid=$(agent "$was")
+signal_others STOP
+on "$was" cm-catalog flag +waits "$entry" 2>/dev/null &
+pids=
+for n in 1 2 3 4 5; do
+	on "$was" timeout 60 cm-catalog sync 2>"$dir/sync.$n" &
+	pids="$pids $!"
+	sleep 0.1
+done
+gives_up() { [ "$(leader "$was")" = - ]; }
+ok "the leader's followers are stopped: it gives up" until_true gives_up
+kill -s STOP "$pid"
+signal_others CONT
+others_lead() { case $(leader "$o") in "$was"|-|"") false ;; esac; }
+o=$(other "$was")
+ok "they lead on without it" until_true others_lead
+kill -s CONT "$pid"
+for n in n1 n2 n3; do
+	ok "it goes on: $n takes part" until_true has_role $n
+done
+for p in $pids; do
+	rc=0
+	wait "$p" || rc=$?
+	# done, or to be tried again, but told
+	ok "a sync is answered, $rc" [ "$rc" -eq 0 -o "$rc" -eq 75 ]
+done
+is "it is the same agent" "$(agent "$was")" "$pid"
+is "and all its threads sleep" "$(busy "$pid")" ""
+ok "all catalogs are the same" until_true same_dumps
+
 for n in n1 n2 n3; do
 	[ $n = "$o" ] || lab kill "$dir/lab" $n
 done

@@ -896,8 +896,10 @@ rebuild(struct session *c, enum agent_from *from, int fd)
 		rc = say(c, rc, "this is no whole dump of a catalog");
 	if (rc == 0) {
 		buf_addf(&c->s.out, "=from\t%s\n", names[*from]);
-		if ((rc = flush(c, 1)) == 0)
-			rc = agent_sync(c->a);
+		/* what is told already is not begun again elsewhere */
+		if ((rc = flush(c, 1)) == 0 &&
+		    (rc = agent_sync(c->a)) == CM_ESTALE)
+			rc = CM_EAWAY;
 	}
 	pthread_mutex_lock(&c->a->mu);
 	c->a->rebuilding--;
@@ -933,7 +935,8 @@ cmd_sync(struct session *c)
 {
 	int	 rc = agent_sync(c->a);
 
-	return rc == 0 ? 0 : say(c, rc, "a volume cannot be opened now");
+	return rc != CM_EAGAIN ? rc : say(c, rc, "a volume cannot be opened "
+	    "now");
 }
 
 struct tally {

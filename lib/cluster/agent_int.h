@@ -82,7 +82,8 @@ struct agent {
 	atomic_bool	 stop;
 	uint64_t	 turns;		/* of the writer */
 	uint64_t	 sync_asked, sync_done;
-	uint64_t	 sync_short;	/* the last that left a volume out */
+	uint64_t	 sync_short;	/* the last that left something out, */
+	int		 sync_rc;	/* and why */
 	unsigned	 clients;
 	unsigned	 rebuilding;	/* sessions */
 	struct agent_guest guests[AGENT_CLIENTS_MAX];	/* agent NULL: free */

@@ -59,8 +59,10 @@ agent_sync(struct agent *a)
 	pthread_cond_signal(&a->work);
 	while (a->sync_done < mine && !a->stop)
 		pthread_cond_wait(&a->done, &a->mu);
-	if (a->sync_done < mine || a->sync_short >= mine)
+	if (a->sync_done < mine)
 		rc = CM_EAGAIN;
+	else if (a->sync_short >= mine)
+		rc = a->sync_rc;
 	pthread_mutex_unlock(&a->mu);
 	return rc;
 }
@@ -387,8 +389,10 @@ settle(struct agent *a, struct change *list, uint64_t synced, int rc)
 	a->turns++;
 	if (synced > a->sync_done) {
 		a->sync_done = synced;
-		if (!a->all_open)
+		if (rc != 0 || !a->all_open) {
 			a->sync_short = synced;
+			a->sync_rc = rc != 0 ? rc : CM_EAGAIN;
+		}
 	}
 	pthread_cond_broadcast(&a->done);
 	pthread_mutex_unlock(&a->mu);
@@ -433,7 +437,7 @@ sweep(struct agent *a)
 
 /* A follower's tables are changed by its leader alone. */
 static void
-follow(struct agent *a, struct change *list)
+follow(struct agent *a, struct change *list, uint64_t sync)
 {
 	enum catdb_state	 state;
 
@@ -441,7 +445,7 @@ follow(struct agent *a, struct change *list)
 		a->state = state;
 	pthread_mutex_unlock(&a->writing);
 	/* of these nothing was done: the leader can be asked */
-	settle(a, list, 0, CM_ESTALE);
+	settle(a, list, sync, CM_ESTALE);
 }
 
 /* One turn; more is kept over turns. */
@@ -459,7 +463,7 @@ turn(struct agent *a, struct change *list, uint64_t sync, bool *more)
 	}
 	if (!agent_leads(a)) {
 		*more = false;
-		follow(a, list);
+		follow(a, list, sync);
 		return;
 	}
 	if (!*more && sync > a->swept_for) {
@@ -484,8 +488,9 @@ turn(struct agent *a, struct change *list, uint64_t sync, bool *more)
 	if (rc == 0 && !*more)
 		finish_building(a);
 	pthread_mutex_unlock(&a->writing);
-	/* a sync is done when a pass that began after it came to its end */
-	settle(a, list, *more ? 0 : a->swept_for, rc);
+	/* a sync is done when a pass that began after it came to its end; when
+	 * the lead is lost, the next turn says so */
+	settle(a, list, *more || rc == CM_EAWAY ? 0 : a->swept_for, rc);
 	if (rc == CM_EAWAY)
 		time_sleep_ms(TICK_MS);
 	if (rc == CM_ECORRUPT || rc == CM_EIO) {

@@ -1179,7 +1179,8 @@ next_step(struct replica *r, int64_t now)
 		return r->gives != 0 ? STEP_DOWN_GIVEN : STEP_DOWN_TWO;
 	if (r->self_state.role == REPLICA_LEADER && r->give_up)
 		return STEP_DOWN_COMMIT;
-	r->two = false;
+	/* these are for a leader; a commit may fail behind its lead */
+	r->two = r->give_up = false;
 	if ((step = pair_step(r, now)) != NORMAL)
 		return r->elected && step == STAY ? WITHDRAW : step;
 	if (r->elected)
