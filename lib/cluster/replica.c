@@ -1404,6 +1404,7 @@ replica_open(const struct log *log, const char *file, const char *node,
 	r->log = log;
 	r->hooks = hooks;
 	r->take = replica_take;
+	r->frames_max = FRAME_MAX + (1u << 20);
 	r->db = db;
 	r->rep = (struct kv_rep){ r, on_send, on_event, on_commit,
 	    ELECTION_MS };

@@ -118,6 +118,7 @@ struct replica {
 	struct kv_rep	 rep;
 	void		(*take)(struct replica *, int node,
 			    const struct frame *);
+	size_t		 frames_max;	/* bytes that one connection holds */
 	char		 self[CONF_NAME_MAX + 1];
 	char		 dir[4096];
 	pthread_t	 main, worker, elector;
@@ -127,6 +128,7 @@ struct replica {
 	pthread_cond_t	 news;		/* for all who wait for anything */
 	struct replica_peer peer[REPLICA_NODES_MAX];	/* node - 1 */
 	size_t		 npeers;
+	int64_t		 complained_ms;	/* about who is no peer */
 	bool		 member;	/* this node keeps a catalog */
 	unsigned	 members, quorum;	/* this node counted */
 	struct replica_state self_state;

@@ -18,7 +18,7 @@
 #define TICK_MS		200
 #define SEND_S		3	/* a node that takes nothing is left */
 #define SILENT_MS	10000	/* one that says nothing too */
-#define COMPLAIN_MS	1000	/* about the same node */
+#define COMPLAIN_MS	1000	/* about the same node, or strangers */
 
 /* The queue's lock is held. */
 static bool
@@ -285,19 +285,18 @@ leave_seat(struct replica *r, int node, uint64_t seat)
 	pthread_mutex_unlock(&r->mu);
 }
 
-static void
-complain(struct replica *r, int node, int rc)
+/* Nobody fills the log. */
+static bool
+may_complain(struct replica *r, int64_t *last_ms)
 {
-	struct replica_peer	*p = &r->peer[node - 1];
-	int64_t			 now = time_mono_ms();
-	bool			 say;
+	int64_t	 now = time_mono_ms();
+	bool	 may;
 
 	pthread_mutex_lock(&r->mu);
-	if ((say = now - p->complained_ms > COMPLAIN_MS))
-		p->complained_ms = now;
+	if ((may = *last_ms == 0 || now - *last_ms > COMPLAIN_MS))
+		*last_ms = now;
 	pthread_mutex_unlock(&r->mu);
-	if (say)
-		log_fail(r->log, rc, "frames of node %s", p->name);
+	return may;
 }
 
 /* What comes, until the end; 0 at a good one. */
@@ -337,18 +336,20 @@ replica_serve(struct replica *r, const char *name, struct stream *s)
 	int		 node, rc = 0;
 
 	if ((node = replica_node(r, name)) == 0) {
-		log_warn(r->log, "node %s has no part in the catalog", name);
+		if (may_complain(r, &r->complained_ms))
+			log_warn(r->log, "node %s has no part in the catalog",
+			    name);
 		return;
 	}
 	seat = take_seat(r, node, s->fd);
-	buf_init(&b, FRAME_MAX + (1u << 20));
+	buf_init(&b, r->frames_max);
 	/* what came behind the request already */
 	if (s->in.len > s->at)
 		rc = buf_add(&b, s->in.p + s->at, s->in.len - s->at);
 	if (rc == 0)
 		rc = read_frames(r, node, seat, s->fd, &b);
 	leave_seat(r, node, seat);
-	if (rc != 0)
-		complain(r, node, rc);
+	if (rc != 0 && may_complain(r, &r->peer[node - 1].complained_ms))
+		log_fail(r->log, rc, "frames of node %s", name);
 	buf_free(&b);
 }

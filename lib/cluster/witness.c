@@ -20,6 +20,7 @@
 #define KEPT		"/witness"	/* in the state folder */
 #define STACK		(256u << 10)
 #define GUESTS_MAX	64
+#define FRAMES_MAX	(256u << 10)	/* of a connection; it needs few */
 
 /* What replica_link.c needs of a replica is all that is used of it. */
 struct witness {
@@ -360,6 +361,7 @@ witness_new(const struct log *log, const char *file, const char *node,
 		return log_fail(log, CM_ENOMEM, "witness");
 	w->r.log = log;
 	w->r.take = take;
+	w->r.frames_max = FRAMES_MAX;
 	pthread_mutex_init(&w->r.mu, NULL);
 	pthread_cond_init(&w->r.news, NULL);
 	if ((rc = confwatch_open(log, file, node, &w->r.conf)) != 0) {

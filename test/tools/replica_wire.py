@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
-"""replica_wire.py LAB CERTS: bring n2's /v1/replica what it must refuse.
+"""replica_wire.py LAB CERTS [NODE MEMBER STRANGER]: bring a node's /v1/replica
+what it must refuse.
 
-LAB is a lab of four nodes, of which n4 keeps no catalog; CERTS a folder with
-client certificates NAME.pem and NAME.key that must not be let in.  Each line
-on stdout is a test of TAP without its number.
+LAB is a lab of four nodes; NODE (n2) keeps a catalog or is the witness, MEMBER
+(n3) keeps one, STRANGER (n4) has no part in it.  CERTS is a folder with client
+certificates NAME.pem and NAME.key that must not be let in.  Each line on
+stdout is a test of TAP without its number.
 """
 import glob
 import os
@@ -16,9 +18,11 @@ import struct
 import sys
 import time
 
-lab, certs = sys.argv[1:3]
+lab, certs, *nodes = sys.argv[1:]
+node, member, stranger = nodes or ("n2", "n3", "n4")
 xml = open(lab + "/cluster.xml").read()
-address = re.search(r'name="n2" address="([0-9.]+)"', xml).group(1)
+address = re.search(r'name="%s" address="([0-9.]+)"' % node, xml).group(1)
+is_witness = 'witness="%s"' % node in xml
 SILENT = 10             # seconds: SILENT_MS of replica_link.c
 FRAME_MAX = 64 << 20
 rnd = random.Random(4)
@@ -33,7 +37,8 @@ def report(name, good, why=""):
 
 
 def agent():
-    return int(open(lab + "/n2/state/run/catalog.lock").read())
+    return int(open("%s/%s/state/run/%s.lock" % (
+        lab, node, "witness" if is_witness else "catalog")).read())
 
 
 def high_water(pid):
@@ -53,10 +58,10 @@ def context(name, folder=certs):
 class Tunnel:
     """What an upgraded connection brings, piece by piece."""
 
-    def __init__(self, node, path="/v1/replica"):
-        ctx = context("node", "%s/%s/tls" % (lab, node))
+    def __init__(self, name, path="/v1/replica"):
+        ctx = context("node", "%s/%s/tls" % (lab, name))
         self.s = ctx.wrap_socket(socket.create_connection((address, 2443), 30))
-        self.s.sendall(("GET %s HTTP/1.1\r\nHost: n2\r\nConnection: Upgrade"
+        self.s.sendall(("GET %s HTTP/1.1\r\nHost: n\r\nConnection: Upgrade"
                         "\r\nUpgrade: clustermail\r\n\r\n" % path).encode())
         self.b = b""
         while b"\r\n\r\n" not in self.b:
@@ -140,21 +145,31 @@ report("without TLS", b"101" not in got, got)
 
 # --- a node of the cluster that keeps no catalog
 
-t = Tunnel("n4")
-report("n4 gets nothing", t.up and t.read(5) == b"", t.head)
-t = Tunnel("n4")
+t = Tunnel(stranger)
+report(stranger + " gets nothing", t.up and t.read(5) == b"", t.head)
+t = Tunnel(stranger)
 t.send(frame(b"S", bytes([2, 1, 1]) + b"\xff" * 28))
 report("whatever it says", t.read(5) == b"")
-t = Tunnel("n4", "/v1/catalog")
+for i in range(200):
+    Tunnel(stranger).close()
+report("nor with 200 connections: the agent lives", agent() == pid)
+
+
+def refuses(t):
+    """A witness has no such requests; an agent says no, once."""
+    if is_witness:
+        return not t.up
+    got = t.read(5)
+    return got is not None and got.startswith(b".-15\t") and \
+        got.count(b"\n") == 1
+
+
+t = Tunnel(stranger, "/v1/catalog")
 t.send(b"replicate\tn1\n" + frame(b"S", bytes([2, 1, 1]) + b"\xff" * 28))
-got = t.read(5)
-report("nor as n1, by the way of requests", got is not None and
-       got.startswith(b".-15\t") and got.count(b"\n") == 1, got)
-t = Tunnel("n4", "/v1/catalog")
+report("nor as n1, by the way of requests", refuses(t), t.head)
+t = Tunnel(stranger, "/v1/catalog")
 t.send(b"remote\tn1\nreplicate\tn1\n")
-got = t.read(5)
-report("nor after saying so", got is not None and got.startswith(b".-15\t"),
-       got)
+report("nor after saying so", refuses(t), t.head)
 
 # --- one that does, and sends what is no frame
 
@@ -171,15 +186,18 @@ for name, data in (
          frame(b"D", struct.pack(">I", 1 << 30) + b"x")),
         ("a witness whose name is too long",
          frame(b"W", b"\0" * 14 + b"x" * 100)),
+        *([("a frame of 1 MiB", frame(b"D", struct.pack(">I", 20) +
+                                      b"x" * (1 << 20)))]
+          if is_witness else []),
         ("noise", bytes(rnd.randrange(256) for _ in range(20000)))):
-    t = Tunnel("n3")
+    t = Tunnel(member)
     t.send(data)
-    report("n3 sends %s: closed" % name, t.read(5) == b"")
+    report("%s sends %s: closed" % (member, name), t.read(5) == b"")
     t.close()
 
 # --- whole frames with nonsense in them
 
-t = Tunnel("n3")
+t = Tunnel(member)
 t.send(frame(b"S", b"\0" * 67))        # messages count behind a state
 for i in range(200):
     n = rnd.choice((0, 1, 20, 48, 64, 300))
@@ -188,11 +206,11 @@ for i in range(200):
 t.send(frame(b"L", struct.pack(">II", 1 << 30, 0)))
 time.sleep(1)
 t.close()
-report("n3 sends messages of noise: the agent lives", agent() == pid)
+report(member + " sends messages of noise: the agent lives", agent() == pid)
 
 # --- half a frame, and nothing more
 
-t = Tunnel("n3")
+t = Tunnel(member)
 t.send(struct.pack(">I", FRAME_MAX) + b"D" + b"x" * 100000)
 began = time.time()
 got = t.read(SILENT + 15)
@@ -204,7 +222,7 @@ report("half a frame that stalls: closed", got == b"",
 many = []
 for i in range(150):
     try:
-        t = Tunnel("n3")
+        t = Tunnel(member)
         if t.up:
             t.send(struct.pack(">I", FRAME_MAX) + b"D" + b"x" * 1000000)
             many.append(t)
@@ -217,6 +235,6 @@ for t in many:
     t.close()
 now = high_water(pid) if agent() == pid else -1
 # AddressSanitizer keeps 256 MiB of what is freed
-room = (120 + 256 * (os.environ.get("SAN") == "1")) << 10
+room = ((8 if is_witness else 120) + 256 * (os.environ.get("SAN") == "1")) << 10
 report("memory stays within bounds", 0 <= now < before + room,
        "%d -> %d KiB" % (before, now))
