@@ -13,6 +13,8 @@
 #define REPLICA_NODES_MAX 64		/* that keep a catalog */
 #define REPLICA_QUEUE	(64u << 20)	/* bytes that wait, each way */
 #define REPLICA_HEARD_MS 500		/* silent for longer: away */
+#define REPLICA_TICK_MS	50
+#define REPLICA_JOINED	".joined"	/* behind the folder's name */
 
 /* What a node says of itself, ten times a second and when it changes. */
 struct replica_state {
@@ -177,12 +179,41 @@ int	 replica_pair_go(struct replica *) CM_MUST;
 unsigned replica_pair_quorum(const struct replica *);
 void	 replica_pair_stat(const struct replica *, struct buf *);
 
-/* replica.c: what a frame of another node brought. */
-void	 replica_take(struct replica *, int node, const struct frame *);
-/* The number of a node that keeps a catalog; 0 for others. */
-int	 replica_node(struct replica *, const char *name);
-/* r->mu is held: until there is news, or that time; false: it is over. */
+/* replica.c; r->mu is held in all but the last. */
+/* Until there is news, or that time; false: it is over. */
 bool	 replica_news(struct replica *, int64_t end_ms);
+/* The other node that says it leads; 0 for none. */
+int	 replica_leader_node(const struct replica *);
+/* The leader's name, this node's too; "" for none. */
+const char *replica_leader_name(const struct replica *);
+/* What is on the disks of enough nodes; true: it is more. */
+bool	 replica_count_safe(struct replica *);
+/* What this node is, to that one or, with 0, to all. */
+void	 replica_say(struct replica *, int only);
+/* cluster.xml says who takes part. */
+void	 replica_look_at_conf(struct replica *);
+
+/* replica_apply.c: what a frame of another node brought. */
+void	 replica_take(struct replica *, int node, const struct frame *);
+/* The number of a node that keeps a catalog or is the witness; 0: others. */
+int	 replica_node(struct replica *, const char *name);
+/* For the store, see kv_rep.h. */
+void	 replica_on_send(void *replica, int node, struct span control,
+	    struct span rec);
+void	 replica_on_event(void *replica, enum kv_rep_event, int node);
+/* A thread: what came is applied and acknowledged. */
+void	*replica_worker(void *replica);
+
+/* replica_elect.c.  On disk when it returns 0; r->mu is held. */
+int	 replica_keep_ballot(struct replica *) CM_MUST;
+void	 replica_load_ballot(struct replica *);
+/* A node stands with that ballot. */
+void	 replica_promise(struct replica *, int node, uint32_t ballot);
+/* Says what was promised, to that node or, with 0, to all. */
+void	 replica_answer(struct replica *, int node);
+/* Threads: elections; and time that goes by, the lead taken and left. */
+void	*replica_elector(void *replica);
+void	*replica_main(void *replica);
 
 /* replica_witness.c; r->mu is held.  Does the witness count for this node,
  * which leads, or wants to? */
