@@ -246,9 +246,12 @@ forward(struct session *c, const struct command *cmd, struct span line)
 		    "more");
 	}
 	/* who asks now wants to see what this node stored before */
-	if (cmd->fn == agent_cmd_wait || cmd->fn == agent_cmd_sync ||
-	    cmd->fn == agent_cmd_dump)
+	if (cmd->fn == agent_cmd_wait || cmd->fn == agent_cmd_dump)
 		relay_push_wait(c->a->relay);
+	else if (cmd->fn == agent_cmd_sync &&
+	    (rc = relay_push_sync(c->a->relay)) != 0)
+		return agent_say(c, rc, "not all of this node's volumes "
+		    "could be indexed now");
 	for (;;) {
 		replica_await(c->a->replica, (int)(end - time_mono_ms()));
 		if (agent_leads(c->a))

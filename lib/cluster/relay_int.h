@@ -46,6 +46,8 @@ int	 relay_leader(const struct log *, const struct conf *,
 void	*relay_pusher(void *relay);
 /* Until all that is on disk now is indexed, or some seconds are over. */
 void	 relay_push_wait(struct relay *);
+/* The same, however long it takes; CM_EAGAIN when it cannot be sent now. */
+int	 relay_push_sync(struct relay *) CM_MUST;
 /* mu is held. */
 bool	 relay_push_is_done(struct relay *);
 

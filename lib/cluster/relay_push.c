@@ -187,20 +187,43 @@ relay_pusher(void *arg)
 	return NULL;
 }
 
-void
-relay_push_wait(struct relay *r)
+/*
+ * patient: a pass that goes on is waited for however long it takes, and one
+ * that failed for as long as the others wait.  Is all indexed?
+ */
+static bool
+wait_for_pass(struct relay *r, bool patient)
 {
 	uint64_t	 want;
 	int64_t		 end = time_mono_ms() + WAIT_MS;
+	bool		 late, all;
 
 	pthread_mutex_lock(&r->mu);
 	want = r->begun + 1;	/* a pass that begins after now */
 	r->want = true;
 	pthread_cond_signal(&r->poke);
-	while (r->ended < want && !r->stop && !atomic_load(&r->away) &&
-	    time_mono_ms() < end)
+	while (r->ended < want && !r->stop) {
+		late = time_mono_ms() >= end;
+		if (patient ? late && r->behind : late ||
+		    atomic_load(&r->away))
+			break;
 		wait_ms(r, &r->pushed, TICK_MS);
+	}
+	all = r->ended >= want;
 	pthread_mutex_unlock(&r->mu);
+	return all;
+}
+
+void
+relay_push_wait(struct relay *r)
+{
+	(void)wait_for_pass(r, false);
+}
+
+int
+relay_push_sync(struct relay *r)
+{
+	return wait_for_pass(r, true) ? 0 : CM_EAGAIN;
 }
 
 bool
