@@ -268,6 +268,7 @@ kv_rep_stat(struct kv_env *e, struct kv_rep_stat *s)
 	if ((ret = e->env->rep_stat(e->env, &st, 0)) != 0)
 		return kv_code(e, ret, "status");
 	s->generation = st->st_gen;
+	s->leader = st->st_master > 0 ? st->st_master : 0;
 	s->syncing = st->st_status == DB_REP_CLIENT && !st->st_startup_complete;
 	free(st);
 	return 0;

@@ -96,7 +96,8 @@ struct kv_lsn kv_rep_log_end(struct kv_env *);
 
 struct kv_rep_stat {
 	uint32_t	 generation;	/* of the leader */
-	bool		 syncing;	/* not level with its leader yet */
+	bool		 syncing;	/* not level with it yet */
+	int		 leader;	/* 0: none, or this node */
 };
 int	 kv_rep_stat(struct kv_env *, struct kv_rep_stat *) CM_MUST;
 

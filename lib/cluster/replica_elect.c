@@ -544,6 +544,26 @@ reopen(struct replica *r)
 		r->hooks->changed(r->hooks->arg);
 }
 
+/* Who stood and withdrew may have learned meanwhile whom the store follows; it
+ * does not say so twice. */
+static void
+learn_leader(struct replica *r)
+{
+	struct kv_rep_stat	 st;
+
+	if (kv_rep_stat(r->db->env, &st) != 0 || st.leader == 0)
+		return;
+	pthread_mutex_lock(&r->mu);
+	if (r->led_by == 0 && r->self_state.role != REPLICA_LEADER &&
+	    st.leader == replica_leader_node(r)) {
+		r->led_by = st.leader;
+		r->led_times++;
+		r->applied = (struct kv_lsn){ 0, 0 };
+		pthread_cond_broadcast(&r->news);
+	}
+	pthread_mutex_unlock(&r->mu);
+}
+
 /* Follows a leader whose tables are here. */
 static void
 settle_role(struct replica *r)
@@ -613,6 +633,7 @@ turn(struct replica *r, int64_t *said, int64_t *followed)
 		*followed = now;
 		if (kv_rep_follow(r->db->env) != 0)
 			log_warn(r->log, "catalog: cannot follow");
+		learn_leader(r);
 	}
 	settle_role(r);
 	/* not more often: all who are reminded answer */
