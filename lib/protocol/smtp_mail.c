@@ -302,6 +302,18 @@ complete(struct smtp *m, const char *in, char *out)
 	    m->w->conf->domains[0]) == 0;
 }
 
+/* RFC 2606 section 2: no mail goes there, and ours has mailboxes of its own
+ * under it (outgoing.h). */
+static bool
+is_reserved(const char *address)
+{
+	const char	*domain = address_domain(address);
+	size_t		 n = domain != NULL ? strlen(domain) : 0;
+
+	return n >= 7 && strcmp(domain + n - 7, "invalid") == 0 &&
+	    (n == 7 || domain[n - 8] == '.');
+}
+
 void
 smtp_rcpt(struct smtp *m, struct span args)
 {
@@ -334,6 +346,11 @@ smtp_rcpt(struct smtp *m, struct span args)
 		    "too many recipients");
 		return;
 	}
-	if (complete(m, p.address, address))
+	if (!complete(m, p.address, address))
+		return;
+	if (is_reserved(address))
+		smtp_say(m, 550, "5.1.2", "<%s>: there is no such domain",
+		    address);
+	else
 		look_up(m, address);
 }
