@@ -11,6 +11,7 @@
 #include "cluster/account.h"
 #include "cluster/agent_int.h"
 #include "cluster/catdump.h"
+#include "cluster/expect.h"
 #include "cluster/change.h"
 #include "cluster/relay_int.h"
 #include "format/address.h"
@@ -749,6 +750,20 @@ cmd_dump(struct session *c)
 	return rc;
 }
 
+/* journal: all lines of this node's. */
+static int
+cmd_journal(struct session *c)
+{
+	int	 fd, rc;
+
+	if ((rc = agent_spool(c->a, &fd)) != 0)
+		return rc;
+	if ((rc = journal_copy(c->a->journal, fd)) == 0)
+		rc = send_file(c, fd);
+	close(fd);
+	return rc;
+}
+
 /* The lines that follow a load request, up to a line ".". */
 static int
 receive_file(struct session *c, int fd)
@@ -875,30 +890,60 @@ one_rebuilds(struct agent *a, enum agent_from from)
 	return one;
 }
 
+/* What became of the changes since the dump. */
+static void
+say_replayed(struct session *c, const struct replay *r)
+{
+	if (r->said.len > 0)
+		buf_add(&c->s.out, r->said.p, r->said.len);
+	buf_addf(&c->s.out, "=replayed\t%llu\t%llu\n",
+	    (unsigned long long)r->done, (unsigned long long)r->refused);
+}
+
+/* What it tells of messages that no volume had. */
+static int
+say_expected(struct session *c)
+{
+	struct expect_tally	 t;
+	int			 rc;
+
+	if ((rc = expect_count(&c->a->db, &t)) == 0 && t.messages > 0)
+		buf_addf(&c->s.out, "=waits\t%llu\t%llu\n",
+		    (unsigned long long)t.messages,
+		    (unsigned long long)t.changed);
+	return rc;
+}
+
 static int
 rebuild(struct session *c, enum agent_from *from, int fd)
 {
 	static const char *const names[] = { "self", "dump", "volumes",
 	    "loading", "building" };
-	int	 rc;
+	struct replay	 r;
+	int		 rc;
 
 	if (!one_rebuilds(c->a, *from))
 		return say(c, CM_ELOCK, "somebody else has begun to rebuild "
 		    "the catalog");
+	agent_replay_begin(c->a, &r);
 	/* it was when they looked; by now somebody else may have done it */
 	if (c->nargs > 2 && (c->a->state == CATDB_OK ||
 	    c->a->state == CATDB_BUILDING))
 		rc = say(c, CM_EEXIST, "the catalog is not lost, or was "
 		    "rebuilt already (-f replaces it)");
 	else
-		rc = agent_rebuild(c->a, from, fd);
+		rc = agent_rebuild(c->a, from, fd, &r);
 	if (rc == CM_EDATA)
 		rc = say(c, rc, "this is no whole dump of a catalog");
 	if (rc == 0) {
 		buf_addf(&c->s.out, "=from\t%s\n", names[*from]);
-		if ((rc = flush(c, 1)) == 0)
-			rc = agent_sync(c->a);
+		if (*from != FROM_SELF && *from != FROM_BUILDING)
+			say_replayed(c, &r);
+		if ((rc = flush(c, 1)) == 0 &&
+		    (rc = agent_sync(c->a)) == 0)
+			rc = say_expected(c);
 	}
+	replay_free(&r);
 	pthread_mutex_lock(&c->a->mu);
 	c->a->rebuilding--;
 	pthread_mutex_unlock(&c->a->mu);
@@ -1054,6 +1099,7 @@ static const struct command {
 	{ "expunge", 4, 4, 0, cmd_expunge },
 	{ "flag", 6, 6, AGAIN, cmd_flag },
 	{ "index", 7, 8, ANY_STATE | BODY, cmd_index },
+	{ "journal", 1, 1, ANY_STATE | HERE | SLOW, cmd_journal },
 	{ "lead", 2, 2, ANY_STATE | SLOW | AGAIN, cmd_lead },
 	{ "leader", 1, 1, ANY_STATE | HERE, cmd_leader },
 	{ "list", 2, 5, READS | HERE, cmd_list },

@@ -11,6 +11,7 @@
 #include "cluster/conf.h"
 #include "cluster/journal.h"
 #include "cluster/mirror.h"
+#include "cluster/replay.h"
 #include "cluster/replica.h"
 #include "cluster/volume.h"
 
@@ -131,12 +132,23 @@ int	 agent_load(struct agent *, int fd, bool force);
  * where: a dump (fd), the volumes alone, or what is there: a good catalog, a
  * load that was cut off, or a build that goes on.  *from then says which.  A
  * good one is kept in catalog-before-rebuild.dump.  Nothing changes between
- * its dump and its loading.
+ * its dump and its loading.  Behind a dump, and with the volumes alone, what
+ * the journals tell is done again; what came of it is in the replay, which
+ * agent_replay_begin has filled in.
  */
 enum agent_from {
 	FROM_SELF, FROM_DUMP, FROM_VOLUMES, FROM_LOADING, FROM_BUILDING
 };
-int	 agent_rebuild(struct agent *, enum agent_from *from, int fd);
+int	 agent_rebuild(struct agent *, enum agent_from *from, int fd,
+	    struct replay *);
+
+/*
+ * agent_replay.c: the journals that a rebuild does again.  r is empty, or as
+ * the other left it; what cannot be had is said in it.
+ */
+void	 agent_replay_begin(struct agent *, struct replay *r);
+int	 agent_replay_others(struct agent *, struct replay *r) CM_MUST;
+int	 agent_replay_own(struct agent *, struct replay *r) CM_MUST;
 
 /*
  * agent_index.c: what another node's agent sends of a volume at home there.

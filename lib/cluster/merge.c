@@ -458,7 +458,8 @@ new_validity(struct work *w, struct row_account *a, struct row_folder *f,
 	if (v <= theirs)
 		v = theirs + 1;
 	a->last_validity = f->validity = v;
-	change_note_uids(w->db, w->mailbox.p, w->folder.p, v, 1, f->uidnext);
+	change_note_uids(w->db, w->mailbox.p, w->folder.p,
+	    &(struct change_uids){ v, 1, f->uidnext, 0, { NULL, 0 } });
 	log_info(w->db->log, "%s/%s: both sides gave UIDs: UIDVALIDITY %u",
 	    w->mailbox.p, w->folder.p, v);
 	if ((rc = account_put(w->db, w->txn, w->mailbox.p, a)) != 0)
