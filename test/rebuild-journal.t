@@ -168,7 +168,7 @@ def older_dumps():
     before()
     old = dump_to("old")
     flag(BOB + "/INBOX/1", "+a")
-    expunge(BOB + "/INBOX/2")
+    expunge(BOB + "/INBOX/4")
     run("cm-user", "del", ANN)
     users(ANN)
     add("between")

@@ -112,6 +112,9 @@ void	*agent_writer(void *agent);
 int	 agent_change(struct agent *, change_fn, void *arg);
 /* Everything that is on disk now is indexed when it returns. */
 int	 agent_sync(struct agent *);
+/* What the transaction noted goes to the journal, and ends with which batch it
+ * is, and of how many lines; writing is held. */
+int	 agent_end_notes(struct agent *, struct kv_txn *) CM_MUST;
 void	 agent_ask(struct agent *);	/* index now */
 
 /* The next two: writing is held.  Are all volumes open?  CM_EAGAIN. */

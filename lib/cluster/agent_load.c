@@ -134,14 +134,21 @@ finish_load(struct catdb *db, struct kv_txn *x, void *arg)
 	const struct final	*f = arg;
 	struct agent		*a = f->a;
 	bool			 others = has_volumes_elsewhere(a->conf);
-	int			 rc = 0;
+	uint64_t		 by = 0;
+	int			 rc;
 
-	if (f->skip) {
-		rc = catindex_skip_uids(db, x, a->src, a->nvols, others);
-		if (rc != 0 && f->unread)
-			rc = catindex_skip_uids(db, x, NULL, 0, true);
-	}
-	return rc != 0 ? rc : catdb_set_point(db, x, &f->point);
+	if ((rc = catdb_set_point(db, x, &f->point)) != 0 || !f->skip)
+		return rc;
+	rc = catindex_skip_uids(db, x, a->src, a->nvols, others, &by);
+	if (rc != 0 && f->unread)
+		rc = catindex_skip_uids(db, x, NULL, 0, true, &by);
+	if (rc != 0 || by == 0)
+		return rc;
+	/* a next UID that somebody saw is not lowered, should it be lost */
+	buf_adds(&a->notes, "-\tskip");
+	journal_number(&a->notes, by);
+	buf_addc(&a->notes, '\n');
+	return agent_end_notes(a, x);
 }
 
 static int
@@ -152,10 +159,14 @@ set_state(struct agent *a, enum catdb_state state, catdump_fn fn, void *arg)
 
 	if ((rc = kv_begin(a->db.env, &x)) != 0)
 		return rc;
-	if ((rc = fn(&a->db, x, arg)) == 0 &&
-	    (rc = catdb_set_state(&a->db, x, state)) == 0)
-		return kv_commit(x);
-	kv_abort(x);
+	buf_reset(&a->notes);
+	if ((rc = fn(&a->db, x, arg)) != 0 ||
+	    (rc = catdb_set_state(&a->db, x, state)) != 0) {
+		kv_abort(x);
+		return rc;
+	}
+	if ((rc = kv_commit(x)) == 0 && a->notes.len > 0)
+		journal_done(a->journal);
 	return rc;
 }
 

@@ -288,9 +288,8 @@ begin_notes(struct agent *a)
 	a->db.origin = 0;
 }
 
-/* What is noted ends with which batch it is, and of how many lines. */
-static int
-end_notes(struct agent *a, struct kv_txn *x)
+int
+agent_end_notes(struct agent *a, struct kv_txn *x)
 {
 	struct catdb_point	 p;
 	uint64_t		 lines = 0;
@@ -340,7 +339,7 @@ do_batch(struct agent *a, struct change *list, bool *more)
 		}
 	}
 	if (rc == 0)
-		rc = end_notes(a, x);
+		rc = agent_end_notes(a, x);
 	if (rc == 0) {
 		if ((rc = kv_commit(x)) == 0 && a->notes.len > 0)
 			journal_done(a->journal);

@@ -1109,11 +1109,19 @@ raise_uid(void *arg, struct span key, struct span value)
 }
 
 int
+catindex_raise_uids(struct catdb *db, struct kv_txn *txn, uint64_t by)
+{
+	struct raise	 r = { db, txn, by };
+
+	return by == 0 ? 0 : kv_walk(db->folders, txn, (struct span){ "", 0 },
+	    0, raise_uid, &r);
+}
+
+int
 catindex_skip_uids(struct catdb *db, struct kv_txn *txn,
-    struct catindex_source *src, size_t n, bool others)
+    struct catindex_source *src, size_t n, bool others, uint64_t *by)
 {
 	struct waiting	 w = { db, txn, others ? LOST_MAX : 0 };
-	struct raise	 r = { db, txn, 0 };
 	struct span	 all = { "", 0 };
 	int		 rc;
 
@@ -1122,7 +1130,6 @@ catindex_skip_uids(struct catdb *db, struct kv_txn *txn,
 			return rc;
 	if ((rc = kv_walk(db->gaps, txn, all, 0, count_gap, &w)) != 0)
 		return rc;
-	if ((r.by = w.n) == 0)
-		return 0;
-	return kv_walk(db->folders, txn, all, 0, raise_uid, &r);
+	*by = w.n;
+	return catindex_raise_uids(db, txn, w.n);
 }

@@ -31,9 +31,9 @@ int	 change_value(const struct row_account *, const char *what,
 struct change_uids {
 	uint32_t	 validity, first, next;
 	uint64_t	 modseq;	/* of the first; they rise by one */
-	struct span	 ids;		/* of the messages, commas between; none:
-					 * the folder was made, or has another
-					 * UIDVALIDITY, and UIDs as before */
+	/* of the messages, commas between; none: the folder was made, or has
+	 * another UIDVALIDITY, and UIDs as before */
+	struct span	 ids;
 };
 void	 change_note_uids(struct catdb *, const char *mailbox,
 	    const char *folder, const struct change_uids *);

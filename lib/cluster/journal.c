@@ -154,7 +154,7 @@ bool
 journal_is_change(struct span kind)
 {
 	static const char *const not[] = { "uids", "batch", "done", "alone",
-	    "dump", "load", "merge" };
+	    "dump", "load", "merge", "skip" };
 
 	for (size_t i = 0; i < sizeof(not) / sizeof(not[0]); i++)
 		if (span_is(kind, not[i]))
@@ -210,7 +210,8 @@ journal_append(struct journal *j, const struct buf *notes)
 		if (l.len > 0) {
 			add_line(j, l);
 			n += journal_take_id(&l, &origin) == 0 &&
-			    str_field(&l, '\t', &kind) && journal_is_change(kind);
+			    str_field(&l, '\t', &kind) &&
+			    journal_is_change(kind);
 		}
 	if ((rc = write_out(j, n > 0 || j->fork != 0)) != 0)
 		j->next = was;

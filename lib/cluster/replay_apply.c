@@ -4,6 +4,7 @@
 
 #include "base/time.h"
 #include "cluster/account.h"
+#include "cluster/catindex.h"
 #include "cluster/change.h"
 #include "cluster/expect.h"
 #include "cluster/replay.h"
@@ -258,6 +259,17 @@ do_uids(struct work *w, struct span line)
 		return rc;
 	/* the account's row may have moved */
 	return expect_uids(w, &u, &a);
+}
+
+/* skip N: so many UIDs may have been given, and were not known. */
+static int
+do_skip(struct work *w, struct span line)
+{
+	uint64_t	 by;
+
+	(void)line;
+	return number_of(&w->f[0], UINT32_MAX, &by) != 0 ? CM_EDATA :
+	    catindex_raise_uids(w->db, w->txn, by);
 }
 
 /* --- flag and expunge MAILBOX/FOLDER/UID ID PLACE MODSEQ FLAGS ... --- */
@@ -619,6 +631,7 @@ static const struct {
 	int		(*fn)(struct work *, struct span fields);
 } kinds[] = {
 	{ "uids", 0, do_uids },
+	{ "skip", 1, do_skip },
 	{ "flag", 8, do_flag },
 	{ "expunge", 6, do_expunge },
 	{ "user-add", 4, do_user_add },
