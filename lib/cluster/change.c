@@ -259,3 +259,12 @@ change_note_uids(struct catdb *d, const char *mailbox, const char *folder,
 	}
 	buf_addc(b, '\n');
 }
+
+void
+change_note_floor(struct catdb *d, uint32_t validity)
+{
+	struct buf	*b;
+
+	if ((b = begin(d, "floor")) != NULL)
+		buf_addf(b, "\t%u\n", validity);
+}

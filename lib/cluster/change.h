@@ -37,5 +37,7 @@ struct change_uids {
 };
 void	 change_note_uids(struct catdb *, const char *mailbox,
 	    const char *folder, const struct change_uids *);
+/* New folders have a higher UIDVALIDITY than that. */
+void	 change_note_floor(struct catdb *, uint32_t validity);
 
 #endif

@@ -154,7 +154,7 @@ bool
 journal_is_change(struct span kind)
 {
 	static const char *const not[] = { "uids", "batch", "done", "alone",
-	    "dump", "load", "merge", "skip" };
+	    "dump", "floor", "load", "merge", "skip" };
 
 	for (size_t i = 0; i < sizeof(not) / sizeof(not[0]); i++)
 		if (span_is(kind, not[i]))

@@ -272,6 +272,21 @@ do_skip(struct work *w, struct span line)
 	    catindex_raise_uids(w->db, w->txn, by);
 }
 
+/* floor UIDVALIDITY: that new folders must be above. */
+static int
+do_floor(struct work *w, struct span line)
+{
+	uint64_t	 floor, now;
+	int		 rc;
+
+	(void)line;
+	if (number_of(&w->f[0], UINT32_MAX, &floor) != 0)
+		return CM_EDATA;
+	rc = catdb_number(w->db, w->txn, ACCOUNT_VALIDITY, &now);
+	return rc != 0 || now >= floor ? rc : catdb_set_number(w->db, w->txn,
+	    ACCOUNT_VALIDITY, floor);
+}
+
 /* --- flag and expunge MAILBOX/FOLDER/UID ID PLACE MODSEQ FLAGS ... --- */
 
 enum { ENTRY, ID, PLACE, MODSEQ, FLAGS, ADD, DEL, FLAG_NEW,
@@ -632,6 +647,7 @@ static const struct {
 } kinds[] = {
 	{ "uids", 0, do_uids },
 	{ "skip", 1, do_skip },
+	{ "floor", 1, do_floor },
 	{ "flag", 8, do_flag },
 	{ "expunge", 6, do_expunge },
 	{ "user-add", 4, do_user_add },
