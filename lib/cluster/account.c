@@ -1,5 +1,4 @@
 #include "cluster/account.h"
-#include "cluster/change.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -137,8 +136,6 @@ account_add(struct catdb *d, struct kv_txn *x, const char *name,
 	    (rc = account_put(d, x, name, &a)) != 0 ||
 	    (rc = kv_put(d->names, x, key_u32(key, a.id), text(name))) != 0)
 		return rc;
-	change_note_uids(d, name, "INBOX", &(struct change_uids){ f.validity,
-	    1, 1, 0, { NULL, 0 } });
 	return catdb_set_number(d, x, "next_account", next + 1);
 }
 

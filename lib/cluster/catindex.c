@@ -144,6 +144,9 @@ load_account(struct batch *b, struct account *a)
 		if (rc == 0)
 			rc = account_get(b->db, b->txn, a->name, &a->raw,
 			    &a->row);
+		if (rc == 0)
+			change_note_inbox(b->db, a->name,
+			    a->row.last_validity);
 	}
 	if (rc == CM_ENOUSER || rc == CM_EEXIST) {
 		a->missing = true;

@@ -135,6 +135,7 @@ change_user_add(struct catdb *d, struct kv_txn *x, const char *mailbox,
 		journal_number(b, a.id);
 		journal_number(b, (uint64_t)a.created);
 		rc = end(b);
+		change_note_inbox(d, mailbox, a.last_validity);
 	}
 	buf_free(&raw);
 	return rc;
@@ -267,4 +268,11 @@ change_note_floor(struct catdb *d, uint32_t validity)
 
 	if ((b = begin(d, "floor")) != NULL)
 		buf_addf(b, "\t%u\n", validity);
+}
+
+void
+change_note_inbox(struct catdb *d, const char *mailbox, uint32_t validity)
+{
+	change_note_uids(d, mailbox, "INBOX", &(struct change_uids){ validity,
+	    1, 1, 0, { NULL, 0 } });
 }

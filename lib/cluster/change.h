@@ -37,6 +37,9 @@ struct change_uids {
 };
 void	 change_note_uids(struct catdb *, const char *mailbox,
 	    const char *folder, const struct change_uids *);
+/* Of a mailbox that mail has made. */
+void	 change_note_inbox(struct catdb *, const char *mailbox,
+	    uint32_t validity);
 /* New folders have a higher UIDVALIDITY than that. */
 void	 change_note_floor(struct catdb *, uint32_t validity);
 
