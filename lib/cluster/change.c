@@ -166,6 +166,14 @@ span_of(const struct buf *b)
 	return (struct span){ b->len ? b->p : "", b->len };
 }
 
+/* What is so already is no change. */
+static bool
+is_text(const struct buf *b, struct span s)
+{
+	return b->len == s.len && (s.len == 0 ||
+	    memcmp(b->p, s.p, s.len) == 0);
+}
+
 int
 change_user_set(struct catdb *d, struct kv_txn *x, const char *mailbox,
     const char *what, const char *value)
@@ -177,7 +185,8 @@ change_user_set(struct catdb *d, struct kv_txn *x, const char *mailbox,
 	buf_init(&raw, ROW_MAX);
 	buf_init(&was, ROW_MAX);
 	if ((rc = account_get(d, x, mailbox, &raw, &a)) != 0 ||
-	    (rc = change_value(&a, what, &was)) != 0)
+	    (rc = change_value(&a, what, &was)) != 0 ||
+	    is_text(&was, text(value)))
 		goto out;
 	if (strcmp(what, "password") == 0)
 		a.verifier = text(value);
@@ -231,6 +240,8 @@ change_alias(struct catdb *d, struct kv_txn *x, const char *name,
 	rc = kv_get(d->aliases, x, text(name), &was);
 	if (rc == CM_ENOINPUT)
 		rc = 0;
+	if (rc == 0 && targets.len > 0 && is_text(&was, targets))
+		goto out;
 	if (rc == 0 && (rc = account_alias(d, x, name, targets)) == 0 &&
 	    (b = begin(d, "alias")) != NULL) {
 		journal_text(b, name);
@@ -238,6 +249,7 @@ change_alias(struct catdb *d, struct kv_txn *x, const char *name,
 		journal_field(b, targets);
 		rc = end(b);
 	}
+out:
 	buf_free(&was);
 	return rc;
 }
