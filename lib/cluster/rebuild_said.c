@@ -55,8 +55,8 @@ say_hole(const struct log *log, struct span line)
 
 	if (str_field(&line, '\t', &from) && line.p != NULL)
 		log_warn(log, "batches of changes %.*s to %.*s are in no "
-		    "journal that is here, or damaged there: not done", (int)from.len, from.p,
-		    (int)line.len, line.p);
+		    "journal that is here, or damaged there: not done",
+		    (int)from.len, from.p, (int)line.len, line.p);
 }
 
 static void
