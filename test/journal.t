@@ -39,6 +39,8 @@ is "nobody else may read it" "$(stat -c %a "$j")" 600
 ok "a dump" sh -c "cm-catalog dump >$CM_HOME/d1"
 is "begins a new one" "$(wc -l <"$j")" 1
 ok "the old one is there" grep -q user-del "$j.1"
+ok "a check" cm-catalog check
+ok "is no dump: it stays" grep -q user-del "$j.1"
 ok "the next dump" sh -c "cm-catalog dump >$CM_HOME/d2"
 ok "lets it go" sh -c "! grep -q user-del $j.1"
 

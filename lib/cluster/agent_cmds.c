@@ -721,16 +721,17 @@ is_dump_here(const struct session *c)
 	return c->nargs > 1 && strcmp(c->arg[1], "here") == 0;
 }
 
-/* dump [now|here]: with now, what waits to be indexed is left out; with here,
- * it is this node's own copy, as it is. */
+/* dump [now|here|look]: with now, what waits to be indexed is left out; with here,
+ * it is this node's own copy, as it is; with look nobody keeps it. */
 static int
 cmd_dump(struct session *c)
 {
+	bool	 look = c->nargs > 1 && strcmp(c->arg[1], "look") == 0;
 	int	 fd, rc;
 
 	if ((rc = agent_spool(c->a, &fd)) != 0)
 		return rc;
-	if (c->nargs > 1) {
+	if (c->nargs > 1 && !look) {
 		pthread_mutex_lock(&c->a->writing);
 		rc = 0;
 	} else {
