@@ -8,14 +8,19 @@ noted() { awk -F '\t' -v k="$1" '$6 == k' "$j" | tail -n 1 | cut -f "$2"; }
 e=ann@example.org/INBOX/1
 
 ok "a mailbox" cm-user add -N ann@example.org
-is "is in the journal" "$(noted user-add 7-)" "ann@example.org	-"
+is "is in the journal" "$(noted user-add 7-9)" "ann@example.org	-	1"
 echo x | cm-store ann@example.org | cm-mirror | cm-catalog add >"$CM_HOME/r"
 id=$(cut -f 1 "$CM_HOME/r") place=$(cut -f 2 "$CM_HOME/r")
+is "what a delivery takes is in it" "$(noted uids 7,9-)" \
+    "ann@example.org/INBOX	1	2	2	$id"
+is "and ends a batch of the catalog's" "$(noted batch 8-)" "2	1"
+is "which a dump knows" "$(cm-catalog dump -l | grep '^meta	batch	')" \
+    "meta	batch	2"
 ok "a flag" cm-catalog flag '+\Seen' '+a' "$e"
 is "is, with what was there before" "$(noted flag 7-)" \
-    "$e	$id	$place	2	-	\\Seen%20a	-"
+    "$e	$id	$place	2	-	\\Seen%20a	-	3"
 ok "one taken away" cm-catalog flag '-a' "$e"
-is "is" "$(noted flag 10-)" "3	\\Seen%20a	-	a"
+is "is" "$(noted flag 10-)" "3	\\Seen%20a	-	a	4"
 exits "a flag of no message" 66 cm-catalog flag '+\Seen' "${e%1}9"
 is "is not" "$(grep -c '	flag	' "$j")" 2
 ok "a quota" cm-user set ann@example.org quota 1M
@@ -29,11 +34,13 @@ ok "the agent is killed, and the end torn" cm-catalog expunge "$e"
 is "an expunged message is" "$(noted expunge 7-8)" "$e	$id"
 is "the torn end is not" "$(grep -c torn "$j")" 0
 ok "a deleted mailbox" cm-user del ann@example.org
-is "is" "$(noted user-del 7-)" "ann@example.org	0	0"
+is "is" "$(noted user-del 7-)" "ann@example.org	0	0	1"
 is "nobody else may read it" "$(stat -c %a "$j")" 600
 ok "a dump" sh -c "cm-catalog dump >$CM_HOME/d1"
 is "begins a new one" "$(wc -l <"$j")" 1
 ok "the old one is there" grep -q user-del "$j.1"
+ok "a check" cm-catalog check
+ok "is no dump: it stays" grep -q user-del "$j.1"
 ok "the next dump" sh -c "cm-catalog dump >$CM_HOME/d2"
 ok "lets it go" sh -c "! grep -q user-del $j.1"
 

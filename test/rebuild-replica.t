@@ -130,6 +130,20 @@ all_parts
 ok "a dump" on n1 sh -c "cm-catalog dump >$dir/dump"
 store n2 "behind the dump"
 store n3 "and one more"
+l=$(leader n1)
+ok "a flag behind it" on "$l" cm-catalog flag +behind '-\Flagged' "$entry"
+late=$(list "$l" | tail -n 1 | cut -f 1)
+o=$(other "$l")
+ok "another one leads" on "$l" cm-catalog lead "$o"
+ok "a flag of a new message there" on "$o" cm-catalog flag '+\Seen' "$late"
+ok "a message is expunged" on "$o" cm-catalog expunge \
+    "$(list "$o" | sed -n 2p | cut -f 1)"
+ok "a user goes" on "$o" cm-user del new@example.test
+ok "and one comes" sh -c 'echo secret3 | sh "$1/examples/lab" run "$2" n3 \
+    cm-user add newer@example.test' sh "$ROOT" "$dir/lab"
+ok "an alias" on n2 cm-user alias all@example.test u1@example.test
+ok "the first one leads again" on "$o" cm-catalog lead "$l"
+ok "a last flag" on "$l" cm-catalog flag +last "$late"
 seen n1 >"$dir/before"
 for n in n1 n2 n3; do
 	lab kill "$dir/lab" $n
@@ -154,18 +168,44 @@ case $(cat "$dir"/rc.n? 2>/dev/null) in
 	sed 's/^/# /' "$dir"/said.n? "$dir"/rc.n? ;;
 esac
 exits "a third has nothing to rebuild" 0 on n1 cm-rebuild catalog
-full() { [ "$(list "$1" 2>/dev/null | wc -l)" -eq 9 ]; }
+cat "$dir"/said.n? >"$dir/said"
+ok "what was done again is said" grep -q "from the journal: 7\$" "$dir/said" ||
+    sed 's/^/# /' "$dir/said"
+ok "nothing else is" sh -c '! grep -E "could not|in no journal" "$1"' sh \
+    "$dir/said"
+as_before() { [ "$(seen "$1" 2>/dev/null)" = "$(cat "$dir/before")" ]; }
 for n in n1 n2 n3; do
-	ok "$n lists all" until_true full $n
+	ok "$n has all as it was: UIDs, flags and users" until_true \
+	    as_before $n || seen $n | diff "$dir/before" - | sed 's/^/# /'
 done
-list n1 | head -n 7 | cut -f 1-6 >"$dir/now"
-is "UIDs and flags are those of the dump" "$(cat "$dir/now")" \
-    "$(grep '^u1@' "$dir/before" | head -n 7 | cut -f 1-6)"
-is "users too" "$(on n1 cm-user list | cut -f 1,4- | grep -c password)" \
-    "$(grep -c password "$dir/before")"
 ok "all catalogs are the same" until_true same_dumps
 ok "and right" on n2 cm-catalog check
 is "no UID was given again" "$(list n1 | cut -f 1 | sort | uniq -d)" ""
+
+# --- and again, with the journal of one that led
+
+lose_all() {
+	for n in n1 n2 n3; do
+		lab kill "$dir/lab" $n
+		rm -rf "$(state $n)/catalog" "$(state $n)"/catalog.bad.*
+	done
+	rm -f "$(state "$1")"/catalog.journal*
+	for n in n1 n2 n3; do
+		lab start "$dir/lab" $n
+	done
+}
+lose_all "$o"
+ok "all are lost, and one journal: one leads" until_true has_lead
+ok "it is rebuilt" on n1 cm-rebuild catalog "$dir/dump" 2>"$dir/said"
+ok "what is missing is said" grep -q "are in no journal" "$dir/said" ||
+    sed 's/^/# /' "$dir/said"
+flags() { list n1 2>/dev/null | cut -f 6 | tr '\n' ' '; }
+has_flags() { case $(flags) in *behind*last*) ;; *) false ;; esac; }
+ok "what the others tell is done" until_true has_flags
+all_here() { [ "$(list n1 | wc -l)" -eq 9 ]; }
+ok "a message that nobody tells of as expunged is back" until_true all_here
+has_new() { on n1 cm-user list | grep -q '^new@'; }
+ok "so is a user" has_new
 exits "a node that keeps none" 78 sh -c \
     'sed s/n1.n2.n3/n1\ n2/ <"$1" >"$1.2" && cm-rebuild -C "$1.2" -n n3 \
     catalog' sh "$dir/lab/cluster.xml"

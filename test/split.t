@@ -363,6 +363,44 @@ def later():
        "no UID is given twice later")
 
 
+def lost(first):
+    """Both lose it, and it is made of a dump from before the splits."""
+    for n in ("n1", "n2"):
+        on(n, "cm-catalog", "sync")
+    until(lambda: dump("n1") == dump("n2"))
+    was = World(dump("n1"))
+    path = "%s/first.dump" % top
+    with open(path, "w") as f:
+        f.write(first)
+    for n in ("n1", "n2"):
+        lab("kill", where, n)
+        shutil.rmtree("%s/%s/state/catalog" % (where, n))
+    for n in ("n1", "n2"):
+        lab("start", where, n)
+    ok(until(lambda: stat("n1").get("leader", "-") != "-"),
+       "both lost it: one leads")
+    p = on("n2", "cm-rebuild", "catalog", path)
+    ok(p.returncode == 0 and "in no journal" not in p.stderr and
+       "could not be" not in p.stderr, "it is made of the first dump and the "
+       "journals", p.stderr)
+    ok(until(lambda: on("n1", "cm-catalog", "sync").returncode == 0 and
+             World(dump("n1")).at == was.at), "every message is where it was, "
+       "with its UID", sorted(set(was.at.items()) ^
+                              set(World(dump("n1")).at.items())))
+    now = World(dump("n1"))
+    ok(now.flags == was.flags, "flags are as they were",
+       [(k, was.flags[k], now.flags.get(k)) for k in was.flags
+        if now.flags.get(k) != was.flags[k]])
+    ok(now.validity == was.validity, "so is each UIDVALIDITY",
+       set(now.validity.items()) ^ set(was.validity.items()))
+    ok(all(now.next[f] >= n for f, n in was.next.items()),
+       "no next UID is lower", [now.next, was.next])
+    ok((now.alias, now.quota, now.password) ==
+       (was.alias, was.quota, was.password), "aliases and users too",
+       [now.alias, was.alias, now.quota, was.quota])
+    ok(until(lambda: dump("n1") == dump("n2")), "both have the same bytes")
+
+
 def main():
     global rounds
     if not ok(up(), "two nodes"):
@@ -372,6 +410,7 @@ def main():
     store("n1", ["u1", "u2", "u3"], 8)
     store("n2", ["u1", "u2", "u4"], 8)
     ok(until(lambda: dump("n1") == dump("n2")), "both have the same bytes")
+    first = on("n1", "cm-catalog", "dump").stdout
     for rounds, (winner, kills) in enumerate((("n1", False), ("n2", True)),
                                              1):
         split(winner, 20, kills)
@@ -383,6 +422,7 @@ def main():
         for u in "newn1", "newn2":
             on("n1", "cm-user", "del", u + "@example.test")
         until(lambda: dump("n1") == dump("n2"))
+    lost(first)
 
 
 if shutil.which("xinetd", path=env["PATH"]) is None:

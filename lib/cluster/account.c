@@ -1,5 +1,4 @@
 #include "cluster/account.h"
-#include "cluster/change.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -137,7 +136,6 @@ account_add(struct catdb *d, struct kv_txn *x, const char *name,
 	    (rc = account_put(d, x, name, &a)) != 0 ||
 	    (rc = kv_put(d->names, x, key_u32(key, a.id), text(name))) != 0)
 		return rc;
-	change_note_uids(d, name, "INBOX", f.validity, 1, 1);
 	return catdb_set_number(d, x, "next_account", next + 1);
 }
 
@@ -491,19 +489,61 @@ span_of(const struct buf *b)
 	return (struct span){ b->len ? b->p : "", b->len };
 }
 
+/* Writes a message with other flags than it had, and its folder. */
+static int
+put_flags(struct catdb *d, struct kv_txn *x, const char *folder,
+    struct target *t, uint32_t was)
+{
+	struct buf	 row;
+	int		 rc;
+
+	if ((was ^ t->message.flags) & FLAG_SEEN)
+		t->folder.unseen += was & FLAG_SEEN ? 1 : UINT32_MAX;
+	buf_init(&row, ROW_MAX);
+	if ((rc = row_message_put(&row, &t->message)) == 0 &&
+	    (rc = kv_put(d->messages, x, key_message(t->key, &t->ref),
+	    span_of(&row))) == 0)
+		rc = account_folder_put(d, x, t->account.id, text(folder),
+		    &t->folder);
+	buf_free(&row);
+	return rc;
+}
+
 int
-account_flag(struct catdb *d, struct kv_txn *x, const char *mailbox,
-    const char *folder, uint32_t uid, const char *add, const char *del)
+account_set_flags(struct catdb *d, struct kv_txn *x, const char *mailbox,
+    const char *folder, uint32_t uid, uint32_t flags, struct span keywords,
+    uint64_t modseq)
 {
 	struct target	 t;
-	struct buf	 kadd, kdel, words, row;
+	uint32_t	 was;
+	int		 rc;
+
+	if ((rc = target_get(d, x, mailbox, folder, uid, &t)) == 0) {
+		was = t.message.flags;
+		t.message.flags = flags;
+		t.message.keywords = keywords;
+		t.message.modseq = modseq;
+		if (t.folder.modseq < modseq)
+			t.folder.modseq = modseq;
+		rc = put_flags(d, x, folder, &t, was);
+	}
+	target_free(&t);
+	return rc;
+}
+
+int
+account_flag(struct catdb *d, struct kv_txn *x, const char *mailbox,
+    const char *folder, uint32_t uid, const char *add, const char *del,
+    uint64_t *modseq)
+{
+	struct target	 t;
+	struct buf	 kadd, kdel, words;
 	uint32_t	 set, clear, was;
 	int		 rc;
 
 	buf_init(&kadd, 8192);
 	buf_init(&kdel, 8192);
 	buf_init(&words, 8192);
-	buf_init(&row, ROW_MAX);
 	if ((rc = target_get(d, x, mailbox, folder, uid, &t)) != 0 ||
 	    (rc = flags_parse(add, strlen(add), &set, &kadd)) != 0 ||
 	    (rc = flags_parse(del, strlen(del), &clear, &kdel)) != 0)
@@ -513,34 +553,27 @@ account_flag(struct catdb *d, struct kv_txn *x, const char *mailbox,
 	merge_words(&words, t.message.keywords, span_of(&kadd),
 	    span_of(&kdel));
 	t.message.keywords = span_of(&words);
-	t.message.modseq = ++t.folder.modseq;
-	if ((was ^ t.message.flags) & FLAG_SEEN)
-		t.folder.unseen += was & FLAG_SEEN ? 1 : UINT32_MAX;
-	if ((rc = words.err) != 0 ||
-	    (rc = row_message_put(&row, &t.message)) != 0 ||
-	    (rc = kv_put(d->messages, x, key_message(t.key, &t.ref),
-	    span_of(&row))) != 0)
-		goto out;
-	rc = account_folder_put(d, x, t.account.id, text(folder), &t.folder);
+	*modseq = t.message.modseq = ++t.folder.modseq;
+	if ((rc = words.err) == 0)
+		rc = put_flags(d, x, folder, &t, was);
 out:
 	target_free(&t);
 	buf_free(&kadd);
 	buf_free(&kdel);
 	buf_free(&words);
-	buf_free(&row);
 	return rc;
 }
 
 int
 account_expunge(struct catdb *d, struct kv_txn *x, const char *mailbox,
-    const char *folder, uint32_t uid)
+    const char *folder, uint32_t uid, uint64_t *modseq)
 {
 	struct target	 t;
 	int		 rc;
 
 	if ((rc = target_get(d, x, mailbox, folder, uid, &t)) != 0)
 		goto out;
-	t.folder.modseq++;
+	*modseq = ++t.folder.modseq;
 	t.folder.messages--;
 	t.folder.bytes -= t.message.size;
 	if (!(t.message.flags & FLAG_SEEN))

@@ -59,17 +59,21 @@ int	 account_folder_put(struct catdb *, struct kv_txn *, uint32_t account,
 
 /*
  * Changes the flags of a message: bits and keywords of add are set, of del
- * cleared.  CM_ENOINPUT when there is no such message.
+ * cleared.  *modseq: of the change.  CM_ENOINPUT when there is no such message.
  */
 int	 account_flag(struct catdb *, struct kv_txn *, const char *mailbox,
 	    const char *folder, uint32_t uid, const char *add,
-	    const char *del) CM_MUST;
+	    const char *del, uint64_t *modseq) CM_MUST;
+/* Its flags are these, and have that modseq, whatever they were. */
+int	 account_set_flags(struct catdb *, struct kv_txn *,
+	    const char *mailbox, const char *folder, uint32_t uid,
+	    uint32_t flags, struct span keywords, uint64_t modseq) CM_MUST;
 /* Its row; the spans point into raw.  CM_ENOUSER, CM_ENOINPUT. */
 int	 account_message(struct catdb *, struct kv_txn *, const char *mailbox,
 	    const char *folder, uint32_t uid, struct buf *raw,
 	    struct row_message *) CM_MUST;
-/* Removes a message from a folder. */
+/* Removes a message from a folder; *modseq: of the change. */
 int	 account_expunge(struct catdb *, struct kv_txn *, const char *mailbox,
-	    const char *folder, uint32_t uid) CM_MUST;
+	    const char *folder, uint32_t uid, uint64_t *modseq) CM_MUST;
 
 #endif

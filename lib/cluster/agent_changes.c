@@ -10,6 +10,7 @@
 #include "cluster/agent_cmds.h"
 #include "cluster/catdump.h"
 #include "cluster/change.h"
+#include "cluster/expect.h"
 #include "format/address.h"
 
 #define EXPUNGE_ALL_MAX	(16u << 20)
@@ -373,32 +374,63 @@ one_rebuilds(struct agent *a, enum agent_from from)
 	return one;
 }
 
+/* What became of the changes since the dump. */
+static void
+say_replayed(struct session *c, const struct replay *r)
+{
+	if (r->said.len > 0)
+		buf_add(&c->s.out, r->said.p, r->said.len);
+	buf_addf(&c->s.out, "=replayed\t%llu\t%llu\n",
+	    (unsigned long long)r->done, (unsigned long long)r->refused);
+}
+
+/* What it tells of messages that no volume had. */
+static int
+say_expected(struct session *c)
+{
+	struct expect_tally	 t;
+	int			 rc;
+
+	if ((rc = expect_count(&c->a->db, &t)) == 0 && t.messages > 0)
+		buf_addf(&c->s.out, "=waits\t%llu\t%llu\n",
+		    (unsigned long long)t.messages,
+		    (unsigned long long)t.changed);
+	return rc;
+}
+
 static int
 rebuild(struct session *c, enum agent_from *from, int fd)
 {
 	static const char *const names[] = { "self", "dump", "volumes",
 	    "loading", "building" };
-	int	 rc;
+	struct replay	 r;
+	int		 rc;
 
 	if (!one_rebuilds(c->a, *from))
 		return agent_say(c, CM_ELOCK, "somebody else has begun to "
 		    "rebuild the catalog");
+	agent_replay_begin(c->a, &r);
 	/* it was when they looked; by now somebody else may have done it */
 	if (c->nargs > 2 && (c->a->state == CATDB_OK ||
 	    c->a->state == CATDB_BUILDING))
 		rc = agent_say(c, CM_EEXIST, "the catalog is not lost, or was "
 		    "rebuilt already (-f replaces it)");
 	else
-		rc = agent_rebuild(c->a, from, fd);
+		rc = agent_rebuild(c->a, from, fd, &r);
 	if (rc == CM_EDATA)
 		rc = agent_say(c, rc, "this is no whole dump of a catalog");
 	if (rc == 0) {
 		buf_addf(&c->s.out, "=from\t%s\n", names[*from]);
+		if (*from != FROM_SELF && *from != FROM_BUILDING)
+			say_replayed(c, &r);
 		/* what is told already is not begun again elsewhere */
 		if ((rc = agent_flush(c, 1)) == 0 &&
 		    (rc = agent_sync(c->a)) == CM_ESTALE)
 			rc = CM_EAWAY;
+		if (rc == 0)
+			rc = say_expected(c);
 	}
+	replay_free(&r);
 	pthread_mutex_lock(&c->a->mu);
 	c->a->rebuilding--;
 	pthread_mutex_unlock(&c->a->mu);

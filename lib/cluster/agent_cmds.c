@@ -150,6 +150,7 @@ static const struct command {
 	{ "expunge-all", 3, 3, BODY | AGAIN, agent_cmd_expunge_all },
 	{ "flag", 6, 6, AGAIN, agent_cmd_flag },
 	{ "index", 7, 8, ANY_STATE | BODY, agent_cmd_index },
+	{ "journal", 1, 1, ANY_STATE | HERE | SLOW, agent_cmd_journal },
 	{ "lead", 2, 2, ANY_STATE | SLOW | AGAIN, cmd_lead },
 	{ "leader", 1, 1, ANY_STATE | HERE, cmd_leader },
 	{ "list", 2, 5, READS | HERE, agent_cmd_list },

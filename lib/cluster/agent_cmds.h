@@ -42,6 +42,7 @@ int	 agent_cmd_wait(struct session *);
 int	 agent_cmd_list(struct session *);
 int	 agent_cmd_user_list(struct session *);
 int	 agent_cmd_dump(struct session *);
+int	 agent_cmd_journal(struct session *);
 int	 agent_cmd_cursors(struct session *);
 int	 agent_cmd_stat(struct session *);
 /* A dump of this node's own catalog. */

@@ -11,6 +11,7 @@
 #include "cluster/conf.h"
 #include "cluster/journal.h"
 #include "cluster/mirror.h"
+#include "cluster/replay.h"
 #include "cluster/replica.h"
 #include "cluster/volume.h"
 
@@ -114,6 +115,9 @@ void	*agent_writer(void *agent);
 int	 agent_change(struct agent *, change_fn, void *arg);
 /* Everything that is on disk now is indexed when it returns. */
 int	 agent_sync(struct agent *);
+/* What the transaction noted goes to the journal, and ends with which batch it
+ * is, and of how many lines; writing is held. */
+int	 agent_end_notes(struct agent *, struct kv_txn *) CM_MUST;
 void	 agent_ask(struct agent *);	/* index now */
 
 /* The next two: writing is held.  Are all volumes open?  CM_EAGAIN. */
@@ -134,12 +138,23 @@ int	 agent_load(struct agent *, int fd, bool force);
  * where: a dump (fd), the volumes alone, or what is there: a good catalog, a
  * load that was cut off, or a build that goes on.  *from then says which.  A
  * good one is kept in catalog-before-rebuild.dump.  Nothing changes between
- * its dump and its loading.
+ * its dump and its loading.  Behind a dump, and with the volumes alone, what
+ * the journals tell is done again; what came of it is in the replay, which
+ * agent_replay_begin has filled in.
  */
 enum agent_from {
 	FROM_SELF, FROM_DUMP, FROM_VOLUMES, FROM_LOADING, FROM_BUILDING
 };
-int	 agent_rebuild(struct agent *, enum agent_from *from, int fd);
+int	 agent_rebuild(struct agent *, enum agent_from *from, int fd,
+	    struct replay *);
+
+/*
+ * agent_replay.c: the journals that a rebuild does again.  r is empty, or as
+ * the other left it; what cannot be had is said in it.
+ */
+void	 agent_replay_begin(struct agent *, struct replay *r);
+int	 agent_replay_others(struct agent *, struct replay *r) CM_MUST;
+int	 agent_replay_own(struct agent *, struct replay *r) CM_MUST;
 
 /*
  * agent_index.c: what another node's agent sends of a volume at home there.

@@ -1,4 +1,5 @@
 /* Putting another catalog in the agent's catalog's place. */
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -118,45 +119,82 @@ has_volumes_elsewhere(const struct conf *conf)
 	return false;
 }
 
+/* What is set when a load, or what a rebuild begins with, is there. */
+struct final {
+	struct agent	*a;
+	enum catdb_state state;
+	bool		 skip;		/* UIDs that may have been given */
+	bool		 unread;	/* a volume may be away */
+	struct catdb_point point;
+};
+
 static int
-skip_uids(struct catdb *db, struct kv_txn *x, void *arg)
+finish_load(struct catdb *db, struct kv_txn *x, void *arg)
 {
-	struct agent	*a = arg;
+	const struct final	*f = arg;
+	struct agent		*a = f->a;
+	bool			 others = has_volumes_elsewhere(a->conf);
+	uint64_t		 by = 0;
+	int			 rc;
 
-	return catindex_skip_uids(db, x, a->src, a->nvols,
-	    has_volumes_elsewhere(a->conf));
-}
-
-/* What is being loaded has a name until it is loaded. */
-static int
-load_dump(struct agent *a, int fd, enum catdb_state final, catdump_fn last)
-{
-	char	 path[FILE_PATH_MAX];
-	int	 rc;
-
-	if ((rc = path_of(a, LOADING, path)) != 0 ||
-	    (rc = keep_as(a, fd, LOADING)) != 0 ||
-	    (rc = catdump_load(&a->db, fd, "dump", final, last, a)) != 0)
+	if ((rc = catdb_set_point(db, x, &f->point)) != 0 || !f->skip)
 		return rc;
-	if (unlink(path) == -1)
-		log_warn(a->log, "%s stays, and means nothing", path);
-	return 0;
+	rc = catindex_skip_uids(db, x, a->src, a->nvols, others, &by);
+	if (rc != 0 && f->unread)
+		rc = catindex_skip_uids(db, x, NULL, 0, true, &by);
+	if (rc != 0 || by == 0)
+		return rc;
+	/* a next UID that somebody saw is not lowered, should it be lost */
+	buf_adds(&a->notes, "-\tskip");
+	journal_number(&a->notes, by);
+	buf_addc(&a->notes, '\n');
+	return agent_end_notes(a, x);
 }
 
 static int
-clear(struct agent *a)
+set_state(struct agent *a, enum catdb_state state, catdump_fn fn, void *arg)
 {
 	struct kv_txn	*x;
 	int		 rc;
 
 	if ((rc = kv_begin(a->db.env, &x)) != 0)
 		return rc;
-	if ((rc = catdb_clear(&a->db, x)) == 0)
-		rc = catdb_set_state(&a->db, x, CATDB_BUILDING);
-	if (rc == 0)
-		return kv_commit(x);
-	kv_abort(x);
+	buf_reset(&a->notes);
+	if ((rc = fn(&a->db, x, arg)) != 0 ||
+	    (rc = catdb_set_state(&a->db, x, state)) != 0) {
+		kv_abort(x);
+		return rc;
+	}
+	if ((rc = kv_commit(x)) == 0 && a->notes.len > 0)
+		journal_done(a->journal);
 	return rc;
+}
+
+static int
+clear(struct catdb *db, struct kv_txn *x, void *arg)
+{
+	(void)arg;
+	return catdb_clear(db, x);
+}
+
+/* What is being loaded has a name until it is loaded, and what readers did
+ * since (r, or NULL) is done again. */
+static int
+load_dump(struct agent *a, int fd, struct final *f, struct replay *r)
+{
+	char	 path[FILE_PATH_MAX];
+	int	 rc;
+
+	if ((rc = path_of(a, LOADING, path)) != 0 ||
+	    (rc = keep_as(a, fd, LOADING)) != 0 ||
+	    (rc = catdump_load(&a->db, fd, "dump", CATDB_LOADING, NULL,
+	    NULL)) != 0 ||
+	    (r != NULL && (rc = replay_apply(r)) != 0) ||
+	    (rc = set_state(a, f->state, finish_load, f)) != 0)
+		return rc;
+	if (unlink(path) == -1)
+		log_warn(a->log, "%s stays, and means nothing", path);
+	return 0;
 }
 
 static void
@@ -180,27 +218,26 @@ end(struct agent *a)
 	pthread_mutex_unlock(&a->writing);
 }
 
-/* What changed before is of another catalog. */
+/* What changes from here on is of another catalog than what changed before. */
 static int
-note_load(struct agent *a)
+other_catalog(struct agent *a, struct catdb_point *p)
 {
-	struct buf	 b;
-	int		 rc;
+	int	 rc;
 
-	buf_init(&b, 64);
-	buf_adds(&b, "-\tload\n");
-	rc = journal_append(a->journal, &b);
-	buf_free(&b);
-	return rc;
+	if ((rc = catdb_draw(&p->next)) != 0)
+		return rc;
+	return journal_loaded(a->journal, p->next, p->catalog, p->batch);
 }
 
 int
 agent_load(struct agent *a, int fd, bool force)
 {
-	bool	 same = false;
-	int	 rc;
+	struct final	 f = { .a = a, .state = CATDB_OK, .skip = true };
+	bool		 same = false;
+	int		 rc;
 
-	if ((rc = catdump_check(a->log, fd, "dump")) != 0)
+	if ((rc = catdump_check(a->log, fd, "dump")) != 0 ||
+	    (rc = catdump_point(a->log, fd, &f.point)) != 0)
 		return rc;
 	begin(a);
 	if (!force && a->state == CATDB_OK && !is_empty(a)) {
@@ -208,9 +245,9 @@ agent_load(struct agent *a, int fd, bool force)
 		if (rc == 0 && !same)
 			rc = CM_EEXIST;
 	}
-	if (rc == 0 && !same && (rc = note_load(a)) == 0 &&
-	    (rc = agent_look(a)) == 0)
-		rc = load_dump(a, fd, CATDB_OK, skip_uids);
+	if (rc == 0 && !same && (rc = agent_look(a)) == 0 &&
+	    (rc = other_catalog(a, &f.point)) == 0)
+		rc = load_dump(a, fd, &f, NULL);
 	end(a);
 	return rc;
 }
@@ -248,32 +285,75 @@ choose(struct agent *a, enum agent_from *from, int present, int *fd)
 	return 0;
 }
 
+/* As it is now: each UID that was given is in it. */
 static int
-replace(struct agent *a, enum agent_from from, int fd)
+load_self(struct agent *a, int fd)
 {
-	int	 rc;
+	struct final	 f = { .a = a, .state = CATDB_BUILDING };
+	int		 rc;
 
+	if ((rc = catdb_point(&a->db, NULL, &f.point)) != 0)
+		return rc;
+	return load_dump(a, fd, &f, NULL);
+}
+
+/* From a dump, or (-1) from the volumes; and what the journals tell. */
+static int
+load_and_replay(struct agent *a, int fd, struct replay *r)
+{
+	struct final	 f = { .a = a, .state = CATDB_BUILDING, .skip = true,
+			    .unread = fd == -1 };
+	char		 path[FILE_PATH_MAX];
+	int		 rc;
+
+	if (fd != -1 && ((rc = agent_look(a)) != 0 ||
+	    (rc = catdump_point(a->log, fd, &r->start)) != 0))
+		return rc;
+	r->scratch = fd == -1;
+	if ((rc = agent_replay_own(a, r)) != 0 || (rc = replay_choose(r)) != 0)
+		return rc;
+	if (r->other && (rc = other_catalog(a, &r->end)) != 0)
+		return rc;
+	f.point = r->end;
+	if (fd != -1)
+		return load_dump(a, fd, &f, r);
+	if ((rc = agent_look(a)) != 0 && rc != CM_EAGAIN)
+		return rc;
+	/* should this be cut off, it is not that dump that is gone on with */
+	if ((rc = path_of(a, LOADING, path)) != 0)
+		return rc;
+	if (unlink(path) == -1 && errno != ENOENT)
+		return log_errno(a->log, "%s", path);
+	if ((rc = set_state(a, CATDB_LOADING, clear, NULL)) != 0 ||
+	    (rc = replay_apply(r)) != 0)
+		return rc;
+	return set_state(a, f.state, finish_load, &f);
+}
+
+static int
+replace(struct agent *a, enum agent_from from, int fd, struct replay *r)
+{
 	switch (from) {
 	case FROM_BUILDING:
 		return 0;
-	case FROM_VOLUMES:
-		return clear(a);
 	case FROM_SELF:
-		/* as it is now: each UID that was given is in it */
-		return load_dump(a, fd, CATDB_BUILDING, NULL);
+		return load_self(a, fd);
 	default:
-		if ((rc = agent_look(a)) != 0)
-			return rc;
-		return load_dump(a, fd, CATDB_BUILDING, skip_uids);
+		return load_and_replay(a, from == FROM_VOLUMES ? -1 : fd, r);
 	}
 }
 
 int
-agent_rebuild(struct agent *a, enum agent_from *from, int fd)
+agent_rebuild(struct agent *a, enum agent_from *from, int fd,
+    struct replay *r)
 {
 	int	 present = -1, opened = -1, rc = 0;
 
 	if (fd != -1 && (rc = catdump_check(a->log, fd, "dump")) != 0)
+		return rc;
+	/* nobody waits meanwhile */
+	if ((*from != FROM_SELF || a->state != CATDB_OK) &&
+	    (rc = agent_replay_others(a, r)) != 0)
 		return rc;
 	begin(a);
 	if (a->state == CATDB_OK && (rc = dump_self(a, &present)) == 0)
@@ -281,9 +361,7 @@ agent_rebuild(struct agent *a, enum agent_from *from, int fd)
 	if (rc == 0)
 		rc = choose(a, from, present, &opened);
 	if (rc == 0)
-		rc = note_load(a);
-	if (rc == 0)
-		rc = replace(a, *from, opened != -1 ? opened : fd);
+		rc = replace(a, *from, opened != -1 ? opened : fd, r);
 	end(a);
 	if (opened != -1 && opened != present)
 		close(opened);

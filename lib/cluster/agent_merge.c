@@ -40,7 +40,14 @@ static int
 do_merge(struct catdb *d, struct kv_txn *x, void *arg)
 {
 	struct request	*q = arg;
-	int		 rc = merge_lines(d, x, &q->m);
+	int		 rc;
+
+	/* from here on what that journal has of it is done by way of this
+	 * one */
+	if ((rc = merge_lines(d, x, &q->m)) == 0 && q->m.done != 0 &&
+	    d->notes != NULL)
+		buf_addf(d->notes, "%016llx\tmerge\n",
+		    (unsigned long long)q->m.from);
 
 	/* half of it must not be committed: not one of those that may be */
 	switch (rc) {
@@ -245,15 +252,10 @@ keep_mailbox(void *arg, const struct journal_line *l)
 static int
 keep_change(void *arg, const struct journal_line *l)
 {
-	static const char *const not[] = { "uids", "done", "alone", "dump",
-	    "load" };
 	struct keep		*k = arg;
 	struct journal_line	 out = *l;
 
-	for (size_t i = 0; i < sizeof(not) / sizeof(not[0]); i++)
-		if (span_is(l->kind, not[i]))
-			return 0;
-	if (span_is(l->kind, "user-add") ||
+	if (!journal_is_change(l->kind) || span_is(l->kind, "user-add") ||
 	    (span_is(l->kind, "user-del") && added(k, l) > l->number))
 		return 0;
 	out.number = ++k->number;

@@ -434,16 +434,17 @@ agent_is_dump_here(const struct session *c)
 	return c->nargs > 1 && strcmp(c->arg[1], "here") == 0;
 }
 
-/* dump [now|here]: with now, what waits to be indexed is left out; with here,
- * it is this node's own copy, as it is. */
+/* dump [now|here|look]: with now, what waits to be indexed is left out; with
+ * here, it is this node's own copy, as it is; with look nobody keeps it. */
 int
 agent_cmd_dump(struct session *c)
 {
+	bool	 look = c->nargs > 1 && strcmp(c->arg[1], "look") == 0;
 	int	 fd, rc;
 
 	if ((rc = agent_spool(c->a, &fd)) != 0)
 		return rc;
-	if (c->nargs > 1) {
+	if (c->nargs > 1 && !look) {
 		pthread_mutex_lock(&c->a->writing);
 		rc = 0;
 	} else {
@@ -458,6 +459,20 @@ agent_cmd_dump(struct session *c)
 	}
 	/* sent when changes go on again: a slow reader holds nobody up */
 	if (rc == 0)
+		rc = send_file(c, fd);
+	close(fd);
+	return rc;
+}
+
+/* journal: all lines of this node's. */
+int
+agent_cmd_journal(struct session *c)
+{
+	int	 fd, rc;
+
+	if ((rc = agent_spool(c->a, &fd)) != 0)
+		return rc;
+	if ((rc = journal_copy(c->a->journal, fd)) == 0)
 		rc = send_file(c, fd);
 	close(fd);
 	return rc;

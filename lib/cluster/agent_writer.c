@@ -285,16 +285,32 @@ pass_over(struct agent_volume *v, struct catindex_source *s)
 	cancels_free(&s->cancels);
 }
 
-/* Where one of two nodes may go on alone, UIDs are noted too: a reader may have
- * seen them when the other one gives them to other messages. */
 static void
 begin_notes(struct agent *a)
 {
-	const struct conf *conf = a->conf;
-
 	buf_reset(&a->notes);
 	a->db.origin = 0;
-	a->db.note_uids = a->replica != NULL && conf->ncatalogs == 2;
+}
+
+int
+agent_end_notes(struct agent *a, struct kv_txn *x)
+{
+	struct catdb_point	 p;
+	uint64_t		 lines = 0;
+	int			 rc;
+
+	if (a->notes.len == 0)
+		return a->notes.err;
+	if ((rc = catdb_next_point(&a->db, x, &p)) != 0)
+		return rc;
+	for (size_t i = 0; i < a->notes.len; i++)
+		lines += a->notes.p[i] == '\n';
+	buf_adds(&a->notes, "-\tbatch");
+	journal_id(&a->notes, p.catalog);
+	journal_number(&a->notes, p.batch);
+	journal_number(&a->notes, lines);
+	buf_addc(&a->notes, '\n');
+	return journal_append(a->journal, &a->notes);
 }
 
 static int
@@ -328,7 +344,7 @@ do_batch(struct agent *a, struct change *list, bool *more)
 		}
 	}
 	if (rc == 0)
-		rc = journal_append(a->journal, &a->notes);
+		rc = agent_end_notes(a, x);
 	if (rc == 0) {
 		if ((rc = kv_commit(x)) == 0 && a->notes.len > 0)
 			journal_done(a->journal);

@@ -522,7 +522,7 @@ int
 catcheck(const struct log *log, const struct conf *conf, struct catalog *cat,
     int out)
 {
-	const char	*words[] = { "dump", NULL, NULL };
+	const char	*words[] = { "dump", "look", NULL };
 	struct check	 c = { .log = log, .conf = conf };
 	int		 rc;
 

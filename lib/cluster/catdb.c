@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 
 static const char *const state_names[] = {
@@ -23,7 +24,7 @@ struct table {
 	{ "folders", &(d)->folders }, { "messages", &(d)->messages },	\
 	{ "records", &(d)->records }, { "cursors", &(d)->cursors },	\
 	{ "gaps", &(d)->gaps }, { "purge", &(d)->purge },		\
-	{ "deleted", &(d)->deleted },					\
+	{ "deleted", &(d)->deleted },	{ "expected", &(d)->expected },	\
 }
 
 int
@@ -191,6 +192,60 @@ catdb_set_number(struct catdb *d, struct kv_txn *x, const char *name,
 
 	snprintf(s, sizeof(s), "%llu", (unsigned long long)v);
 	return kv_put(d->meta, x, text(name), text(s));
+}
+
+int
+catdb_draw(uint64_t *id)
+{
+	for (*id = 0; *id == 0;)
+		if (getrandom(id, sizeof(*id), 0) != sizeof(*id))
+			return CM_EIO;
+	return 0;
+}
+
+int
+catdb_point(struct catdb *d, struct kv_txn *x, struct catdb_point *p)
+{
+	int	 rc;
+
+	if ((rc = catdb_number(d, x, "catalog", &p->catalog)) != 0 ||
+	    (rc = catdb_number(d, x, "batch", &p->batch)) != 0)
+		return rc;
+	return catdb_number(d, x, "next_catalog", &p->next);
+}
+
+int
+catdb_set_point(struct catdb *d, struct kv_txn *x,
+    const struct catdb_point *p)
+{
+	int	 rc;
+
+	if (p->catalog != 0 &&
+	    ((rc = catdb_set_number(d, x, "catalog", p->catalog)) != 0 ||
+	    (rc = catdb_set_number(d, x, "batch", p->batch)) != 0))
+		return rc;
+	if (p->next != 0)
+		return catdb_set_number(d, x, "next_catalog", p->next);
+	rc = kv_del(d->meta, x, text("next_catalog"));
+	return rc == CM_ENOINPUT ? 0 : rc;
+}
+
+int
+catdb_next_point(struct catdb *d, struct kv_txn *x, struct catdb_point *p)
+{
+	struct catdb_point	 was;
+	int			 rc;
+
+	if ((rc = catdb_point(d, x, &was)) != 0)
+		return rc;
+	p->batch = was.batch + 1;
+	p->catalog = was.next != 0 ? was.next : was.catalog;
+	p->next = 0;
+	if (p->catalog == 0 && (rc = catdb_draw(&p->catalog)) != 0)
+		return rc;
+	if (was.next != 0 || was.catalog == 0)
+		return catdb_set_point(d, x, p);
+	return catdb_set_number(d, x, "batch", p->batch);
 }
 
 int

@@ -31,13 +31,13 @@ struct catdb {
 	struct kv	*purge;		/* ids of accounts that are going */
 	struct kv	*deleted;	/* mailboxes that were, and are not to
 					 * be made for late mail */
+	struct kv	*expected;	/* id, folder -> row_expected */
 	/*
 	 * Of the transaction that is under way: what is to be in the journal
 	 * (see journal.h).  NULL: nothing is noted.
 	 */
 	struct buf	*notes;
 	uint64_t	 origin;	/* of what is noted: another journal */
-	bool		 note_uids;	/* what deliveries take is noted too */
 };
 
 int	 catdb_open(const struct log *, const char *dir, struct catdb *)
@@ -71,6 +71,26 @@ int	 catdb_set_number(struct catdb *, struct kv_txn *, const char *name,
 int	 catdb_secret(struct catdb *, struct kv_txn *,
 	    char out[SASL_SECRET_SIZE]) CM_MUST;
 int	 catdb_make_secret(struct catdb *, struct kv_txn *) CM_MUST;
+
+/*
+ * Where the catalog is in its journal: which catalog it is, a number that was
+ * drawn, and how many batches of changes were made.  In meta, as "catalog" and
+ * "batch"; "next_catalog" is what it is from its next change on, when it was
+ * loaded: 0 for none.
+ */
+struct catdb_point {
+	uint64_t	 catalog, batch;
+	uint64_t	 next;
+};
+int	 catdb_point(struct catdb *, struct kv_txn *, struct catdb_point *)
+	    CM_MUST;
+int	 catdb_set_point(struct catdb *, struct kv_txn *,
+	    const struct catdb_point *) CM_MUST;
+/* The transaction makes changes: *p is the point behind them. */
+int	 catdb_next_point(struct catdb *, struct kv_txn *,
+	    struct catdb_point *p) CM_MUST;
+/* A number for a catalog; never 0. */
+int	 catdb_draw(uint64_t *) CM_MUST;
 
 /* The cursor of a segment; 0 when there is none. */
 int	 catdb_cursor(struct catdb *, struct kv_txn *, const char *volume,

@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "base/time.h"
 #include "cluster/account.h"
+#include "cluster/expect.h"
 
 #define MAGIC		"clustermail-catalog 1"
 #define FLUSH		(1u << 20)
@@ -91,7 +92,8 @@ dump_meta(void *arg, struct span k, struct span v)
 {
 	struct dump	*d = arg;
 
-	if (span_is(k, "state") || span_is(k, CATDB_SECRET))
+	if (span_is(k, "state") || span_is(k, "next_catalog") ||
+	    span_is(k, CATDB_SECRET))
 		return 0;
 	buf_adds(&d->out, "meta");
 	field(d, k);
@@ -263,6 +265,34 @@ dump_gap(void *arg, struct span k, struct span v)
 	return dump_place(arg, "gap", k, v, true);
 }
 
+static int
+dump_expected(void *arg, struct span k, struct span v)
+{
+	static const char *const words[] = { "new", "flags", "gone" };
+	struct dump		*d = arg;
+	struct row_expected	 r;
+	struct buf		 flags;
+	int			 rc;
+
+	if ((rc = row_expected_get(v, &r)) != 0)
+		return rc;
+	if (k.len <= 16 || r.what > EXPECT_GONE)
+		return CM_ECORRUPT;
+	buf_adds(&d->out, "expected");
+	id_field(d, (const unsigned char *)k.p);
+	buf_addc(&d->out, '\t');
+	buf_add(&d->out, k.p + 16, k.len - 16);
+	number(d, r.account);
+	number(d, r.uid);
+	number(d, r.modseq);
+	buf_addf(&d->out, "\t%s", words[r.what]);
+	buf_init(&flags, 8192);
+	flags_write(&flags, r.flags, r.keywords);
+	field(d, (struct span){ flags.len ? flags.p : "", flags.len });
+	buf_free(&flags);
+	return end_line(d);
+}
+
 int
 catdump_write(struct catdb *db, int fd)
 {
@@ -276,6 +306,7 @@ catdump_write(struct catdb *db, int fd)
 		{ db->aliases, dump_alias }, { db->records, dump_record },
 		{ db->cursors, dump_cursor }, { db->gaps, dump_gap },
 		{ db->deleted, dump_deleted },
+		{ db->expected, dump_expected },
 	};
 	int		 rc;
 
@@ -575,6 +606,33 @@ load_gap(struct load *l)
 }
 
 static int
+load_expected(struct load *l)
+{
+	struct row_expected	 r = { .what = EXPECT_NEW };
+	struct ulid		 id;
+	struct span		 flags;
+
+	if (ulid_parse(l->f[1].p, l->f[1].len, &id) != 0 ||
+	    entry_parse(l->f[2].p, l->f[2].len, &l->text[1], &l->text[2],
+	    NULL) != 0 || l->text[2].len > FOLDER_MAX ||
+	    want_u32(l, 3, &r.account) != 0 || want_u32(l, 4, &r.uid) != 0 ||
+	    want_number(l, 5, UINT64_MAX, &r.modseq) != 0 ||
+	    want_text(l, 7, &flags) != 0 ||
+	    flags_parse(flags.p, flags.len, &r.flags, &l->text[0]) != 0)
+		return CM_EDATA;
+	if (span_is(l->f[6], "flags"))
+		r.what = EXPECT_FLAGS;
+	else if (span_is(l->f[6], "gone"))
+		r.what = EXPECT_GONE;
+	else if (!span_is(l->f[6], "new"))
+		return CM_EDATA;
+	r.keywords = (struct span){ l->text[0].len ? l->text[0].p : "",
+	    l->text[0].len };
+	return l->db == NULL ? 0 : expect_put(l->db, l->txn, &id,
+	    l->text[1].p, l->text[2].p, &r);
+}
+
+static int
 load_end(struct load *l)
 {
 	uint64_t	 n;
@@ -596,6 +654,7 @@ static const struct {
 	{ "message", 8, load_message },
 	{ "alias", 3, load_alias },
 	{ "deleted", 2, load_deleted },
+	{ "expected", 8, load_expected },
 	{ "record", 8, load_record },
 	{ "cursor", 2, load_cursor },
 	{ "gap", 2, load_gap },
@@ -649,6 +708,42 @@ load_lines(const struct log *log, struct load *l, int fd, const char *name)
 		    (unsigned long long)(l->lines ? l->lines : 1),
 		    l->ended ? "lines behind the end" :
 		    "not a line of a whole catalog dump");
+	return rc;
+}
+
+/* "meta TAB NAME TAB NUMBER" */
+static void
+take_point(struct span line, struct catdb_point *p)
+{
+	struct span	 name;
+	uint64_t	*to;
+
+	line.p += 5;
+	line.len -= 5;
+	if (!str_field(&line, '\t', &name) || line.p == NULL)
+		return;
+	to = span_is(name, "catalog") ? &p->catalog :
+	    span_is(name, "batch") ? &p->batch : NULL;
+	if (to != NULL && str_u64(line.p, line.len, UINT64_MAX, to) != 0)
+		*to = 0;
+}
+
+int
+catdump_point(const struct log *log, int fd, struct catdb_point *p)
+{
+	struct stream	 s;
+	struct span	 line;
+	int		 rc, in;
+
+	memset(p, 0, sizeof(*p));
+	if (lseek(fd, 0, SEEK_SET) == -1 || (in = dup(fd)) == -1)
+		return log_errno(log, "dump");
+	stream_init(&s, in, CATDUMP_LINE_MAX, -1);
+	if ((rc = stream_line(&s, &line)) == 0)
+		while ((rc = stream_line(&s, &line)) == 0 && line.len > 5 &&
+		    memcmp(line.p, "meta\t", 5) == 0)
+			take_point(line, p);
+	stream_close(&s);
 	return rc;
 }
 

@@ -17,6 +17,9 @@ int	 catdump_write(struct catdb *, int fd) CM_MUST;
  * names the line that is wrong.
  */
 int	 catdump_check(const struct log *, int fd, const char *name) CM_MUST;
+/* Of which catalog it is, and how far that was; 0, 0 when it does not say. */
+int	 catdump_point(const struct log *, int fd, struct catdb_point *)
+	    CM_MUST;
 typedef int	(*catdump_fn)(struct catdb *, struct kv_txn *, void *);
 /*
  * Replaces the catalog by the dump, in steps; the state is CATDB_LOADING

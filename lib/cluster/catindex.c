@@ -9,9 +9,12 @@
 #include "base/time.h"
 #include "cluster/account.h"
 #include "cluster/change.h"
+#include "cluster/expect.h"
 
 #define BUCKETS		4096
+#define WORDS_MAX	65536
 #define BATCH_BYTES	(32u << 20)
+#define IDS_MAX		(12u << 20)	/* bytes of a journal's line */
 #define REFS_MAX	100000		/* mailboxes of one record */
 
 /* Rows that the batch changes; written back at its end. */
@@ -33,6 +36,8 @@ struct folder {
 	struct row_folder row;
 	uint64_t	 last;		/* the record that last took a UID */
 	uint32_t	 first;		/* next UID before this batch */
+	uint64_t	 modseq;	/* of who took that */
+	struct buf	 ids;		/* of who took UIDs, for the journal */
 	bool		 made;
 	bool		 dirty;
 };
@@ -51,13 +56,18 @@ struct batch {
 	bool		 again;
 	bool		 in_gap;
 	bool		 gap_left;	/* still not readable */
+	bool		 expects;	/* see expect.h */
 	struct catindex_result *res;
 	struct folder	*folders[BUCKETS];
 	struct account	*accounts[BUCKETS];
-	struct buf	 mailbox, name, row, refs, keywords;
+	struct buf	 mailbox, name, row, refs, keywords, given;
 	struct target {
 		struct folder	*folder;
 		struct span	 flags;
+		/* what the journal told; 0, false: nothing */
+		uint32_t	 uid;
+		uint64_t	 modseq;
+		bool		 has_flags;
 	}		*targets;
 	size_t		 ntargets, cap;
 };
@@ -69,7 +79,8 @@ batch_init(struct batch *b)
 	buf_init(&b->name, 4096);
 	buf_init(&b->row, ROW_MAX);
 	buf_init(&b->refs, ROW_MAX);
-	buf_init(&b->keywords, 8192);
+	buf_init(&b->keywords, WORDS_MAX);
+	buf_init(&b->given, ROW_MAX);
 	b->cap = 64;
 	b->targets = calloc(b->cap, sizeof(*b->targets));
 	return b->targets == NULL ? CM_ENOMEM : 0;
@@ -84,6 +95,7 @@ batch_free(struct batch *b)
 	for (int i = 0; i < BUCKETS; i++) {
 		while ((f = b->folders[i]) != NULL) {
 			b->folders[i] = f->next;
+			buf_free(&f->ids);
 			free(f->entry);
 			free(f);
 		}
@@ -99,6 +111,7 @@ batch_free(struct batch *b)
 	buf_free(&b->row);
 	buf_free(&b->refs);
 	buf_free(&b->keywords);
+	buf_free(&b->given);
 	free(b->targets);
 }
 
@@ -131,6 +144,9 @@ load_account(struct batch *b, struct account *a)
 		if (rc == 0)
 			rc = account_get(b->db, b->txn, a->name, &a->raw,
 			    &a->row);
+		if (rc == 0)
+			change_note_inbox(b->db, a->name,
+			    a->row.last_validity);
 	}
 	if (rc == CM_ENOUSER || rc == CM_EEXIST) {
 		a->missing = true;
@@ -213,6 +229,7 @@ find_folder(struct batch *b, struct span entry, struct folder **out)
 		return CM_ENOMEM;
 	}
 	f->len = entry.len;
+	buf_init(&f->ids, IDS_MAX);
 	f->next = b->folders[h];
 	b->folders[h] = f;
 	if ((rc = find_account(b, &f->account)) != 0 ||
@@ -250,8 +267,8 @@ find_targets(struct batch *b, struct span to)
 			b->targets = t;
 			b->cap *= 2;
 		}
-		b->targets[b->ntargets].folder = f;
-		b->targets[b->ntargets++].flags = flags;
+		b->targets[b->ntargets++] = (struct target){ .folder = f,
+		    .flags = flags };
 	}
 	return 0;
 }
@@ -278,6 +295,7 @@ put_record(struct batch *b, const struct record_env *e,
 		struct folder *f = b->targets[i].folder;
 
 		ref = (struct row_ref){ f->account->row.id, f->row.id,
+		    b->targets[i].uid != 0 ? b->targets[i].uid :
 		    f->row.uidnext };
 		row_ref_add(&b->refs, &ref);
 	}
@@ -289,6 +307,19 @@ put_record(struct batch *b, const struct record_env *e,
 	    (struct span){ (const char *)e->id.b, 16 }, span_of(&b->row));
 }
 
+/* A UID is taken, and noted. */
+static int
+take_uid(struct folder *f, const struct ulid *id, uint64_t modseq)
+{
+	char	 text[ULID_LEN + 1];
+
+	if (f->ids.len == 0)
+		f->modseq = modseq;
+	f->row.uidnext++;
+	ulid_text(id, text);
+	return buf_addf(&f->ids, f->ids.len ? ",%s" : "%s", text);
+}
+
 static int
 put_message(struct batch *b, const struct target *t,
     const struct record_env *e, const struct place *place)
@@ -298,15 +329,20 @@ put_message(struct batch *b, const struct target *t,
 	struct row_ref		 ref = { a->id, f->row.id, f->row.uidnext };
 	struct row_message	 m = { .id = e->id, .place = *place,
 				    .size = e->size, .time_ms = e->time_ms,
-				    .modseq = ++f->row.modseq };
+				    .modseq = t->modseq };
 	char			 key[12];
 	int			 rc;
 
+	if (m.modseq == 0)
+		m.modseq = ++f->row.modseq;
+	if (t->uid != 0)
+		ref.uid = t->uid;
+	else if ((rc = take_uid(f, &e->id, m.modseq)) != 0)
+		return rc;
 	if (flags_parse(t->flags.p ? t->flags.p : "", t->flags.len, &m.flags,
 	    &b->keywords) != 0)
 		buf_reset(&b->keywords);
 	m.keywords = span_of(&b->keywords);
-	f->row.uidnext++;
 	f->row.messages++;
 	f->row.bytes += e->size;
 	if (!(m.flags & FLAG_SEEN))
@@ -320,6 +356,89 @@ put_message(struct batch *b, const struct target *t,
 	    span_of(&b->row));
 }
 
+/* Is the UID another message's by now? */
+static int
+is_taken(struct batch *b, const struct target *t, uint32_t uid, bool *taken)
+{
+	struct row_ref	 ref = { t->folder->account->row.id,
+			    t->folder->row.id, uid };
+	char		 key[12];
+	int		 rc;
+
+	rc = kv_get(b->db->messages, b->txn, key_message(key, &ref), &b->row);
+	*taken = rc == 0;
+	return rc == CM_ENOINPUT ? 0 : rc;
+}
+
+/* What the journal told of the message in that folder; *gone: it is not there
+ * any more. */
+static int
+take_expected(struct batch *b, struct target *t, const struct ulid *id,
+    bool *gone)
+{
+	struct folder		*f = t->folder;
+	struct row_expected	 r;
+	bool			 taken = false;
+	size_t			 at = b->given.len;
+	int			 rc;
+
+	*gone = false;
+	rc = expect_get(b->db, b->txn, id, f->account->name, f->name, &b->row,
+	    &r);
+	if (rc != 0)
+		return rc == CM_ENOINPUT ? 0 : rc;
+	if ((rc = expect_del(b->db, b->txn, id, f->account->name,
+	    f->name)) != 0)
+		return rc;
+	*gone = r.what == EXPECT_GONE || r.account != f->account->row.id;
+	if (*gone)
+		return 0;
+	if (r.what == EXPECT_FLAGS) {
+		buf_reset(&b->keywords);
+		flags_write(&b->keywords, r.flags, r.keywords);
+		buf_add(&b->given, b->keywords.p, b->keywords.len);
+		t->has_flags = true;
+		t->flags = (struct span){ NULL, b->given.len - at };
+	}
+	if (r.uid != 0 && (rc = is_taken(b, t, r.uid, &taken)) != 0)
+		return rc;
+	/* those that are new are in a row, from the folder's next on */
+	if (r.uid >= f->row.uidnext)
+		taken = true;
+	if (taken)
+		log_warn(b->db->log, "%s/%s: UID %u is taken: a message gets "
+		    "another one", f->account->name, f->name, r.uid);
+	t->uid = taken ? 0 : r.uid;
+	t->modseq = t->uid == 0 ? 0 : r.modseq;
+	return b->given.err;
+}
+
+/* Of all folders that it goes to. */
+static int
+expected_targets(struct batch *b, const struct ulid *id)
+{
+	size_t	 n = 0, at = 0;
+	bool	 gone;
+	int	 rc;
+
+	buf_reset(&b->given);
+	for (size_t i = 0; i < b->ntargets; i++) {
+		if ((rc = take_expected(b, &b->targets[i], id, &gone)) != 0)
+			return rc;
+		if (!gone)
+			b->targets[n++] = b->targets[i];
+	}
+	b->ntargets = n;
+	/* it has stopped growing */
+	for (size_t i = 0; i < n; i++)
+		if (b->targets[i].has_flags) {
+			b->targets[i].flags.p = b->given.p ? b->given.p + at :
+			    "";
+			at += b->targets[i].flags.len;
+		}
+	return 0;
+}
+
 /* Was it indexed before?  Then nobody is made for its sake. */
 static int
 is_known(struct batch *b, const struct ulid *id, bool *known)
@@ -327,7 +446,7 @@ is_known(struct batch *b, const struct ulid *id, bool *known)
 	int	 rc;
 
 	*known = false;
-	if (!b->building && !b->again && !b->in_gap)
+	if (!b->building && !b->again && !b->in_gap && !b->expects)
 		return 0;	/* put_record tells */
 	rc = kv_get(b->db->records, b->txn,
 	    (struct span){ (const char *)id->b, 16 }, &b->row);
@@ -374,7 +493,8 @@ index_record(struct batch *b, const struct seg_item *it)
 	place.segment = b->segment;
 	place.offset = it->offset;
 	place.length = it->length;
-	if ((rc = find_targets(b, e.to)) != 0)
+	if ((rc = find_targets(b, e.to)) != 0 ||
+	    (b->expects && (rc = expected_targets(b, &e.id)) != 0))
 		return rc;
 	rc = put_record(b, &e, &place);
 	if (rc == CM_EEXIST)
@@ -642,6 +762,18 @@ index_gaps(struct batch *b, struct catindex_source *src, size_t n)
 	return rc < 0 ? rc : 0;
 }
 
+static void
+note_uids(struct batch *b, const struct folder *f)
+{
+	struct change_uids	 u = { f->row.validity, f->first,
+				    f->row.uidnext, f->modseq,
+				    span_of(&f->ids) };
+
+	/* those that the journal told are in it */
+	if (f->made || f->ids.len > 0)
+		change_note_uids(b->db, f->account->name, f->name, &u);
+}
+
 static int
 write_back(struct batch *b)
 {
@@ -655,10 +787,7 @@ write_back(struct batch *b)
 			    f->account->row.id, (struct span){ f->name,
 			    strlen(f->name) }, &f->row)) != 0)
 				return rc;
-			if (f->dirty || f->made)
-				change_note_uids(b->db, f->account->name,
-				    f->name, f->row.validity, f->first,
-				    f->row.uidnext);
+			note_uids(b, f);
 		}
 		for (a = b->accounts[i]; a != NULL; a = a->next)
 			if (a->dirty && (rc = account_put(b->db, b->txn,
@@ -685,7 +814,8 @@ catindex_batch(struct catdb *db, struct kv_txn *txn,
 	b->building = building;
 	b->res = res;
 	res->bad = n;
-	rc = batch_init(b);
+	if ((rc = batch_init(b)) == 0)
+		rc = expect_any(db, txn, &b->expects);
 	for (size_t i = 0; rc == 0 && i < n; i++)
 		if ((rc = know_home(b, &src[i])) != 0)
 			res->bad = i;
@@ -858,7 +988,9 @@ catindex_push(struct catdb *db, struct kv_txn *txn,
 	b->segment = e->segment;
 	b->from = e->from;
 	b->end = e->to;
-	if ((rc = batch_init(b)) == 0 && (rc = know_home(b, &s)) == 0)
+	if ((rc = batch_init(b)) == 0 &&
+	    (rc = expect_any(db, txn, &b->expects)) == 0 &&
+	    (rc = know_home(b, &s)) == 0)
 		rc = push_lines(b, e);
 	batch_free(b);
 	free(b);
@@ -878,8 +1010,18 @@ struct waiting {
 static int
 count_item(void *arg, const struct seg_item *it)
 {
-	struct waiting	*w = arg;
+	struct waiting		*w = arg;
+	struct record_env	 e;
+	bool			 knows;
+	int			 rc;
 
+	if ((it->what == SEG_RECORD || it->what == SEG_UNREAD) &&
+	    record_env_parse(it->env, it->head.env_len, &e) == 0) {
+		if ((rc = expect_knows(w->db, w->txn, &e.id, &knows)) != 0)
+			return rc;
+		if (knows)
+			return 0;
+	}
 	/* what cannot be read now could be read then */
 	if (it->what == SEG_TAIL || it->what == SEG_HOLE)
 		w->n += it->length / RECORD_MIN;
@@ -970,11 +1112,19 @@ raise_uid(void *arg, struct span key, struct span value)
 }
 
 int
+catindex_raise_uids(struct catdb *db, struct kv_txn *txn, uint64_t by)
+{
+	struct raise	 r = { db, txn, by };
+
+	return by == 0 ? 0 : kv_walk(db->folders, txn, (struct span){ "", 0 },
+	    0, raise_uid, &r);
+}
+
+int
 catindex_skip_uids(struct catdb *db, struct kv_txn *txn,
-    struct catindex_source *src, size_t n, bool others)
+    struct catindex_source *src, size_t n, bool others, uint64_t *by)
 {
 	struct waiting	 w = { db, txn, others ? LOST_MAX : 0 };
-	struct raise	 r = { db, txn, 0 };
 	struct span	 all = { "", 0 };
 	int		 rc;
 
@@ -983,7 +1133,6 @@ catindex_skip_uids(struct catdb *db, struct kv_txn *txn,
 			return rc;
 	if ((rc = kv_walk(db->gaps, txn, all, 0, count_gap, &w)) != 0)
 		return rc;
-	if ((r.by = w.n) == 0)
-		return 0;
-	return kv_walk(db->folders, txn, all, 0, raise_uid, &r);
+	*by = w.n;
+	return catindex_raise_uids(db, txn, w.n);
 }

@@ -84,10 +84,15 @@ int	 catindex_push(struct catdb *, struct kv_txn *,
  * got UIDs then is not known: there may be several volumes, damage that was
  * repaired, bytes that a copy gave back.  So that no UID comes to mean another
  * message, every folder's next UID is raised by the number of records that
- * wait, or more.  Every source must be open.  others: there are volumes whose
- * records cannot be counted here.
+ * wait, or more; those whose UIDs the journal told do not count.  Every source
+ * must be open.  others: there are volumes whose records cannot be counted
+ * here.  *by: how many it was.
  */
 int	 catindex_skip_uids(struct catdb *, struct kv_txn *,
-	    struct catindex_source *, size_t n, bool others) CM_MUST;
+	    struct catindex_source *, size_t n, bool others, uint64_t *by)
+	    CM_MUST;
+/* Every folder's next UID is raised by that. */
+int	 catindex_raise_uids(struct catdb *, struct kv_txn *, uint64_t by)
+	    CM_MUST;
 
 #endif

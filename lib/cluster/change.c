@@ -77,16 +77,19 @@ change_flag(struct catdb *d, struct kv_txn *x, const char *mailbox,
 {
 	struct row_message	 m;
 	struct buf		 raw, *b;
+	uint64_t		 modseq;
 	int			 rc;
 
 	buf_init(&raw, ROW_MAX);
 	rc = account_message(d, x, mailbox, folder, uid, &raw, &m);
 	if (rc == 0 && (rc = account_flag(d, x, mailbox, folder, uid, add,
-	    del)) == 0 && (b = begin(d, "flag")) != NULL) {
+	    del, &modseq)) == 0 && (b = begin(d, "flag")) != NULL) {
 		note_message(b, mailbox, folder, uid, &m);
 		if ((rc = note_words(b, add)) == 0 &&
-		    (rc = note_words(b, del)) == 0)
+		    (rc = note_words(b, del)) == 0) {
+			journal_number(b, modseq);
 			rc = end(b);
+		}
 	}
 	buf_free(&raw);
 	return rc;
@@ -98,13 +101,15 @@ change_expunge(struct catdb *d, struct kv_txn *x, const char *mailbox,
 {
 	struct row_message	 m;
 	struct buf		 raw, *b;
+	uint64_t		 modseq;
 	int			 rc;
 
 	buf_init(&raw, ROW_MAX);
 	rc = account_message(d, x, mailbox, folder, uid, &raw, &m);
-	if (rc == 0 && (rc = account_expunge(d, x, mailbox, folder,
-	    uid)) == 0 && (b = begin(d, "expunge")) != NULL) {
+	if (rc == 0 && (rc = account_expunge(d, x, mailbox, folder, uid,
+	    &modseq)) == 0 && (b = begin(d, "expunge")) != NULL) {
 		note_message(b, mailbox, folder, uid, &m);
+		journal_number(b, modseq);
 		rc = end(b);
 	}
 	buf_free(&raw);
@@ -115,15 +120,25 @@ int
 change_user_add(struct catdb *d, struct kv_txn *x, const char *mailbox,
     struct span verifier)
 {
-	struct buf	*b;
-	int		 rc;
+	struct row_account	 a;
+	struct buf		 raw, *b;
+	int			 rc;
 
 	if ((rc = account_add(d, x, mailbox, verifier, time_now_ms())) != 0 ||
-	    (b = begin(d, "user-add")) == NULL)
+	    d->notes == NULL)
 		return rc;
-	journal_text(b, mailbox);
-	journal_field(b, verifier);
-	return end(b);
+	buf_init(&raw, ROW_MAX);
+	if ((rc = account_get(d, x, mailbox, &raw, &a)) == 0) {
+		b = begin(d, "user-add");
+		journal_text(b, mailbox);
+		journal_field(b, verifier);
+		journal_number(b, a.id);
+		journal_number(b, (uint64_t)a.created);
+		rc = end(b);
+		change_note_inbox(d, mailbox, a.last_validity);
+	}
+	buf_free(&raw);
+	return rc;
 }
 
 int
@@ -151,6 +166,14 @@ span_of(const struct buf *b)
 	return (struct span){ b->len ? b->p : "", b->len };
 }
 
+/* What is so already is no change. */
+static bool
+is_text(const struct buf *b, struct span s)
+{
+	return b->len == s.len && (s.len == 0 ||
+	    memcmp(b->p, s.p, s.len) == 0);
+}
+
 int
 change_user_set(struct catdb *d, struct kv_txn *x, const char *mailbox,
     const char *what, const char *value)
@@ -162,7 +185,8 @@ change_user_set(struct catdb *d, struct kv_txn *x, const char *mailbox,
 	buf_init(&raw, ROW_MAX);
 	buf_init(&was, ROW_MAX);
 	if ((rc = account_get(d, x, mailbox, &raw, &a)) != 0 ||
-	    (rc = change_value(&a, what, &was)) != 0)
+	    (rc = change_value(&a, what, &was)) != 0 ||
+	    is_text(&was, text(value)))
 		goto out;
 	if (strcmp(what, "password") == 0)
 		a.verifier = text(value);
@@ -198,6 +222,7 @@ change_user_del(struct catdb *d, struct kv_txn *x, const char *mailbox)
 		journal_text(b, mailbox);
 		journal_number(b, a.messages);
 		journal_number(b, a.bytes);
+		journal_number(b, a.id);
 		rc = end(b);
 	}
 	buf_free(&raw);
@@ -215,6 +240,8 @@ change_alias(struct catdb *d, struct kv_txn *x, const char *name,
 	rc = kv_get(d->aliases, x, text(name), &was);
 	if (rc == CM_ENOINPUT)
 		rc = 0;
+	if (rc == 0 && targets.len > 0 && is_text(&was, targets))
+		goto out;
 	if (rc == 0 && (rc = account_alias(d, x, name, targets)) == 0 &&
 	    (b = begin(d, "alias")) != NULL) {
 		journal_text(b, name);
@@ -222,19 +249,42 @@ change_alias(struct catdb *d, struct kv_txn *x, const char *name,
 		journal_field(b, targets);
 		rc = end(b);
 	}
+out:
 	buf_free(&was);
 	return rc;
 }
 
 void
 change_note_uids(struct catdb *d, const char *mailbox, const char *folder,
-    uint32_t validity, uint32_t first, uint32_t next)
+    const struct change_uids *u)
 {
 	struct buf	*b;
 
-	if (!d->note_uids || (b = begin(d, "uids")) == NULL)
+	if ((b = begin(d, "uids")) == NULL)
 		return;
 	buf_addc(b, '\t');
 	entry_write(b, mailbox, folder);
-	buf_addf(b, "\t%u\t%u\t%u\n", validity, first, next);
+	buf_addf(b, "\t%u\t%u\t%u", u->validity, u->first, u->next);
+	if (u->ids.len > 0) {
+		journal_number(b, u->modseq);
+		buf_addc(b, '\t');
+		buf_add(b, u->ids.p, u->ids.len);
+	}
+	buf_addc(b, '\n');
+}
+
+void
+change_note_floor(struct catdb *d, uint32_t validity)
+{
+	struct buf	*b;
+
+	if ((b = begin(d, "floor")) != NULL)
+		buf_addf(b, "\t%u\n", validity);
+}
+
+void
+change_note_inbox(struct catdb *d, const char *mailbox, uint32_t validity)
+{
+	change_note_uids(d, mailbox, "INBOX", &(struct change_uids){ validity,
+	    1, 1, 0, { NULL, 0 } });
 }

@@ -28,8 +28,19 @@ int	 change_alias(struct catdb *, struct kv_txn *, const char *name,
 int	 change_value(const struct row_account *, const char *what,
 	    struct buf *) CM_MUST;
 /* The UIDs [first, next) of a folder were given. */
+struct change_uids {
+	uint32_t	 validity, first, next;
+	uint64_t	 modseq;	/* of the first; they rise by one */
+	/* of the messages, commas between; none: the folder was made, or has
+	 * another UIDVALIDITY, and UIDs as before */
+	struct span	 ids;
+};
 void	 change_note_uids(struct catdb *, const char *mailbox,
-	    const char *folder, uint32_t validity, uint32_t first,
-	    uint32_t next);
+	    const char *folder, const struct change_uids *);
+/* Of a mailbox that mail has made. */
+void	 change_note_inbox(struct catdb *, const char *mailbox,
+	    uint32_t validity);
+/* New folders have a higher UIDVALIDITY than that. */
+void	 change_note_floor(struct catdb *, uint32_t validity);
 
 #endif

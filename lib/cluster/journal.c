@@ -62,6 +62,12 @@ journal_number(struct buf *b, uint64_t v)
 	buf_addu(b, v, 0);
 }
 
+void
+journal_id(struct buf *b, uint64_t v)
+{
+	buf_addf(b, v != 0 ? "\t%016llx" : "\t-", (unsigned long long)v);
+}
+
 int
 journal_take(struct span *rest, struct buf *b)
 {
@@ -75,9 +81,19 @@ journal_take(struct span *rest, struct buf *b)
 	return str_unpct(b, f.p, f.len);
 }
 
+int
+journal_take_number(struct span *rest, uint64_t *v)
+{
+	struct span	 f;
+
+	*v = 0;
+	return str_field(rest, '\t', &f) ? str_u64(f.p, f.len, UINT64_MAX,
+	    v) : CM_EDATA;
+}
+
 /* 16 digits, or "-" for none. */
-static int
-take_id(struct span *rest, uint64_t *id)
+int
+journal_take_id(struct span *rest, uint64_t *id)
 {
 	struct span	 f;
 
@@ -103,10 +119,10 @@ journal_parse(struct span l, struct journal_line *out)
 	    str_u64(f.p, f.len, UINT64_MAX, &out->number) != 0 ||
 	    !str_field(&l, '\t', &f) ||
 	    time_parse_iso(f.p, f.len, &out->time_ms) != 0 ||
-	    take_id(&l, &out->fork) != 0 || l.p == NULL)
+	    journal_take_id(&l, &out->fork) != 0 || l.p == NULL)
 		return CM_EDATA;
 	out->note = l;
-	if (take_id(&l, &out->origin) != 0 ||
+	if (journal_take_id(&l, &out->origin) != 0 ||
 	    !str_field(&l, '\t', &out->kind) || out->kind.len == 0)
 		return CM_EDATA;
 	out->fields = l.p != NULL ? l : (struct span){ "", 0 };
@@ -134,11 +150,11 @@ journal_write(struct buf *b, const struct journal_line *l)
 	return buf_addc(b, '\n');
 }
 
-static bool
-is_change(struct span kind)
+bool
+journal_is_change(struct span kind)
 {
-	static const char *const not[] = { "uids", "done", "alone", "dump",
-	    "load" };
+	static const char *const not[] = { "uids", "batch", "done", "alone",
+	    "dump", "floor", "load", "merge", "skip" };
 
 	for (size_t i = 0; i < sizeof(not) / sizeof(not[0]); i++)
 		if (span_is(kind, not[i]))
@@ -193,8 +209,9 @@ journal_append(struct journal *j, const struct buf *notes)
 	while (rest.len > 0 && str_field(&rest, '\n', &l))
 		if (l.len > 0) {
 			add_line(j, l);
-			n += take_id(&l, &origin) == 0 &&
-			    str_field(&l, '\t', &kind) && is_change(kind);
+			n += journal_take_id(&l, &origin) == 0 &&
+			    str_field(&l, '\t', &kind) &&
+			    journal_is_change(kind);
 		}
 	if ((rc = write_out(j, n > 0 || j->fork != 0)) != 0)
 		j->next = was;
@@ -235,6 +252,28 @@ rotate(struct journal *j)
 	if ((rc = start_file(j)) != 0)
 		return rc;
 	return file_sync_dir(j->log, j->dir);
+}
+
+int
+journal_loaded(struct journal *j, uint64_t now, uint64_t was, uint64_t batch)
+{
+	struct buf	 b;
+	uint64_t	 before;
+	int		 rc;
+
+	buf_init(&b, 256);
+	buf_adds(&b, "-\tload");
+	journal_id(&b, now);
+	journal_id(&b, was);
+	journal_number(&b, batch);
+	pthread_mutex_lock(&j->mu);
+	before = j->next;
+	add_line(j, (struct span){ b.p, b.len });
+	if ((rc = write_out(j, true)) != 0)
+		j->next = before;
+	pthread_mutex_unlock(&j->mu);
+	buf_free(&b);
+	return rc;
 }
 
 void
@@ -312,6 +351,34 @@ journal_walk(struct journal *j, journal_fn fn, void *arg)
 
 	pthread_mutex_lock(&j->mu);
 	rc = walk(j, fn, arg);
+	pthread_mutex_unlock(&j->mu);
+	return rc;
+}
+
+static int
+copy_file(struct journal *j, const char *path, int to)
+{
+	char	 b[65536];
+	ssize_t	 n;
+	int	 fd, rc = 0;
+
+	if ((fd = open(path, O_RDONLY | O_CLOEXEC)) == -1)
+		return errno == ENOENT ? 0 : log_errno(j->log, "%s", path);
+	while (rc == 0 && (n = read(fd, b, sizeof(b))) != 0)
+		rc = n < 0 ? log_errno(j->log, "%s", path) :
+		    file_write(to, b, (size_t)n);
+	close(fd);
+	return rc;
+}
+
+int
+journal_copy(struct journal *j, int fd)
+{
+	int	 rc;
+
+	pthread_mutex_lock(&j->mu);
+	if ((rc = copy_file(j, j->old, fd)) == 0)
+		rc = copy_file(j, j->path, fd);
 	pthread_mutex_unlock(&j->mu);
 	return rc;
 }
@@ -403,7 +470,7 @@ count_line(void *arg, const struct journal_line *l)
 
 	if (l->fork == c->fork) {
 		c->any = true;
-		c->n += is_change(l->kind);
+		c->n += journal_is_change(l->kind);
 	}
 	return 0;
 }

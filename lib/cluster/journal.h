@@ -66,6 +66,14 @@ int	 journal_walk_since(struct journal *, uint64_t fork, journal_fn,
 	    void *) CM_MUST;
 /* Adds such a line, with its LF: of l its number, time, fork and note. */
 int	 journal_write(struct buf *, const struct journal_line *);
+/* A change of readers or administrators, or else a mark, or uids? */
+bool	 journal_is_change(struct span kind);
+/* All of its lines, behind each other, as they are. */
+int	 journal_copy(struct journal *, int fd) CM_MUST;
+/* Appends a load: what is done from here on is of catalog now, which was at
+ * batch of another one. */
+int	 journal_loaded(struct journal *, uint64_t now, uint64_t was,
+	    uint64_t batch) CM_MUST;
 /* A line of a journal, or of a part of one, without LF; CM_EDATA. */
 int	 journal_parse(struct span, struct journal_line *) CM_MUST;
 
@@ -73,7 +81,10 @@ int	 journal_parse(struct span, struct journal_line *) CM_MUST;
 void	 journal_field(struct buf *, struct span);
 void	 journal_text(struct buf *, const char *);
 void	 journal_number(struct buf *, uint64_t);
+void	 journal_id(struct buf *, uint64_t);
 /* The next field of *rest, decoded into b (reset first); CM_EDATA. */
 int	 journal_take(struct span *rest, struct buf *b) CM_MUST;
+int	 journal_take_number(struct span *rest, uint64_t *) CM_MUST;
+int	 journal_take_id(struct span *rest, uint64_t *) CM_MUST;
 
 #endif

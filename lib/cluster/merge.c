@@ -458,7 +458,8 @@ new_validity(struct work *w, struct row_account *a, struct row_folder *f,
 	if (v <= theirs)
 		v = theirs + 1;
 	a->last_validity = f->validity = v;
-	change_note_uids(w->db, w->mailbox.p, w->folder.p, v, 1, f->uidnext);
+	change_note_uids(w->db, w->mailbox.p, w->folder.p,
+	    &(struct change_uids){ v, 1, f->uidnext, 0, { NULL, 0 } });
 	log_info(w->db->log, "%s/%s: both sides gave UIDs: UIDVALIDITY %u",
 	    w->mailbox.p, w->folder.p, v);
 	if ((rc = account_put(w->db, w->txn, w->mailbox.p, a)) != 0)
@@ -475,8 +476,10 @@ raise_floor(struct work *w, uint32_t theirs)
 	int		 rc;
 
 	rc = catdb_number(w->db, w->txn, ACCOUNT_VALIDITY, &floor);
-	return rc != 0 || floor >= theirs ? rc : catdb_set_number(w->db,
-	    w->txn, ACCOUNT_VALIDITY, theirs);
+	if (rc != 0 || floor >= theirs)
+		return rc;
+	change_note_floor(w->db, theirs);
+	return catdb_set_number(w->db, w->txn, ACCOUNT_VALIDITY, theirs);
 }
 
 static int
@@ -507,6 +510,9 @@ merge_uids(struct work *w, struct span line)
 		return new_validity(w, &a, &f, (uint32_t)v[0]);
 	if (f.uidnext >= v[2])
 		return 0;
+	change_note_uids(w->db, w->mailbox.p, w->folder.p,
+	    &(struct change_uids){ f.validity, f.uidnext, (uint32_t)v[2], 0,
+	    { NULL, 0 } });
 	f.uidnext = (uint32_t)v[2];
 	return account_folder_put(w->db, w->txn, a.id, span_of(&w->folder),
 	    &f);

@@ -585,25 +585,6 @@ look(const struct log *log, const struct conf *conf, struct catalog *cat)
 	return rc == CM_EAWAY ? look_at_store(log, conf) : rc;
 }
 
-static int
-from_line(void *arg, struct span line)
-{
-	const struct log *log = arg;
-	struct span	 f;
-
-	if (!str_field(&line, '\t', &f) || !span_is(f, "from"))
-		return 0;
-	if (span_is(line, "volumes"))
-		log_warn(log, "without a dump: passwords, aliases and flags "
-		    "are not known, deleted messages come back, and folders "
-		    "get a new UIDVALIDITY");
-	else if (span_is(line, "loading"))
-		log_info(log, "the load that was cut off goes on");
-	else if (span_is(line, "building"))
-		log_info(log, "the rebuild that was begun goes on");
-	return 0;
-}
-
 int
 rebuild_call(const struct log *log, struct catalog *cat, const char *dump,
     bool scratch, bool lost)
@@ -621,7 +602,7 @@ rebuild_call(const struct log *log, struct catalog *cat, const char *dump,
 	}
 	if (words[1] != NULL && lost)
 		words[2] = "lost";
-	rc = catalog_call(cat, words, fd, -1, from_line, &copy);
+	rc = catalog_call(cat, words, fd, -1, rebuild_said, &copy);
 	if (fd != -1)
 		close(fd);
 	return rc;

@@ -16,4 +16,7 @@ int	 rebuild_replica(const struct log *, const struct conf *,
 int	 rebuild_call(const struct log *, struct catalog *, const char *dump,
 	    bool scratch, bool lost) CM_MUST;
 
+/* rebuild_said.c: a line of what the agent says of it; arg: struct log. */
+int	 rebuild_said(void *log, struct span line);
+
 #endif

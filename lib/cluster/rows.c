@@ -310,6 +310,34 @@ row_message_get(struct span s, struct row_message *r)
 }
 
 int
+row_expected_put(struct buf *b, const struct row_expected *r)
+{
+	buf_reset(b);
+	put32(b, VERSION);
+	put32(b, r->account);
+	put32(b, r->uid);
+	put64(b, r->modseq);
+	put32(b, r->what);
+	put32(b, r->flags);
+	put_span(b, r->keywords);
+	return b->err;
+}
+
+int
+row_expected_get(struct span s, struct row_expected *r)
+{
+	struct in	 in = start(s);
+
+	r->account = take32(&in);
+	r->uid = take32(&in);
+	r->modseq = take64(&in);
+	r->what = take32(&in);
+	r->flags = take32(&in);
+	r->keywords = take_span(&in);
+	return done(&in);
+}
+
+int
 row_record_put(struct buf *b, const struct row_record *r)
 {
 	buf_reset(b);

@@ -68,6 +68,18 @@ struct row_record {		/* key: the id's 16 bytes */
 	struct span	 body;
 };
 
+/* What the journal tells of a message that is not indexed yet. */
+struct row_expected {		/* key: see expect.h */
+	uint32_t	 account;	/* the mailbox that it was in */
+	uint32_t	 uid;		/* 0: any */
+	uint64_t	 modseq;	/* 0: any */
+	uint32_t	 what;
+	uint32_t	 flags;
+	struct span	 keywords;
+};
+enum { EXPECT_NEW,		/* flags as it was delivered */
+    EXPECT_FLAGS, EXPECT_GONE };
+
 /* Keys.  The buffers are the caller's; the spans point into them. */
 struct span	 key_u32(char out[4], uint32_t);
 struct span	 key_folder(char out[ROW_KEY_MAX], uint32_t account,
@@ -92,6 +104,8 @@ int	 row_message_put(struct buf *, const struct row_message *);
 int	 row_message_get(struct span, struct row_message *) CM_MUST;
 int	 row_record_put(struct buf *, const struct row_record *);
 int	 row_record_get(struct span, struct row_record *) CM_MUST;
+int	 row_expected_put(struct buf *, const struct row_expected *);
+int	 row_expected_get(struct span, struct row_expected *) CM_MUST;
 int	 row_ref_add(struct buf *refs, const struct row_ref *);
 void	 row_ref_get(struct span refs, uint32_t i, struct row_ref *);
 
