@@ -224,6 +224,8 @@ send_batch(struct sender *s, bool *more)
 	/* the home was mended or replaced: settle the two again */
 	if (vol_generation(s->v) != s->generation)
 		return CM_ESTALE;
+	if (vol_end_before(at, vol_committed(s->v)))
+		vol_gather();
 	committed = vol_committed(s->v);
 	atomic_store(&s->sh->committed, pack(committed));
 	if (!vol_end_before(at, committed)) {

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <limits.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -21,6 +22,8 @@
 #define SYNC_WAIT_MS	60000
 #define TRIES		4
 #define SUPERSEDED	"superseded"
+
+#define GATHER	4
 
 struct volume {
 	const struct log *log;
@@ -561,14 +564,24 @@ vol_may_be_cancelled(const struct conf_volume *cv, const struct place *p)
 	return may;
 }
 
+void
+vol_gather(void)
+{
+	for (int i = 0; i < GATHER; i++)
+		sched_yield();
+}
+
 /* The sync lock is held: one fdatasync for all that is committed by now. */
 static int
 sync_for_all(struct volume *v)
 {
-	uint64_t	 end = atomic_load(&v->ctl->committed);
-	struct vol_end	 e = unpack(end);
+	uint64_t	 end;
+	struct vol_end	 e;
 	int		 rc;
 
+	vol_gather();
+	end = atomic_load(&v->ctl->committed);
+	e = unpack(end);
 	if ((rc = open_segment(v, e.segment)) != 0)
 		return rc;
 	if (fdatasync(v->seg_fd) == -1) {

@@ -57,6 +57,12 @@ int	 vol_append(struct volume *, const char *env, size_t env_len,
  * failure they may be in the log nevertheless.
  */
 int	 vol_sync(struct volume *, const struct place *) CM_MUST;
+/*
+ * A sync, or a request to a copy, costs the same for one record as for ten.  On
+ * a machine whose processors are busy this lets others, who are about to
+ * append, go first; on one that is not it returns at once.
+ */
+void	 vol_gather(void);
 
 /*
  * Takes a record back that its sender was not promised: a record that says so
