@@ -104,6 +104,11 @@ build/fuzzer/%: test/fuzz/%.c $(LIB_SRC) $(wildcard lib/*/*.h) | deps-fuzz
 
 build/fuzzer/sasl_server: FUZZ_MORE = lib/adapter/sasl.c \
 	    lib/adapter/sasl_server.c $(LIBS_SASL)
+# The session with what it is made of; what is below, as it is.
+build/fuzzer/smtp_session: $(ARCHIVE)
+build/fuzzer/smtp_session: FUZZ_MORE = lib/adapter/conn.c lib/adapter/wire.c \
+	    $(wildcard lib/protocol/smtp*.c) lib/protocol/session.c \
+	    lib/protocol/login.c lib/cluster/intake.c $(ARCHIVE) $(LDLIBS)
 
 # SAN=1 finds its programs through BIN and OUT too.
 check: deps-check $(PROGS) $(UNIT_T) $(REPLAY) $(TOOLS)
@@ -124,11 +129,11 @@ bench: deps-bench $(PROGS) $(TOOLS)
 	ROOT=$(CURDIR) BIN=$(CURDIR)/$(BIN) OUT=$(CURDIR)/$(OUT) sh test/bench/run
 
 # With three nodes, with two, and with two that take nothing which only one
-# has, for CHAOS_SECONDS each.
+# has, for CHAOS_SECONDS each; through the tools, and through cm-smtpd.
 chaos: deps-check $(PROGS)
-	for n in "3" "2" "2 -s refuse"; do \
+	for n in "3" "2" "2 -s refuse"; do for m in "" "-m smtp"; do \
 		ROOT=$(CURDIR) BIN=$(CURDIR)/$(BIN) SAN=$(SAN) sh test/chaos \
-		    -n $$n -t $(CHAOS_SECONDS) || exit 1; done
+		    $$m -n $$n -t $(CHAOS_SECONDS) || exit 1; done; done
 
 # CORPUS: a folder of messages (*.eml) to use.
 demo: deps-demo $(PROGS)

@@ -76,6 +76,19 @@ void
 conn_deadline(struct conn *c, int64_t mono_ms)
 {
 	c->wire.deadline = mono_ms;
+	c->wire.hurried = INT64_MAX;
+}
+
+void
+conn_hurry(struct conn *c, const _Atomic bool *hurry)
+{
+	c->wire.hurry = hurry;
+}
+
+void
+conn_hurried(struct conn *c, int64_t mono_ms)
+{
+	c->wire.hurried = mono_ms;
 }
 
 void

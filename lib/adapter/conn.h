@@ -5,6 +5,7 @@
 #ifndef CM_CONN_H
 #define CM_CONN_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -33,6 +34,12 @@ void	 conn_close(struct conn *);
  * (time_mono_ms): a client cannot stretch it by sending single bytes.
  */
 void	 conn_deadline(struct conn *, int64_t mono_ms);
+/*
+ * While *hurry is set, which others may do meanwhile, an earlier deadline
+ * holds: that of conn_hurried, until the next conn_deadline.  NULL: never.
+ */
+void	 conn_hurry(struct conn *, const _Atomic bool *hurry);
+void	 conn_hurried(struct conn *, int64_t mono_ms);
 /*
  * A wait for input ends with CM_EAGAIN when *stop is set (by a signal), or is
  * set already; what has come can be read, and all be written; NULL: none.

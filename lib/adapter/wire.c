@@ -10,6 +10,8 @@
 
 #include "base/time.h"
 
+#define LOOK_MS	2000	/* so often a wait looks whether hurry was set */
+
 static bool
 is_socket(int fd)
 {
@@ -21,7 +23,8 @@ is_socket(int fd)
 void
 wire_init(struct wire *w, int in, int out)
 {
-	*w = (struct wire){ .in = in, .out = out, .deadline = INT64_MAX };
+	*w = (struct wire){ .in = in, .out = out, .deadline = INT64_MAX,
+	    .hurried = INT64_MAX };
 	w->in_socket = is_socket(in);
 	w->out_socket = in == out ? w->in_socket : is_socket(out);
 	sigprocmask(SIG_SETMASK, NULL, &w->mask);
@@ -37,6 +40,24 @@ wire_stop(struct wire *w, const volatile bool *stop)
 	}
 }
 
+static int64_t
+end_of(const struct wire *w)
+{
+	return w->hurry != NULL && *w->hurry && w->hurried < w->deadline ?
+	    w->hurried : w->deadline;
+}
+
+/* How long to wait at most before it looks again; 0 or less: it is late. */
+static int64_t
+time_left(const struct wire *w)
+{
+	int64_t	 now = time_mono_ms(), left = end_of(w) - now;
+
+	if (w->hurry != NULL && left > LOOK_MS && w->hurried < w->deadline)
+		left = w->hurried - now > LOOK_MS ? w->hurried - now : LOOK_MS;
+	return left < INT_MAX ? left : INT_MAX;
+}
+
 int
 wire_wait(struct wire *w, bool to_write)
 {
@@ -49,11 +70,8 @@ wire_wait(struct wire *w, bool to_write)
 	for (;;) {
 		if (!to_write && w->stop != NULL && *w->stop)
 			return CM_EAGAIN;
-		left = w->deadline - time_mono_ms();
-		if (left <= 0)
+		if ((left = time_left(w)) <= 0)
 			return CM_ETIMEOUT;
-		if (left > INT_MAX)
-			left = INT_MAX;
 		ts = (struct timespec){ left / 1000, left % 1000 * 1000000 };
 		n = ppoll(&p, 1, &ts, w->stop != NULL ? &w->mask : NULL);
 		if (n > 0)
@@ -66,7 +84,7 @@ wire_wait(struct wire *w, bool to_write)
 bool
 wire_late(const struct wire *w)
 {
-	return time_mono_ms() >= w->deadline;
+	return time_mono_ms() >= end_of(w);
 }
 
 bool

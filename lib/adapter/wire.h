@@ -7,6 +7,7 @@
 #define CM_WIRE_H
 
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -18,11 +19,13 @@ struct wire {
 	int		 in, out;
 	bool		 in_socket, out_socket;
 	int64_t		 deadline;	/* of time_mono_ms, for all waits */
+	const _Atomic bool *hurry;	/* or NULL: while it is set the */
+	int64_t		 hurried;	/* deadline is this, if earlier */
 	const volatile bool *stop;	/* or NULL: ends waits for input */
 	sigset_t	 mask;		/* of signals, while it waits */
 };
 
-/* The descriptors stay the caller's.  The deadline is the end of time. */
+/* The descriptors stay the caller's.  Both deadlines are the end of time. */
 void	 wire_init(struct wire *, int in, int out);
 /*
  * Waits for input end with CM_EAGAIN when *stop is set.  SIGTERM and SIGINT get

@@ -185,8 +185,9 @@ smtp_reply(struct buf *b, int code, const char *enhanced, const char *text)
 	struct span	 rest = { text, strlen(text) }, l;
 
 	while (str_field(&rest, '\n', &l))
-		buf_addf(b, "%d%c%s%s%.*s\r\n", code, rest.len > 0 ? '-' : ' ',
-		    enhanced, enhanced[0] ? " " : "", (int)l.len, l.p);
+		buf_addf(b, "%d%c%s%s%.*s\r\n", code,
+		    rest.p != NULL ? '-' : ' ', enhanced,
+		    enhanced[0] ? " " : "", (int)l.len, l.p);
 }
 
 void

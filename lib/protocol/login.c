@@ -57,7 +57,8 @@ exchange(struct login *l, const struct buf *challenge, struct buf *answer)
 
 	buf_addf(conn_out(l->s->conn), "%s%s\r\n", l->prompt,
 	    challenge->len > 0 ? challenge->p : "");
-	conn_deadline(l->s->conn, l->deadline_ms);
+	session_deadline(l->s, l->deadline_ms,
+	    time_mono_ms() + SESSION_STRESS_MS);
 	rc = conn_line(l->s->conn, LOGIN_LINE_MAX, &line, &crlf);
 	if (rc == CM_ETOOBIG)
 		return LOGIN_GARBAGE;

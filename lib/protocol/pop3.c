@@ -9,6 +9,7 @@
 
 #define COMMAND_MS	600000		/* RFC 1939 section 3: 10 minutes */
 #define SESSION_MS	(4 * 3600000)
+#define LOGIN_STRESS_MS	60000	/* while others wait for a worker */
 #define ERRORS_MAX	20
 
 /* --- a worker --- */
@@ -113,9 +114,16 @@ pop3_log(struct pop3 *m, const char *what, const char *why)
 void
 pop3_deadline(struct pop3 *m, int ms)
 {
-	int64_t	 t = time_mono_ms() + ms, end = m->begun_ms + SESSION_MS;
+	int64_t	 now = time_mono_ms(), t = now + ms, soon = INT64_MAX;
+	int64_t	 end = m->begun_ms + SESSION_MS;
 
-	conn_deadline(m->s->conn, t < end ? t : end);
+	/* who has logged in keeps his time when others wait */
+	if (m->user[0] == '\0') {
+		soon = now + SESSION_STRESS_MS;
+		if (soon > m->begun_ms + LOGIN_STRESS_MS)
+			soon = m->begun_ms + LOGIN_STRESS_MS;
+	}
+	session_deadline(m->s, t < end ? t : end, soon);
 }
 
 /* RFC 1939 section 3: nothing is deleted then. */

@@ -156,7 +156,8 @@ begin_tls(struct session *s)
 	int		 rc = CM_ECONF;
 
 	buf_init(&why, WHY_MAX);
-	conn_deadline(s->conn, time_mono_ms() + TLS_MS);
+	session_deadline(s, time_mono_ms() + TLS_MS,
+	    time_mono_ms() + SESSION_STRESS_MS);
 	if (s->tls == NULL)
 		buf_adds(&why, "there is no certificate");
 	else
@@ -179,6 +180,21 @@ turn_away(struct session *s)
 		return;
 	conn_deadline(s->conn, time_mono_ms() + TURN_AWAY_MS);
 	v->turn_away(s, why, v->arg);
+	if (conn_flush(s->conn) != 0)
+		log_debug(s->log, "client has gone");
+}
+
+bool
+session_is_stressed(const struct session *s)
+{
+	return s->engine->board != NULL && s->engine->board->stressed;
+}
+
+void
+session_deadline(struct session *s, int64_t mono_ms, int64_t stressed_ms)
+{
+	conn_deadline(s->conn, mono_ms);
+	conn_hurried(s->conn, stressed_ms);
 }
 
 static void
@@ -187,6 +203,8 @@ serve(struct session *s)
 	struct session_engine	*e = s->engine;
 
 	conn_stop(s->conn, s->stop);
+	if (e->board != NULL)
+		conn_hurry(s->conn, &e->board->stressed);
 	if (e->slot != NULL && s->has_ip && !board_admit(e->board, e->slot,
 	    s->client_ip, s->conf->per_client))
 		turn_away(s);

@@ -63,8 +63,9 @@ struct session_service {
 	void		(*serve)(struct session *, void *arg);
 	/*
 	 * What a client over a limit is told before it is hung up on, with
-	 * some seconds to take it; why is "too many connections" or the like.
-	 * Not where TLS comes first: a handshake is too dear.  May be NULL.
+	 * some seconds to take it; the engine flushes it.  why is "too many
+	 * connections" or the like.  Not where TLS comes first: a handshake is
+	 * too dear.  May be NULL.
 	 */
 	void		(*turn_away)(struct session *, const char *why,
 			    void *arg);
@@ -93,6 +94,20 @@ struct session_options {
  */
 int	 session_run(const struct session_service *,
 	    const struct session_options *) CM_MUST;
+
+/*
+ * Are nearly all workers of all that there may be in a session?  Then whoever
+ * says nothing keeps others out, and has less time.  Never in a process with
+ * one session.
+ */
+bool	 session_is_stressed(const struct session *);
+/*
+ * The deadline of what follows, and an earlier one that holds while the
+ * sessions are stressed, now or later in the same wait (time_mono_ms).
+ */
+#define SESSION_STRESS_MS 10000		/* for what takes minutes otherwise */
+void	 session_deadline(struct session *, int64_t mono_ms,
+	    int64_t stressed_ms);
 
 /*
  * Words of a log line: " key=value", value in double quotes where it is empty

@@ -47,6 +47,7 @@ struct board {
 	_Atomic int	 spare;		/* with fewer the master is woken */
 	_Atomic bool	 full;		/* no more can be had: never */
 	_Atomic bool	 woken;
+	_Atomic bool	 stressed;	/* nearly all that may be are busy */
 	_Atomic unsigned top;		/* slots up to here were used */
 	unsigned	 max;
 	size_t		 size;		/* bytes of it all */

@@ -284,6 +284,28 @@ growth(struct master *m, const struct tally *t, bool tick)
 	return n < max - t->all ? n : max - t->all;
 }
 
+/*
+ * Nine in ten are busy, until no more than seven are: those who have waited
+ * longest go first, since their time is over first.
+ */
+static void
+look_at_stress(struct master *m, const struct tally *t)
+{
+	struct board	*b = m->e->board;
+	unsigned	 max = most(m);
+
+	if (!b->stressed && t->busy >= max - max / 10) {
+		log_warn(&m->e->log, "%u sessions of %u: who says nothing is "
+		    "hung up on sooner", t->busy, max);
+		b->stressed = true;
+	} else if (b->stressed && t->busy < max - max / 10 * 3 &&
+	    t->busy < max) {
+		log_info(&m->e->log, "%u sessions of %u: all have their time "
+		    "again", t->busy, max);
+		b->stressed = false;
+	}
+}
+
 /* True in a worker. */
 static bool
 grow(struct master *m, bool tick)
@@ -294,6 +316,7 @@ grow(struct master *m, bool tick)
 
 	b->woken = false;
 	count(m, &t);
+	look_at_stress(m, &t);
 	n = growth(m, &t, tick);
 	b->idle = (int)t.idle;
 	b->spare = (int)spare(m);

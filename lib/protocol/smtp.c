@@ -11,6 +11,8 @@
 
 #define COMMAND_MS	300000		/* RFC 5321 section 4.5.3.2.7 */
 #define SESSION_MS	3600000
+#define HELLO_STRESS_MS	5000		/* for the first word */
+#define USELESS_MS	60000		/* the same: without a message */
 #define ERRORS_MAX	20
 #define TRACE_MAX	4096		/* what is put in front of a message */
 
@@ -135,9 +137,15 @@ smtp_too_big(struct smtp *m)
 void
 smtp_deadline(struct smtp *m, int ms)
 {
-	int64_t	 t = time_mono_ms() + ms, end = m->begun_ms + SESSION_MS;
+	int64_t	 now = time_mono_ms(), t = now + ms, soon;
+	int64_t	 end = m->begun_ms + SESSION_MS;
 
-	conn_deadline(m->s->conn, t < end ? t : end);
+	/* commands that lead to nothing do not make it longer */
+	soon = now + (m->helo[0] == '\0' ? HELLO_STRESS_MS :
+	    SESSION_STRESS_MS);
+	if (soon > m->useful_ms + USELESS_MS)
+		soon = m->useful_ms + USELESS_MS;
+	session_deadline(m->s, t < end ? t : end, soon);
 }
 
 void
@@ -400,7 +408,7 @@ serve(struct session *s, void *arg)
 	m->s = s;
 	m->w = s->worker;
 	m->mode = *(enum smtp_mode *)arg;
-	m->begun_ms = time_mono_ms();
+	m->begun_ms = m->useful_ms = time_mono_ms();
 	intake_init(&m->in, s->log, m->w->spool, UINT64_MAX);
 	smtp_say(m, 220, "", "%s %s clustermail", m->w->host,
 	    m->mode == SMTP_LMTP ? "LMTP" : "ESMTP");

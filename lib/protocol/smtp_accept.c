@@ -66,6 +66,17 @@ add_once(struct buf *lines, struct span l)
 	buf_addc(lines, '\n');
 }
 
+/* A long list that was named twice is not to be compared with itself. */
+static bool
+was_before(const struct smtp_mail *y, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (y->rcpt[i].mailboxes != NULL &&
+		    strcmp(y->rcpt[i].mailboxes, y->rcpt[n].mailboxes) == 0)
+			return true;
+	return false;
+}
+
 static int
 gather(struct accepted *a)
 {
@@ -75,8 +86,9 @@ gather(struct accepted *a)
 	for (size_t i = 0; i < y->nrcpt; i++) {
 		const struct smtp_rcpt *r = &y->rcpt[i];
 
-		rest = (struct span){ r->mailboxes, r->mailboxes == NULL ? 0 :
-		    strlen(r->mailboxes) };
+		if (r->mailboxes == NULL || was_before(y, i))
+			continue;
+		rest = (struct span){ r->mailboxes, strlen(r->mailboxes) };
 		while (str_field(&rest, '\n', &l))
 			if (l.len > 0)
 				add_once(&a->mailboxes, l);
@@ -174,8 +186,10 @@ answer(struct accepted *a)
 	struct smtp	*m = a->m;
 	size_t		 n = m->mode == SMTP_LMTP ? m->mail.nrcpt : 1;
 
-	if (a->code == 0)
+	if (a->code == 0) {
+		m->useful_ms = time_mono_ms();
 		log_accepted(a);
+	}
 	for (size_t i = 0; i < n; i++) {
 		if (a->code == 0)
 			smtp_say(m, 250, "2.0.0", "ok %s", m->mail.id_text);

@@ -5,6 +5,7 @@
 #include "protocol/smtp_int.h"
 
 #define BLOCK_MS	180000		/* RFC 5321 section 4.5.3.2.5 */
+#define BLOCK_LEAST	4096		/* bytes in that time */
 #define OVER_MAX	(64u << 20)	/* read on behind the limit */
 
 /* How the bytes come in. */
@@ -14,7 +15,19 @@ struct taking {
 	bool		 big;		/* over the limit: not kept */
 	int		 rc;		/* why the rest is not kept */
 	uint64_t	 over;
+	size_t		 block;		/* bytes since the deadline was set */
 };
+
+/* Single bytes do not stretch it. */
+static void
+block_deadline(struct taking *t)
+{
+	if (t->block < BLOCK_LEAST)
+		return;
+	t->block = 0;
+	t->m->useful_ms = time_mono_ms();
+	smtp_deadline(t->m, BLOCK_MS);
+}
 
 static bool
 is_ready(struct smtp *m, const char *command)
@@ -109,8 +122,9 @@ take_data(struct smtp *m, struct taking *t)
 	bool		 end = false;
 	int		 rc;
 
+	smtp_deadline(m, BLOCK_MS);
 	while (!end) {
-		smtp_deadline(m, BLOCK_MS);
+		block_deadline(t);
 		if ((rc = conn_peek(m->s->conn, &in)) != 0) {
 			smtp_lost(m, rc, "in a message");
 			return false;
@@ -118,6 +132,7 @@ take_data(struct smtp *m, struct taking *t)
 		rest = in;
 		end = smtp_data_feed(&m->data, &rest, &t->chunk);
 		conn_take(m->s->conn, in.len - rest.len);
+		t->block += in.len - rest.len;
 		keep(t);
 		if (!end && hang_up(m, t))
 			return false;
@@ -179,8 +194,9 @@ take_bytes(struct smtp *m, struct taking *t, uint64_t n)
 	struct span	 in;
 	int		 rc;
 
+	smtp_deadline(m, BLOCK_MS);
 	while (n > 0) {
-		smtp_deadline(m, BLOCK_MS);
+		block_deadline(t);
 		if ((rc = conn_peek(m->s->conn, &in)) != 0) {
 			smtp_lost(m, rc, "in a chunk");
 			return false;
@@ -188,6 +204,7 @@ take_bytes(struct smtp *m, struct taking *t, uint64_t n)
 		if (in.len > n)
 			in.len = (size_t)n;
 		n -= in.len;
+		t->block += in.len;
 		if (!m->mail.spoilt) {
 			smtp_data_look(&m->data, in);
 			buf_add(&t->chunk, in.p, in.len);

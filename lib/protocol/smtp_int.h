@@ -37,6 +37,7 @@ struct smtp_mail {
 	uint64_t	 size;			/* declared, or 0 */
 	struct smtp_rcpt *rcpt;
 	size_t		 nrcpt, room;
+	size_t		 names;			/* bytes of all mailboxes */
 	bool		 chunks;		/* BDAT was used */
 	bool		 spoilt;		/* one of its chunks failed */
 	int64_t		 since_ms;
@@ -58,6 +59,7 @@ struct smtp {
 	unsigned	 errors;
 	bool		 done;
 	int64_t		 begun_ms;
+	int64_t		 useful_ms;	/* when it last did what it is for */
 };
 
 /* --- smtp.c --- */
@@ -71,7 +73,10 @@ uint64_t smtp_limit(const struct smtp *);
 void	 smtp_too_big(struct smtp *);
 /* The beginning of a log line: what is known of the client. */
 void	 smtp_log_client(struct smtp *, struct buf *);
-/* Waiting: the command's time, and not over the session's. */
+/*
+ * Waiting: the command's time, and not over the session's; less while others
+ * wait for a worker.
+ */
 void	 smtp_deadline(struct smtp *, int ms);
 /* The connection failed: says so if that is possible, and ends. */
 void	 smtp_lost(struct smtp *, int rc, const char *when);

@@ -8,7 +8,7 @@
 #include "protocol/smtp_int.h"
 
 #define AWAY_MS		5000
-#define MAILBOXES_MAX	(ADDRESS_MAX * 10000)
+#define MAILBOXES_MAX	(ADDRESS_MAX * 10000)	/* under RECEIPT_MAX */
 
 static bool
 has_8bit(struct span s)
@@ -242,9 +242,18 @@ add(struct smtp *m, const char *address, const struct buf *mailboxes)
 	return true;
 }
 
+/* All of them are to fit into one receipt: no list is named over and over. */
 static void
 take_rcpt(struct smtp *m, const char *address, const struct buf *mailboxes)
 {
+	size_t	 n = mailboxes != NULL ? mailboxes->len : 0;
+
+	if (n > MAILBOXES_MAX - m->mail.names) {
+		smtp_reply(conn_out(m->s->conn), 452, "4.5.3",
+		    "too many mailboxes");
+		return;
+	}
+	m->mail.names += n;
 	if (add(m, address, mailboxes))
 		smtp_say(m, 250, "2.1.5", "ok");
 	else

@@ -135,19 +135,23 @@ smtp_is_loop(const struct smtp *m, struct span header)
 {
 	struct header_field	 f;
 	struct buf		 value;
-	unsigned		 hops = 0;
+	unsigned		 hops = 0, homes = 0;
 	bool			 been = false;
 
 	buf_init(&value, ADDRESS_MAX * 4);
-	while (!been && header_next(&header, &f)) {
+	/* each is compared with all recipients: so many are a loop, too */
+	while (!been && homes <= HOPS_MAX &&
+	    header_next(&header, &f)) {
 		hops += str_ieq(f.name.p, f.name.len, "Received");
 		if (!str_ieq(f.name.p, f.name.len, "Delivered-To"))
 			continue;
+		homes++;
 		buf_reset(&value);
 		if (header_unfold(f.value, &value) == 0 && value.len > 0)
 			been = is_recipient(&m->mail,
 			    (struct span){ value.p, value.len });
 	}
 	buf_free(&value);
-	return been || hops > HOPS_MAX + 1;	/* ours counts not */
+	/* our own Received counts not */
+	return been || homes > HOPS_MAX || hops > HOPS_MAX + 1;
 }

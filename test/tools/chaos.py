@@ -1,14 +1,19 @@
 #!/usr/bin/env python3
-"""chaos.py LAB DIR SECONDS SEED [FAULT...]: store on all nodes of a lab while
-nodes are killed, stopped, wiped and cut off, one at a time.
+"""chaos.py [-m smtp] LAB DIR SECONDS SEED [FAULT...]: store on all nodes of a
+lab while nodes are killed, stopped, wiped and cut off, one at a time.
 
 LAB is examples/lab, DIR a lab of it that is up.  FAULTs are of kill, stop,
-wipe and cut; all of them when there is none.  Workers on each node run
-"cm-store | cm-mirror | cm-catalog add".  The ledger has every message of which
-cm-store and cm-mirror exited 0.  At the end each of them must be on the disks
-of as many nodes as the policy says, both where its receipt and where the
-catalog has it; be listed once for each recipient; and come back unchanged.
-Prints what is wrong, and exits 1 then.
+wipe, cut, agent, pause and worker; all of them when there is none.  Workers on
+each node run "cm-store | cm-mirror | cm-catalog add".  The ledger has every
+message of which cm-store and cm-mirror exited 0.  At the end each of them must
+be on the disks of as many nodes as the policy says, both where its receipt and
+where the catalog has it; be listed once for each recipient; and come back
+unchanged.  Prints what is wrong, and exits 1 then.
+
+With -m smtp they talk to cm-smtpd, by SMTP and LMTP, in new connections and in
+kept ones, and its workers are killed, too.  The ledger has every message that
+got a 250.  One whose connection was lost behind the data may have come; some of
+these are sent again, and may come twice then, and in no other way.
 
 No fault begins before all nodes run and have caught up after the last.  The
 catalog's node is not killed and not wiped, since it alone has the catalog.
@@ -27,7 +32,11 @@ import threading
 import time
 import xml.etree.ElementTree as ET
 
-LAB, DIR, SECONDS, SEED, *KINDS = sys.argv[1:]
+sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
+import mailer
+
+BY_SMTP = sys.argv[1:3] == ["-m", "smtp"]
+LAB, DIR, SECONDS, SEED, *KINDS = sys.argv[3 if BY_SMTP else 1:]
 DIR = os.path.realpath(DIR)
 SECONDS, SEED = float(SECONDS), int(SEED)
 SLOW = 4 if os.environ.get("SAN") else 1
@@ -52,6 +61,7 @@ entries = {}            # mailbox/folder/UID, as it was told -> id
 clashes = []            # (mailbox/folder/UID, id, another id)
 validities = collections.defaultdict(set)   # mailbox/folder -> UIDVALIDITY
 gone = set()            # tags whose last word was a refusal
+unsure = collections.Counter()   # tag -> times that nobody knows
 excused = {}            # id -> Message that was on the wiped disk alone
 wiped = set()           # names of nodes
 hollow = set()          # ids of listed messages without a record
@@ -75,12 +85,14 @@ class Node:
         self.lock = threading.Lock()    # held while processes are made
         self.is_up = True
         self.acked = 0
+        self.accepted = mailer.Accepted("%s/%s/state/run" % (DIR, name))
         out = subprocess.run([LAB, "run", DIR, name, "env", "-0"],
                              capture_output=True, check=True,
                              timeout=COMMAND).stdout.decode()
         self.env = dict(v.split("=", 1) for v in out.split("\0") if v)
-        netns = self.env.get("CM_LAB_NETNS")
-        self.enter = ["nsenter", "--net=" + netns, "--"] if netns else []
+        self.netns = self.env.get("CM_LAB_NETNS")
+        self.enter = ["nsenter", "--net=" + self.netns, "--"] \
+            if self.netns else []
 
     def popen(self, *cmd, **how):
         return subprocess.Popen(self.enter + list(cmd), env=self.env, **how)
@@ -118,11 +130,10 @@ class Node:
 
 
 class Message:
-    """One that was acknowledged."""
-    def __init__(self, receipt, to, text, node, took):
-        f = receipt.rstrip("\n").split("\t")
-        self.id, self.place = f[0], f[1]
-        self.nodes = {c.split("#")[0] for c in f[2].split(",")}
+    """One that was acknowledged.  By SMTP nobody is told the place, and there
+    is more in front of the text."""
+    def __init__(self, id, place, nodes, to, text, node, took):
+        self.id, self.place, self.nodes = id, place, nodes
         self.to = to
         self.text = hashlib.sha256(text).digest()
         self.size = len(text)
@@ -152,6 +163,8 @@ class Cluster:
         with open(DIR + "/lab.conf") as f:
             self.can_cut = bool(re.search(r"netns=\S", f.read()))
         self.nodes = {n: Node(n) for n in self.names}
+        for n in root.findall("node"):
+            self.nodes[n.get("name")].address = n.get("address")
 
 
 def lab(*words):
@@ -222,6 +235,83 @@ def make_text(tag):
             (tag, tag, "\n".join(lines))).encode()
 
 
+def acknowledged(cluster, m):
+    if len(m.nodes) < cluster.copies and cluster.refuses:
+        bad("%s was acknowledged with too few copies: %s" % (m.id, m.nodes))
+    with lock:
+        if m.id in ledger:
+            wrong.append("%s was acknowledged twice" % m.id)
+        ledger[m.id] = m
+        m.node.acked += 1
+
+
+# --- by SMTP
+
+def connection(node, kind):
+    """A new one, or one that was kept; None: there is none."""
+    kept = own.kept.pop(node.name, None) if kind == "kept" else None
+    if kept:
+        return kept
+    try:
+        mailer.enter(node.netns)
+        return mailer.connect(kind, node.address, HANG)
+    except (OSError, mailer.smtplib.SMTPException) as e:
+        codes["%s: no connection, %s" % (node.name, type(e).__name__)] += 1
+        if isinstance(e, TimeoutError):
+            bad("no connection to %s in %d s" % (node.name, HANG))
+        return None
+
+
+def end_connection(node, kind, c, is_good):
+    if is_good and kind == "kept":
+        own.kept[node.name] = c
+        return
+    try:
+        if is_good:
+            c.quit()
+    except (OSError, mailer.smtplib.SMTPException):
+        pass
+    c.close()
+
+
+def note_kept(node, cluster, to, text, o, took):
+    nodes = node.accepted.nodes_of(o.id)
+    if nodes is None:
+        # the log was wiped: so was this node's disk
+        note("%s: the log of %s does not have it" % (o.id, node.name))
+        nodes = {node.name}
+    acknowledged(cluster, Message(o.id, None, nodes, to, text, node, took))
+
+
+def send_by_smtp(node, cluster, tag, text):
+    """As send."""
+    kind = own.rnd.choices(["new", "kept", "lmtp"], [40, 40, 20])[0]
+    to = own.rnd.sample(MAILBOXES, own.rnd.randint(1, 3))
+    start = time.monotonic()
+    c = connection(node, kind) if node.is_up else None
+    if c is None:
+        return False
+    text = text.replace(b"\n", b"\r\n")
+    o = mailer.put(c, "a@example.net", to, text)
+    end_connection(node, kind, c, o.state in ("kept", "refused"))
+    codes["%s %s %d" % (kind, o.state, o.code)] += 1
+    if o.text == "timeout" or o.state == "unequal":
+        bad("%s, %s of %s: %s" % (node.name, kind, tag, o.text))
+    elif o.state == "refused" and not 400 <= o.code < 500:
+        bad("%s said %d %s" % (node.name, o.code, o.text))
+    elif o.state == "refused":
+        refused[tag] += 1
+    elif o.state == "kept":
+        note_kept(node, cluster, to, text, o, time.monotonic() - start)
+    elif o.state == "unsure":
+        unsure[tag] += 1
+        if own.rnd.random() < 0.5:
+            # as a sender would; it may come twice, and gone it is not
+            send_by_smtp(own.rnd.choice(list(cluster.nodes.values())),
+                         cluster, tag, text.replace(b"\r\n", b"\n"))
+    return o.state != "away"
+
+
 def send(node, cluster, tag, text):
     """One message through one pipeline; into the ledger when it is safe."""
     with node.lock:
@@ -234,13 +324,11 @@ def send(node, cluster, tag, text):
     if done == [0, 75] and not receipt:
         refused[tag] += 1
     if done == [0, 0]:
-        m = Message(receipt.decode(), p.to, text.replace(b"\n", b"\r\n"), node,
-                    time.monotonic() - p.began)
-        if len(m.nodes) < cluster.copies and cluster.refuses:
-            bad("acknowledged with too few copies: " + receipt.decode())
-        with lock:
-            ledger[m.id] = m
-            node.acked += 1
+        f = receipt.decode().rstrip("\n").split("\t")
+        acknowledged(cluster, Message(
+            f[0], f[1], {c.split("#")[0] for c in f[2].split(",")}, p.to,
+            text.replace(b"\n", b"\r\n"), node,
+            time.monotonic() - p.began))
     feed(p.add.stdin, receipt)
     for line in p.add.stdout.read().decode().splitlines():
         f = line.split("\t")
@@ -263,7 +351,7 @@ def send_until_taken(node, cluster, tag):
     while not stop.is_set():
         gone.discard(tag)
         was = refused[tag]
-        if not send(node, cluster, tag, text):
+        if not (send_by_smtp if BY_SMTP else send)(node, cluster, tag, text):
             time.sleep(0.05)
             return
         if refused[tag] == was:
@@ -275,6 +363,7 @@ def send_until_taken(node, cluster, tag):
 
 def worker(node, cluster, k):
     own.rnd = random.Random("%d %s %d" % (SEED, node.name, k))
+    own.kept = {}
     n = 0
     while not stop.is_set():
         n += 1
@@ -359,6 +448,41 @@ def fault_pause(cluster):
         signal_agent(pid, signal.SIGCONT)
 
 
+def smtpds(node):
+    """Its processes of cm-smtpd: {pid: parent}."""
+    mine = ("CM_LAB=%s/%s" % (DIR, node)).encode()
+    found = {}
+    for d in glob.glob("/proc/[0-9]*"):
+        try:
+            with open(d + "/environ", "rb") as f:
+                if mine not in f.read().split(b"\0") or os.path.basename(
+                        os.readlink(d + "/exe")) != "cm-smtpd":
+                    continue
+            with open(d + "/stat") as f:
+                found[int(d[6:])] = int(f.read().rsplit(")")[1].split()[1])
+        except OSError:
+            pass
+    return found
+
+
+def fault_worker(cluster):
+    """Workers of cm-smtpd die, one after the other or all at once, now and
+    then the process that keeps them."""
+    name = rnd.choice(cluster.names)
+    yield "worker " + name
+    for _ in range(rnd.randint(5, 30)):
+        pids = smtpds(name)
+        workers = [p for p, parent in pids.items() if parent in pids]
+        masters = sorted(pids.keys() - set(workers))
+        kind = rnd.random()
+        some = masters if kind < 0.1 else workers
+        if some and kind < 0.5:
+            some = [rnd.choice(some)]
+        for p in some:
+            signal_agent(p, signal.SIGKILL)
+        time.sleep(rnd.uniform(0, 0.3))
+
+
 def fault_kill(cluster):
     node = cluster.nodes[rnd.choice(spared(cluster))]
     yield "kill " + node.name
@@ -405,13 +529,27 @@ def fault_wipe(cluster):
     rebuild(node)
 
 
+def holders(cluster, m):
+    """The nodes whose disks have it, wherever it was put."""
+    if m.place is not None:
+        return where(cluster, m, m.place)
+    have = set()
+    for folders in cluster.folders.values():
+        for node, path in folders:
+            for p in glob.glob(path + "/*.seg"):
+                with open(p, "rb") as f:
+                    if m.id.encode() in f.read():
+                        have.add(node)
+    return have
+
+
 def excuse(cluster, node):
     """With "degrade" one node may have been the only one, and says so.  It is
     killed: what the others have now is all that there is."""
     with lock:
         for m in list(ledger.values()):
             if m.nodes == {node.name} and not m.caught_up and \
-               not where(cluster, m, m.place) - {node.name}:
+               not holders(cluster, m) - {node.name}:
                 excused[m.id] = ledger.pop(m.id)
                 note("%s was on %s alone, said at %.1f" %
                      (m.id, node.name, m.at - began))
@@ -526,6 +664,8 @@ def faults(cluster, tally):
     all_kinds = {"kill": fault_kill, "stop": fault_stop, "wipe": fault_wipe}
     if cluster.catalog is None:
         all_kinds.update(agent=fault_agent, pause=fault_pause)
+    if BY_SMTP:
+        all_kinds["worker"] = fault_worker
     if cluster.can_cut:
         all_kinds["cut"] = fault_cut
     kinds = [f for k, f in all_kinds.items() if not KINDS or k in KINDS]
@@ -617,8 +757,8 @@ def check_disks(cluster, places):
     moved = 0
     for m in ledger.values():
         listed = places.get(m.id, set())
-        moved += m.place not in listed
-        for place in {m.place} | listed:
+        moved += m.place not in listed and m.place is not None
+        for place in ({m.place} | listed) - {None}:
             on = where(cluster, m, place)
             if len(on) < cluster.copies:
                 bad("%s of %s (%s), acknowledged on %s, is on %s only" %
@@ -755,20 +895,32 @@ def check_texts(cluster, lists):
     count = 0
     for k, (mailbox, entries) in enumerate(sorted(lists.items())):
         node = cluster.nodes[cluster.names[k % len(cluster.names)]]
-        tags = set()
+        tags = collections.Counter()
         for i, text in fetched(node, mailbox, entries):
             count += 1
-            if i in ledger and \
-               hashlib.sha256(text).digest() != ledger[i].text:
+            if i in ledger and not is_same(text, ledger[i]):
                 bad("%s came back changed from %s" % (i, node.name))
-            tag = re.search(rb"X-Tag: (\S+)", text[:500])
-            if tag and tag[1] in tags:
-                bad("%s is there twice for %s; it was refused %d times" %
-                    (tag[1].decode(), mailbox, refused[tag[1].decode()]))
-            tags.add(tag and tag[1])
-            if tag and tag[1].decode() in gone:
-                bad("%s was refused, but is listed" % tag[1].decode())
+            m = re.search(rb"X-Tag: (\S+)", text[:2000])
+            check_tag(m[1].decode() if m else "", mailbox, tags)
     return count
+
+
+def is_same(text, m):
+    at = max(0, len(text) - m.size)
+    return hashlib.sha256(text[at:]).digest() == m.text and \
+        (text.startswith(b"Return-Path: <") if BY_SMTP else at == 0)
+
+
+def check_tag(tag, mailbox, tags):
+    if not tag:
+        return
+    tags[tag] += 1
+    if tags[tag] > 1 + unsure[tag]:
+        bad("%s is there %d times for %s; it was refused %d times, and %d "
+            "times nobody knows" % (tag, tags[tag], mailbox, refused[tag],
+                                    unsure[tag]))
+    if tag in gone and not unsure[tag]:
+        bad("%s was refused, but is listed" % tag)
 
 
 def finish(cluster):
@@ -815,6 +967,9 @@ def report(cluster, tally):
     print("# faults: " + ", ".join("%s %d (%d acknowledged meanwhile)" %
                                    (k, t.n, t.acked)
                                    for k, t in sorted(tally.items())))
+    if BY_SMTP:
+        print("# lost behind the data: %d messages, %d times" %
+              (len(unsure), sum(unsure.values())))
     few = sum(len(m.nodes) < cluster.copies for m in ledger.values())
     per = acked_of(cluster)
     print("# refused and sent again: %d messages, %d times" %
@@ -859,8 +1014,8 @@ def main():
     if cluster.is_pair:
         threading.Thread(target=watch_validities, args=(cluster,),
                          daemon=True).start()
-    note("%d nodes, %d copies, %s, seed %d" %
-         (len(cluster.names), cluster.copies,
+    note("%d nodes, %d copies, %s%s, seed %d" %
+         (len(cluster.names), cluster.copies, "by SMTP, " if BY_SMTP else "",
           "refuse" if cluster.refuses else "degrade", SEED))
     for w in workers:
         w.start()

@@ -1,3 +1,4 @@
+#include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -286,6 +287,49 @@ test_pipes(void)
 	end();
 }
 
+static _Atomic bool	 hurry;
+
+static void *
+set_hurry(void *arg)
+{
+	(void)arg;
+	time_sleep_ms(50);
+	hurry = true;
+	return NULL;
+}
+
+/* Others wait: an earlier deadline holds, for a wait that has begun, too. */
+static void
+test_hurry(void)
+{
+	struct span	 s;
+	pthread_t	 t;
+	bool		 crlf;
+
+	begin();
+	hurry = false;
+	conn_hurry(conn, &hurry);
+	conn_hurried(conn, time_mono_ms() - 1);
+	say("a\r\n");
+	is_line(10, "a", true);
+	if (pthread_create(&t, NULL, set_hurry, NULL) != 0)
+		abort();
+	is_int(conn_line(conn, 10, &s, &crlf), CM_ETIMEOUT,
+	    "it is noticed in a wait");
+	pthread_join(t, NULL);
+	say("b\r\n");
+	is_int(conn_line(conn, 10, &s, &crlf), CM_ETIMEOUT, "and later");
+	conn_deadline(conn, time_mono_ms() + 20000);
+	is_line(10, "b", true);
+	conn_hurried(conn, time_mono_ms() + 50);
+	is_int(conn_line(conn, 10, &s, &crlf), CM_ETIMEOUT, "in its time");
+	conn_deadline(conn, time_mono_ms() + 50);
+	conn_hurried(conn, time_mono_ms() + 20000);
+	is_int(conn_line(conn, 10, &s, &crlf), CM_ETIMEOUT,
+	    "a later one changes nothing");
+	end();
+}
+
 /* No client of TLS: what the server's side does with it; see session.t. */
 static void
 test_starttls(void)
@@ -309,5 +353,6 @@ main(void)
 	test_pipes();
 	test_starttls();
 	test_stop();
+	test_hurry();
 	return tap_done();
 }

@@ -164,6 +164,10 @@ test_replies(void)
 	smtp_reply(&b, 250, "", "one\ntwo");
 	smtp_reply(&b, 550, "5.1.1", "no");
 	is_str(b.p, "250-one\r\n250 two\r\n550 5.1.1 no\r\n", "replies");
+	buf_reset(&b);
+	smtp_reply(&b, 250, "", "one\n\ntwo\n");
+	is_str(b.p, "250-one\r\n250-\r\n250-two\r\n250 \r\n",
+	    "empty lines do not end one");
 	buf_free(&b);
 }
 
