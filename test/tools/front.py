@@ -190,19 +190,19 @@ def haproxy(host, backends):
 
 # --- Postfix
 
-# Ways of delivery, chosen by the recipient: name, service, host's port, options.
-def postfix_ways(host):
+# Ways of delivery: our port, options; "lmtp" is what the example does.
+def postfix_ways():
     tls = ["smtp_tls_security_level=secure", "smtp_tls_CAfile=" + CA,
            "smtp_tls_secure_cert_match=nexthop"]
     auth = ["smtp_sasl_auth_enable=yes",
             "smtp_sasl_password_maps=texthash:%s/postfix/passwords" % LAB]
-    scram = auth + ["smtp_sasl_mechanism_filter=scram-sha-256"]
     return {
-        "lmtp": (2424, None, []),
-        "smtp": (2525, "smtp", []),
-        "smtps": (2525, "smtp", tls),
-        "smtpsa": (2587, "smtp", tls + scram),
-        "wrapped": (2465, "smtp", tls + auth + [
+        "lmtp": (2424, []),
+        "plain": (2525, []),
+        "starttls": (2525, tls),
+        "tls-scram-256": (2587, tls + auth + [
+            "smtp_sasl_mechanism_filter=scram-sha-256"]),
+        "implicit-plain": (2465, tls + auth + [
             "smtp_sasl_mechanism_filter=plain",
             "smtp_sasl_tls_security_options=noanonymous",
             "smtp_sasl_security_options=noanonymous",
@@ -264,29 +264,39 @@ transport_maps = texthash:%(dir)s/transport
 """
 
 
-def postfix(host, to, users):
+def postfix_transports(d, users):
+    """Services for master.cf, from the ways to the mailboxes: box, way, host."""
+    master, transport, passwords = "", "", ""
+    ways = postfix_ways()
+    for way, (port, options) in ways.items():
+        if way != "lmtp":
+            master += "to-%s unix - - n - - smtp\n" % way
+            master += "".join("    -o %s\n" % o for o in options)
+    for box, way, host in users:
+        where = "inet:%s:%d" if way == "lmtp" else "[%s]:%d"
+        where %= host, ways[way][0]
+        transport += "%s %s:%s\n" % (box, way if way == "lmtp" else
+                                     "to-" + way, where)
+        if ways[way][0] in (2587, 2465):
+            passwords += where + " u9@example.test:secret\n"
+    write(d + "/transport", transport)
+    write(d + "/passwords", passwords)
+    return master
+
+
+def postfix(host, to, users=()):
     """Postfix at that address: port 2525 asks cm-smtpd for each recipient,
-    2526 does not.  It delivers to the services at to; users: way by mailbox."""
+    2526 does not.  It delivers to LMTP at that host, and what is for one of
+    users, which are (address, way, host), as they say."""
     d = LAB + "/postfix"
     tree = TREES + "postfix"
     for f in "", "/etc", "/spool", "/data":
         os.mkdir(d + f)
     shutil.chown(d + "/data", "mail")
-    for f in "postfix-script", "post-install":
+    for f in "postfix-script", "post-install", "postfix-files":
         shutil.copy(tree + "/etc/postfix/" + f, d + "/etc")
     names = {"host": host, "dir": d, "tree": tree}
-    master, transport = MASTER % names, ""
-    for way, (port, service, options) in postfix_ways(to).items():
-        if service:
-            master += "%s unix - - n - - %s\n" % (way, service)
-            master += "".join("    -o %s\n" % o for o in options)
-        for box in users.get(way, ()):
-            if service:
-                transport += "%s %s:[%s]:%d\n" % (box, way, to, port)
-    write(d + "/etc/master.cf", master)
-    write(d + "/transport", transport)
-    write(d + "/passwords", "".join(
-        "[%s]:%d u9@example.test:secret\n" % (to, p) for p in (2587, 2465)))
+    write(d + "/etc/master.cf", MASTER % names + postfix_transports(d, users))
     text = example("postfix-main.cf").replace("example.org", DOMAIN)
     text = text.replace("127.0.0.1:24", to + ":2424")
     write(d + "/etc/main.cf", text + MAIN % names)

@@ -99,8 +99,9 @@ def bdat(host, w, sender, to, mail):
     s = python_session(host, w)
     step = len(mail.data) // 3 + 1
     chunks = [mail.data[i:i + step] for i in range(0, len(mail.data), step)]
-    s.sock.sendall(b"MAIL FROM:<%s> BODY=8BITMIME\r\nRCPT TO:<%s>\r\n" %
-                   (sender.encode(), to.encode()) +
+    utf8 = b" SMTPUTF8" if w.said.startswith("UTF8") else b""
+    s.sock.sendall(b"MAIL FROM:<%s> BODY=8BITMIME%s\r\nRCPT TO:<%s>\r\n" %
+                   (sender.encode(), utf8, to.encode()) +
                    b"".join(b"BDAT %d\r\n%s" % (len(c), c) for c in chunks) +
                    b"BDAT 0 LAST\r\n")
     got = [s.getreply() for i in range(len(chunks) + 3)]
@@ -206,6 +207,10 @@ primary_hostname = exim.from.test
 spool_directory = %(dir)s/spool
 log_file_path = %(dir)s/log/%%slog
 received_header_text =
+uucp_from_pattern = ^no such line
+return_path_remove = false
+envelope_to_remove = false
+delivery_date_remove = false
 never_users =
 keep_environment =
 timezone =
@@ -264,6 +269,6 @@ def exim(host, w, sender, to, mail):
             "sh", d, d + "/exim4", "-C", exim_conf(host, w), "-odf", "-oi",
             "-G", "-v", "-f", sender, to, stdin=read(mail.lf))
     said_ = (r.stdout + r.stderr).decode("latin-1")
-    if " Completed" not in said_ or "BDAT" not in said_ or "DATA\n" in said_:
+    if " => " not in said_ or " BDAT " not in said_:
         return "exit %d: %s" % (r.returncode, said_[-800:])
     return None
