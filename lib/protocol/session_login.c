@@ -236,6 +236,8 @@ logins_result(struct logins *l, const unsigned char *ip, const char *account,
 int
 session_login_delay(struct session *s, const char *account)
 {
+	if (s->engine->logins == NULL)
+		return 0;
 	return logins_delay(s->engine->logins, s->has_ip ? s->client_ip : NULL,
 	    account, (int64_t)time(NULL));
 }
@@ -243,6 +245,8 @@ session_login_delay(struct session *s, const char *account)
 void
 session_login_result(struct session *s, const char *account, bool good)
 {
+	if (s->engine->logins == NULL)
+		return;
 	logins_result(s->engine->logins, s->has_ip ? s->client_ip : NULL,
 	    account, good, (int64_t)time(NULL));
 }

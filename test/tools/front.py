@@ -164,7 +164,7 @@ def inetd(name, host, wait, node="n1", extra=""):
     write(conf, inetd_conf(host, wait, extra))
     pid = "/run/inetd.pid"
     before = read(pid) if os.path.exists(pid) else None
-    p = start(node, name, find("inetd", "openbsd-inetd"), "-i", "-E", conf)
+    p = start(node, name, find("inetd", "openbsd-inetd"), "-i", conf)
     need(host, *PORTS.values())
     if os.getuid() == 0:
         if before is not None:
