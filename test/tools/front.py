@@ -15,9 +15,9 @@ LAB = base + "/lab"
 TREES = ROOT + "/build/trees/"
 CA = LAB + "/ca/ca.pem"
 SELF = pwd.getpwuid(os.getuid()).pw_name
-PORTS = {25: 2525, 24: 2424, 587: 2587, 465: 2465}
+PORTS = {25: 2525, 24: 2424, 587: 2587, 465: 2465, 110: 2110, 995: 2995}
 NAMES = {"smtp": 25, "submission": 587, "submissions": 465,
-         "127.0.0.1:24": 24, "2443": 2443}
+         "127.0.0.1:24": 24, "2443": 2443, "pop3": 110, "pop3s": 995}
 PATH = os.environ["PATH"] + ":/usr/sbin:/sbin"
 DOMAIN = "example.test"
 net = ""
