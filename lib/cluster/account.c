@@ -1,9 +1,12 @@
 #include "cluster/account.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "format/address.h"
+
+#define LEAP_MAX	(1u << 31)	/* UIDs are not to run out */
 
 static struct span
 text(const char *s)
@@ -69,6 +72,26 @@ account_folder_put(struct catdb *d, struct kv_txn *x, uint32_t account,
 		    (struct span){ b.p, b.len });
 	buf_free(&b);
 	return rc;
+}
+
+void
+account_leap(const struct catdb *d, struct row_folder *f)
+{
+	uint32_t	 lead = d->leaps == NULL ? 0 : atomic_load(d->leaps);
+
+	if (lead == 0 || lead == f->leapt || f->uidnext > LEAP_MAX)
+		return;
+	f->leapt = lead;
+	f->base = f->uidnext;
+	f->uidnext += ACCOUNT_LEAP;
+}
+
+bool
+account_left_out(const struct row_folder *f, uint32_t lead, uint32_t first,
+    uint32_t next)
+{
+	return lead != 0 && f->leapt == lead && first >= f->base &&
+	    next - f->base <= ACCOUNT_LEAP;
 }
 
 int

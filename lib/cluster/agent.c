@@ -305,11 +305,14 @@ on_broken(void *arg)
 }
 
 static int
-on_alone(void *arg, uint64_t fork)
+on_alone(void *arg, uint64_t fork, bool first)
 {
 	struct agent	*a = arg;
+	int		 rc;
 
-	return journal_alone(a->journal, fork);
+	if ((rc = journal_alone(a->journal, fork)) == 0)
+		atomic_store(&a->leaps, first ? 0 : (uint32_t)fork);
+	return rc;
 }
 
 static int
@@ -404,6 +407,7 @@ run(struct agent *a, struct service *s, int lock, int lfd, int idle_s)
 		return rc;
 	buf_init(&a->notes, NOTES_MAX);
 	a->db.notes = &a->notes;
+	a->db.leaps = &a->leaps;
 	if (a->replica == NULL && (rc = first_state(a)) != 0)
 		goto out;
 	rc = CM_EAGAIN;

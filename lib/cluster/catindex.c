@@ -196,6 +196,8 @@ load_folder(struct batch *b, struct folder *f)
 		    time_now_ms(), &f->row);
 		f->account->dirty = f->made = true;
 	}
+	if (rc == 0)
+		account_leap(b->db, &f->row);
 	f->first = f->row.uidnext;
 	return rc;
 }

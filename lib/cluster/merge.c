@@ -506,7 +506,9 @@ merge_uids(struct work *w, struct span line)
 		return raise_floor(w, (uint32_t)v[0]);
 	if (rc != 0 || f.validity > v[0])
 		return rc;
-	if (f.validity < v[0] || (f.uidnext > v[1] && v[2] > v[1]))
+	if (f.validity < v[0] || (f.uidnext > v[1] && v[2] > v[1] &&
+	    !account_left_out(&f, (uint32_t)w->m->against, (uint32_t)v[1],
+	    (uint32_t)v[2])))
 		return new_validity(w, &a, &f, (uint32_t)v[0]);
 	if (f.uidnext >= v[2])
 		return 0;

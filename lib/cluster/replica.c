@@ -360,6 +360,12 @@ look_at_witness(struct replica *r, const struct conf *conf)
 		log_warn(r->log, "no link to node %s", p->name);
 }
 
+static bool
+is_first(const struct conf *conf, const char *name)
+{
+	return conf->ncatalogs > 0 && strcmp(conf->catalogs[0], name) == 0;
+}
+
 /* cluster.xml says who takes part; nodes come and go. */
 void
 replica_look_at_conf(struct replica *r)
@@ -371,8 +377,7 @@ replica_look_at_conf(struct replica *r)
 	r->members = (unsigned)conf->ncatalogs;
 	r->pair.on = r->members == 2 && conf->pair == CONF_AVAILABLE &&
 	    conf->witness == NULL;
-	r->pair.first = conf->ncatalogs > 0 &&
-	    strcmp(conf->catalogs[0], r->self) == 0;
+	r->pair.first = is_first(conf, r->self);
 	r->quorum = r->pair.on ? replica_pair_quorum(r) :
 	    (r->members + (conf->witness != NULL)) / 2 + 1;
 	for (size_t i = 0; i < conf->ncatalogs; i++) {
@@ -501,6 +506,7 @@ replica_open(const struct log *log, const char *file, const char *node,
 		return rc;
 	conf = confwatch_get(r->conf);
 	rc = str_copy(r->self, sizeof(r->self), conf->self);
+	r->pair.first = is_first(conf, conf->self);
 	confwatch_put(r->conf, conf);
 	r->lost_ms = time_mono_ms();
 	if (rc == 0)

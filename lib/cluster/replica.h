@@ -24,8 +24,11 @@ struct replica_hooks {
 	void	(*thaw)(void *arg);
 	void	(*changed)(void *arg);	/* the role is another one */
 	void	(*broken)(void *arg);	/* the process has to start afresh */
-	/* Of two nodes: from here this one leads alone; 0: not any more. */
-	int	(*alone)(void *arg, uint64_t number);
+	/*
+	 * Of two nodes: from here this one leads alone; 0: not any more.
+	 * first: cluster.xml names it before the other.
+	 */
+	int	(*alone)(void *arg, uint64_t number, bool first);
 	/* That one goes on; what this one did alone is kept. */
 	int	(*lost)(void *arg, uint64_t number, uint64_t against);
 	/* By readers, since then. */

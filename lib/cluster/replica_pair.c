@@ -118,6 +118,13 @@ load(struct replica *r)
 	return rc;
 }
 
+static int
+tell_alone(struct replica *r)
+{
+	return r->hooks->alone(r->hooks->arg, r->self_state.alone,
+	    r->pair.first);
+}
+
 static uint64_t
 new_id(void)
 {
@@ -239,7 +246,7 @@ replica_pair_open(struct replica *r)
 		if ((rc = keep(r)) != 0)
 			return rc;
 	}
-	return r->hooks->alone(r->hooks->arg, r->self_state.alone);
+	return tell_alone(r);
 }
 
 /* --- what is to be done --- */
@@ -296,7 +303,7 @@ end_alone(struct replica *r)
 	me->alone = me->offer = me->seen = 0;
 	me->changes = 0;
 	r->pair.leveling = false;
-	if (keep(r) != 0 || r->hooks->alone(r->hooks->arg, 0) != 0)
+	if (keep(r) != 0 || tell_alone(r) != 0)
 		log_warn(r->log, "catalog: both nodes are level, but that is "
 		    "not on disk");
 	log_info(r->log, "catalog: both nodes are level");
@@ -316,8 +323,7 @@ replica_pair_go(struct replica *r)
 		r->pair.since_ms = time_now_ms();
 		me->offer = me->seen = 0;
 		me->changes = 0;
-		if ((rc = keep(r)) != 0 ||
-		    (rc = r->hooks->alone(r->hooks->arg, me->alone)) != 0) {
+		if ((rc = keep(r)) != 0 || (rc = tell_alone(r)) != 0) {
 			me->alone = was;
 			return rc;
 		}

@@ -259,6 +259,8 @@ row_folder_put(struct buf *b, const struct row_folder *r)
 	put32(b, r->messages);
 	put32(b, r->unseen);
 	put64(b, r->bytes);
+	put32(b, r->leapt);
+	put32(b, r->base);
 	return b->err;
 }
 
@@ -274,6 +276,8 @@ row_folder_get(struct span s, struct row_folder *r)
 	r->messages = take32(&in);
 	r->unseen = take32(&in);
 	r->bytes = take64(&in);
+	r->leapt = take32(&in);
+	r->base = take32(&in);
 	return done(&in);
 }
 

@@ -40,6 +40,8 @@ struct row_folder {		/* key: account, name */
 	uint32_t	 messages;
 	uint32_t	 unseen;
 	uint64_t	 bytes;
+	uint32_t	 leapt;		/* the lead alone that left UIDs out */
+	uint32_t	 base;		/* the first of those */
 };
 
 struct row_message {		/* key: account, folder, uid */

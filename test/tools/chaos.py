@@ -824,18 +824,25 @@ def watch_validities(cluster):
 
 def check_uids(cluster, lists):
     """A UID that somebody was told of means the same message for ever, within
-    a UIDVALIDITY: a pair that was split gives new ones."""
+    a UIDVALIDITY.  Of a pair, one that a node gave while it was alone may mean
+    nothing any more: that node was wiped, or the other one went on."""
     look_at_validities(cluster)
     now = {e[0]: e[1] for entries_of in lists.values() for e in entries_of}
+    void = new = 0
     for entry, i in entries.items():
-        if now.get(entry) != i:
+        if now.get(entry) == i:
+            continue
+        if cluster.is_pair and entry not in now:
+            void += 1
+        else:
             clashes.append((entry, i, now.get(entry)))
-    new = 0
     for entry, was, i in clashes:
         if cluster.is_pair and len(validities[entry.rsplit("/", 1)[0]]) > 1:
             new += 1
         else:
             bad("%s was %s, and is %s" % (entry, was, i))
+    if void:
+        note("%d UIDs of a node that was alone mean nothing any more" % void)
     if new:
         note("%d UIDs were of an earlier UIDVALIDITY" % new)
 
