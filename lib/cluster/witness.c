@@ -272,6 +272,11 @@ admit(struct witness *w, int fd, const pthread_attr_t *attr)
 			return;
 		free(g);
 	}
+	if (room) {
+		pthread_mutex_lock(&w->r.mu);
+		w->guests--;
+		pthread_mutex_unlock(&w->r.mu);
+	}
 	close(fd);
 	pthread_mutex_lock(&w->r.mu);
 	w->guests -= room;
@@ -348,7 +353,13 @@ run(struct witness *w, const struct service *s, int lock, int lfd)
 		replica_link_close(w->r.peer[i].link);
 }
 
-/* It lives as long as the process: a guest may still use it. */
+static void
+witness_free(struct witness *w)
+{
+	confwatch_close(w->r.conf);
+	free(w);
+}
+
 static int
 witness_new(const struct log *log, const char *file, const char *node,
     struct witness **out)
@@ -377,11 +388,21 @@ witness_new(const struct log *log, const char *file, const char *node,
 	    sizeof(w->r.self), conf->self)) != 0)
 		log_fail(log, rc, "%s", conf->node->state);
 	confwatch_put(w->r.conf, conf);
-	if (rc != 0) {
-		confwatch_close(w->r.conf);
-		free(w);
-	}
+	if (rc != 0)
+		witness_free(w);
 	return rc;
+}
+
+/* A guest that is still there uses it as long as the process lives. */
+static bool
+has_guests(struct witness *w)
+{
+	bool	 has;
+
+	pthread_mutex_lock(&w->r.mu);
+	has = w->guests > 0;
+	pthread_mutex_unlock(&w->r.mu);
+	return has;
 }
 
 int
@@ -407,6 +428,8 @@ witness_serve(const struct log *log, const char *file, const char *node)
 		rc = 0;
 	}
 	confwatch_put(w->r.conf, conf);
+	if (!has_guests(w))
+		witness_free(w);
 	return rc;
 }
 
