@@ -118,7 +118,7 @@ struct mirror_wake {
 };
 struct volume;
 void	 mirror_wake(struct mirror_wake *, const struct log *,
-	    const struct conf *, const struct volume *);
+	    const struct conf *, struct volume *);
 /* Waits until every copy of each volume at home here has everything. */
 int	 mirror_all(const struct mirror *) CM_MUST;
 

@@ -146,7 +146,7 @@ mirror_start(const struct mirror *m, const struct conf_volume *cv)
 
 void
 mirror_wake(struct mirror_wake *w, const struct log *log,
-    const struct conf *conf, const struct volume *v)
+    const struct conf *conf, struct volume *v)
 {
 	struct mirror	 m = { .log = log, .conf = conf, .file = conf->file,
 			    .node = conf->self };

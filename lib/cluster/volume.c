@@ -37,6 +37,7 @@ struct volume {
 	uint32_t	 seg;
 	uint32_t	 seg_max;
 	unsigned	 attached;	/* times: see vol_generation */
+	uint64_t	 counted;	/* as it was said last */
 	bool		 unsynced;	/* appended by this handle */
 	bool		 lost;		/* a sync of those may have failed */
 };
@@ -187,6 +188,7 @@ attach(struct volume *v)
 			if (rc != 0)
 				forget(v);
 			v->attached++;
+			v->counted = 0;
 			return rc;
 		}
 		if (rc == 0)
@@ -689,15 +691,36 @@ vol_synced(const struct volume *v)
 	return unpack(atomic_load(&v->ctl->synced));
 }
 
-struct vol_end
-vol_counted(const struct volume *v)
+/* Where it counts up to; false: the copies are ahead of this disk. */
+static bool
+look_how_far(const struct volume *v, uint64_t *end)
 {
-	uint64_t	 end = atomic_load(&v->ctl->synced), acked;
+	/* in this order: what is acked never lies within what is held up */
+	uint64_t	 acked = atomic_load(&v->ctl->acked);
 
-	acked = atomic_load(&v->ctl->acked);
-	if (v->conf->on_short == CONF_REFUSE && acked < end &&
-	    conf_copies_wanted(v->conf, v->cv) > 0)
-		end = acked;
+	*end = atomic_load(&v->ctl->synced);
+	if (v->conf->on_short != CONF_REFUSE ||
+	    conf_copies_wanted(v->conf, v->cv) == 0)
+		return true;
+	if (acked <= *end)
+		*end = acked;
+	else if (*end < atomic_load(&v->ctl->hold_to))
+		return false;
+	return true;
+}
+
+struct vol_end
+vol_counted(struct volume *v)
+{
+	struct vol_end	 e = vol_committed(v);
+	struct place	 p = { .segment = e.segment, .offset = e.offset };
+	uint64_t	 end;
+
+	/* who took a record back was killed before it was on this disk */
+	if (!look_how_far(v, &end) &&
+	    (vol_sync(v, &p) != 0 || !look_how_far(v, &end)))
+		end = v->counted;
+	v->counted = end;
 	return unpack(end);
 }
 

@@ -86,9 +86,10 @@ struct vol_end vol_synced(const struct volume *);
 /*
  * How far records count, and may be listed: what is on disk here, and, where
  * the policy is to refuse, on as many copies as it asks for.  It may be within
- * a record.
+ * a record, but not between one that was taken back and what says so.  Segment
+ * 0: that cannot be said now.
  */
-struct vol_end vol_counted(const struct volume *);
+struct vol_end vol_counted(struct volume *);
 /* For the shipper: as many copies as the policy asks for have all before. */
 void	 vol_acked(struct volume *, struct vol_end);
 /* Was that noted?  Nothing before can be taken back any more. */

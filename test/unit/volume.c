@@ -479,7 +479,7 @@ behind(const struct place *p)
 }
 
 static bool
-counts(const struct volume *v, const struct place *p)
+counts(struct volume *v, const struct place *p)
 {
 	return !vol_end_before(vol_counted(v), behind(p));
 }
@@ -489,8 +489,9 @@ static void
 test_cancel(void)
 {
 	static const char env[] = "id 01ARYZ6S41TSV4RRFFQ69G5FAV\n";
-	struct volume	*v;
+	struct volume	*v, *w;
 	struct place	 p[4];
+	uint64_t	 synced;
 
 	fresh();
 	vol.ncopies = 1;
@@ -518,6 +519,14 @@ test_cancel(void)
 	ok(vol_is_acked(v, behind(&p[1])) && !vol_is_acked(v, behind(&p[3])),
 	    "nor is it done for who waits");
 	vol_acked(v, vol_committed(v));
+	/* the copies are ahead of this disk, or it was looked at before them */
+	w = must_open();
+	synced = atomic_load(&vol_control(v)->synced);
+	atomic_store(&vol_control(v)->synced,
+	    (uint64_t)p[3].segment << 32 | p[3].offset);
+	ok(counts(w, &p[3]) && atomic_load(&vol_control(v)->synced) == synced,
+	    "what is less on this disk is synced first");
+	vol_close(w);
 	ok(counts(v, &p[3]), "with it, all counts");
 	vol_acked(v, behind(&p[0]));
 	ok(counts(v, &p[3]), "and goes on to");
