@@ -152,6 +152,19 @@ def in_use():
         quit(s)
 
 
+def long_lines():
+    """RFC 2449 section 4 has 255 bytes; we take some more."""
+    s = Server("cm-pop3d")
+    s.line()
+    same(s.say("X" + "y" * 12285), "-ERR no such command", "a long line")
+    same(s.say("X" + "y" * 12287), "-ERR line too long", "one that is too long")
+    same(s.say("X" * 1000000), "-ERR line too long", "a megabyte")
+    s.send(b"UTF8\nNOOP\n")
+    ok(s.line().startswith("+OK") and s.line() == "-ERR log in first",
+       "a bare LF ends a line")
+    s.close()
+
+
 def killed_agent():
     keep("six")
     s, _ = session()
@@ -205,6 +218,7 @@ try:
     unreadable()
     logins()
     in_use()
+    long_lines()
     killed_agent()
     large()
 finally:
