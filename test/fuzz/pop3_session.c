@@ -80,8 +80,9 @@ give_list(catalog_fn fn, void *arg)
 
 	for (unsigned i = 0; rc == 0 && i < MESSAGES; i++) {
 		buf_init(&b, 1000);
-		buf_addf(&b, "bob@example.org/INBOX/%u\t%s\tv1:00000001:%u:1\t%zu\tx",
-		    box[i].uid, box[i].id, i, strlen(box[i].text));
+		buf_addf(&b, "bob@example.org/INBOX/%u\t%s\t"
+		    "v1:00000001:%u:1\t%zu\tx", box[i].uid, box[i].id, i,
+		    strlen(box[i].text));
 		rc = fn(arg, (struct span){ b.p, b.len });
 		buf_free(&b);
 	}
@@ -207,7 +208,7 @@ session(const uint8_t *data, size_t size, unsigned cut, struct buf *said)
 	struct session	 s = { .log = &log, .id = "x", .conf = &conf,
 			    .client = "192.0.2.1", .has_ip = true,
 			    .engine = &e };
-	int		 in[2], out;
+	int		 in[2], out = -1;
 
 	must(pipe2(in, O_DIRECT | O_CLOEXEC) == 0 &&
 	    fcntl(in[1], F_SETPIPE_SZ, PIPE_SIZE) != -1 &&
