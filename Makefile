@@ -109,6 +109,10 @@ build/fuzzer/smtp_session: $(ARCHIVE)
 build/fuzzer/smtp_session: FUZZ_MORE = lib/adapter/conn.c lib/adapter/wire.c \
 	    $(wildcard lib/protocol/smtp*.c) lib/protocol/session.c \
 	    lib/protocol/login.c lib/cluster/intake.c $(ARCHIVE) $(LDLIBS)
+build/fuzzer/pop3_session: $(ARCHIVE)
+build/fuzzer/pop3_session: FUZZ_MORE = lib/adapter/conn.c lib/adapter/wire.c \
+	    $(wildcard lib/protocol/pop3*.c) lib/protocol/session.c \
+	    $(ARCHIVE) $(LDLIBS)
 
 # SAN=1 finds its programs through BIN and OUT too.
 check: deps-check $(PROGS) $(UNIT_T) $(REPLAY) $(TOOLS)

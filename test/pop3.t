@@ -124,6 +124,47 @@ def logins():
        in log, "the log has them", log[-600:])
 
 
+def in_use():
+    """A limit for all sessions of a mailbox; the default is 20."""
+    held = [session() for i in range(20)]
+    same({got.split(" ")[0] for s, got in held}, {"+OK"}, "20 of a mailbox")
+    late, got = session()
+    same(got, "-ERR [IN-USE] too many sessions have your mailbox open",
+         "one more is told so")
+    same(late.say("STAT"), "-ERR log in first", "and is not in")
+    other, got = session(ANN)
+    ok(got.startswith("+OK"), "another mailbox is not concerned", got)
+    quit(other)
+    quit(held.pop()[0])
+    late.say("USER " + BOB)
+    ok(late.say("PASS secret").startswith("+OK"), "one ends: now it is")
+    other, got = session()
+    ok("[IN-USE]" in got, "and counts", got)
+    other.close()
+    held.pop()[0].kill()
+    other, got = session()
+    ok(got.startswith("+OK"), "kill -9 of one leaves no count", got)
+    log = read(base + "/state/run/pop3d.log").decode()
+    ok('refused client=local tls=TLS' in log and
+       'user=bob@example.org why="too many sessions of the mailbox"' in log,
+       "the log has it", log[-600:])
+    for s, _ in held + [(late, ""), (other, "")]:
+        quit(s)
+
+
+def long_lines():
+    """RFC 2449 section 4 has 255 bytes; we take some more."""
+    s = Server("cm-pop3d")
+    s.line()
+    same(s.say("X" + "y" * 12285), "-ERR no such command", "a long line")
+    same(s.say("X" + "y" * 12287), "-ERR line too long", "one that is too long")
+    same(s.say("X" * 1000000), "-ERR line too long", "a megabyte")
+    s.send(b"UTF8\nNOOP\n")
+    ok(s.line().startswith("+OK") and s.line() == "-ERR log in first",
+       "a bare LF ends a line")
+    s.close()
+
+
 def killed_agent():
     keep("six")
     s, _ = session()
@@ -176,6 +217,8 @@ try:
     all_or_none()
     unreadable()
     logins()
+    in_use()
+    long_lines()
     killed_agent()
     large()
 finally:

@@ -320,5 +320,94 @@ def logins():
     s.end()
 
 
+def lone():
+    """A process with one session; its client and it."""
+    a, b = socket.socketpair()
+    p = subprocess.Popen([ECHOD], stdin=b, stdout=b, stderr=b)
+    b.close()
+    return Client(sock=a), p
+
+
+def accounts():
+    """Those of an account, in all services and in lone processes together."""
+    conf(mail='sessions="50" per-client="50" per-account="3"')
+    s, t = Server("-i", "0"), Server("-i", "0")
+    kept = []
+
+    def enter(server, name):
+        """Of a new client, which stays."""
+        kept.append(Client(server))
+        return kept[-1].ask("ENTER " + name)
+
+    one, process = lone()
+    c = [Client(s), Client(t), one]
+    late, (single, other) = Client(s), lone()
+    same([x.ask("ENTER bob") for x in c], ["250 0"] * 3,
+         "three sessions: of two masters, and by itself")
+    same([x.ask("ENTER bob") for x in (late, single)], ["250 -22"] * 2,
+         "a fourth is one too many, in both kinds")
+    same([x.ask("ENTER ann") for x in (late, single)], ["250 0"] * 2,
+         "another account has its own")
+    same(late.ask("ENTER bob"), "250 -22", "who changes, and is refused,")
+    same([enter(t, "ann") for i in range(2)], ["250 0"] * 2,
+         "has left the first one")
+    same(c[0].ask("ENTER bob"), "250 0", "who enters again counts once")
+    same((c[1].ask("LEAVE"), late.ask("ENTER bob"), single.ask("ENTER bob")),
+         ("250 left", "250 0", "250 -22"), "one leaves, one may come")
+    quit_(late)
+    same(single.ask("ENTER bob"), "250 0", "one ends, one may come")
+    same(c[1].ask("ENTER bob"), "250 -22", "and it counts")
+    quit_(single)
+    other.wait(30)
+    same(c[1].ask("ENTER bob"), "250 0", "a lone one ends")
+    # each in the way in which it can: a worker, a lone process
+    kill(c[0].pid)
+    same(c[0].line(), "", "kill -9 of a worker")
+    same(enter(s, "bob"), "250 0", "leaves no count")
+    kill(process.pid)
+    process.wait()
+    same((enter(t, "bob"), enter(s, "bob")), ("250 0", "250 -22"),
+         "nor does that of a lone process")
+    kept[-2].send("CRASH")
+    same(kept[-2].line(), "", "a crash")
+    same(enter(s, "bob"), "250 0", "leaves none either")
+    # the worker's next session is not its last one's
+    for x in range(30):
+        e = Client(t)
+        if e.ask("ENTER carl") != "250 0":
+            break
+        quit_(e)
+    same(x, 29, "30 sessions, one after the other")
+    kill(s.p.pid)
+    s.p.wait()
+    same(enter(t, "bob"), "250 -22",
+         "sessions without their master count on")
+    s.start()
+    t.end()
+    s.end()
+    conf(mail='sessions="50" per-client="50" per-account="5"')
+    s = Server("-i", "0")
+    until(lambda: len(s.workers()) >= 4)
+    rounds = []
+    for i in range(8):
+        clients = [Client(s) for j in range(12)]
+        for x in clients:
+            x.send("ENTER dora")
+        rounds.append([x.line() for x in clients].count("250 0"))
+        for x in clients:
+            quit_(x)
+    same(rounds, [5] * 8, "of 12 at once five are in, never more or less")
+    os.unlink(base + "/state/run/accounts")
+    os.mkdir(base + "/state/run/accounts")
+    u = Server("-i", "0")
+    same([enter(u, "bob") for i in range(7)], ["250 0"] * 7,
+         "what cannot be counted is let in")
+    ok(log_has("run/accounts: Is a directory: sessions of an account are not "
+               "counted"), "with a line")
+    os.rmdir(base + "/state/run/accounts")
+    u.end()
+    s.end()
+
+
 go(nowait, serving, six, many_at_once, per_client, killed, cannot_begin,
-   slow_clients, ends, logins)
+   slow_clients, ends, logins, accounts)

@@ -217,6 +217,7 @@ conf_load(const struct log *log, const char *file, const char *node,
 	c->max_size = (uint64_t)50 << 20;
 	c->sessions = CONF_SESSIONS;
 	c->per_client = CONF_PER_CLIENT;
+	c->per_account = CONF_PER_ACCOUNT;
 	c->recipients = CONF_RECIPIENTS;
 	if (file == NULL)
 		file = env("CM_CLUSTER");

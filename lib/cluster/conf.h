@@ -24,6 +24,7 @@
 #define CONF_PORT	2443		/* of cm-stored */
 #define CONF_SESSIONS	500		/* of a service on a node, by default */
 #define CONF_PER_CLIENT	50
+#define CONF_PER_ACCOUNT 20	/* IMAP clients have some each */
 #define CONF_RECIPIENTS	1000		/* RFC 5321 section 4.5.3.1.8: >= 100 */
 #define CONF_NETWORKS_MAX 1024
 
@@ -112,6 +113,7 @@ struct conf {
 	char		*key;
 	unsigned	 sessions;	/* of one service on a node */
 	unsigned	 per_client;	/* of those, of one address */
+	unsigned	 per_account;	/* of all services on a node */
 	unsigned	 recipients;	/* of one message */
 	struct conf_network *proxies;	/* who may send a PROXY header */
 	size_t		 nproxies;

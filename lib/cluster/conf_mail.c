@@ -124,6 +124,8 @@ conf_read_mail(struct conf_reader *r, const struct xml_elem *e)
 	    &c->sessions)) != 0 ||
 	    (rc = read_limit(r, e, "per-client", 1, 100000,
 	    &c->per_client)) != 0 ||
+	    (rc = read_limit(r, e, "per-account", 1, 100000,
+	    &c->per_account)) != 0 ||
 	    (rc = read_limit(r, e, "recipients", 100, 100000,
 	    &c->recipients)) != 0 ||
 	    (rc = read_networks(r, e, "proxy", &c->proxies,

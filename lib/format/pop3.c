@@ -60,7 +60,7 @@ piece(const struct pop3_text *t, size_t chunk)
 static void
 finish(const struct pop3_text *t, struct buf *out)
 {
-	if (t->at > 0 && (t->at < 2 || t->msg.p[t->at - 1] != '\n'))
+	if (t->at > 0 && t->msg.p[t->at - 1] != '\n')
 		buf_adds(out, "\r\n");
 	buf_adds(out, ".\r\n");
 }

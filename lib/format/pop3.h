@@ -29,7 +29,7 @@ int	 pop3_numbers(struct span args, unsigned min, unsigned max,
  * Adds a message, dots stuffed, as far as its header, the line behind it and
  * that many lines of its body (UINT64_MAX: all), and the line "." (RFC 1939
  * section 3).  *at is where the last call ended (0 first): not much more than
- * chunk bytes are added at once.  True when it was the end.
+ * chunk bytes, 2 or more, are added at once.  True when it was the end.
  */
 struct pop3_text {
 	struct span	 msg;		/* lines end with CRLF */

@@ -13,16 +13,30 @@ pop3_is_private(const struct pop3 *m)
 	return conn_tls(m->s->conn) != NULL;
 }
 
+/*
+ * One too many is IN-USE (RFC 2449 section 8.1.2: the login was right, and
+ * others have the maildrop), not SYS/TEMP, which RFC 3206 section 4 has for
+ * trouble of ours: clients say so, or try again, without asking for another
+ * password.
+ */
 static void
 welcome(struct pop3 *m, const struct login *l)
 {
 	int	 rc;
 
 	memcpy(m->user, l->mailbox, sizeof(m->user));
+	if (session_account_enter(m->s, m->user) != 0) {
+		pop3_log(m, "refused", "too many sessions of the mailbox");
+		m->user[0] = '\0';
+		pop3_bad(m, "IN-USE", "too many sessions have your mailbox "
+		    "open");
+		return;
+	}
 	if ((rc = pop3_open(m)) == 0) {
 		pop3_good(m, "%zu messages", m->n);
 		return;
 	}
+	session_account_leave(m->s);
 	pop3_log(m, "refused", cm_strerror(rc));
 	m->user[0] = '\0';
 	pop3_bad(m, "SYS/TEMP", "your mailbox cannot be opened now");

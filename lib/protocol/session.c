@@ -211,6 +211,7 @@ serve(struct session *s)
 	else if (!s->implicit || begin_tls(s) == 0)
 		e->service->serve(s, e->service->arg);
 	/* who sees that it has ended may come again */
+	session_account_leave(s);
 	if (e->slot != NULL)
 		board_leave(e->board, e->slot);
 	conn_close(s->conn);
@@ -284,6 +285,7 @@ run(struct session_engine *e)
 	if ((rc = handler_streams(&e->log, o->file, o->node, e->service->name,
 	    &in, &out, &conf)) != 0)
 		return rc;
+	e->accounts = accounts_open(&e->log, conf->node->state);
 	if ((rc = logins_open(&e->log, conf->node->state, &e->logins)) != 0) {
 		close(in);
 		if (out != in)
@@ -303,6 +305,8 @@ run(struct session_engine *e)
 	}
 	conf_free(conf);
 	logins_close(e->logins);
+	if (e->accounts != -1)
+		close(e->accounts);
 	return rc;
 }
 
@@ -310,7 +314,8 @@ int
 session_run(const struct session_service *v, const struct session_options *o)
 {
 	struct session_engine	 e = { .service = v, .options = o,
-				    .listen = -1, .wake = -1 };
+				    .listen = -1, .wake = -1,
+				    .accounts = -1 };
 	int			 rc;
 
 	if ((rc = str_fmt(e.prog, sizeof(e.prog), "cm-%s", v->name)) != 0)

@@ -45,6 +45,7 @@ struct session {
 	bool		 has_ip;	/* false: a pipe or a Unix socket */
 	void		*worker;	/* what open() gave */
 	const volatile bool *stop;	/* the node wants to end: say 421 */
+	int64_t		 account;	/* its place of it; 0: none */
 	struct session_engine *engine;	/* its own */
 };
 
@@ -127,5 +128,18 @@ void	 session_log_field(struct buf *, const char *key, const char *value);
 #define SESSION_DELAY_MAX 15000
 int	 session_login_delay(struct session *, const char *account);
 void	 session_login_result(struct session *, const char *account, bool good);
+
+/*
+ * Who has logged in counts as one of the mailbox's sessions, of which there
+ * are conf->per_account at most on a node, in all services and all of their
+ * processes together (they share STATE/run/accounts).  The session's earlier
+ * mailbox, if any, is left.  CM_ETOOBIG: one too many, it is not counted; the
+ * client is told so.  No other failure: what cannot be counted is let in.
+ * mailbox: as catalog_verifier gives it.  It lasts until it is left or the
+ * session ends, by kill -9 too.  After a change of the configuration sessions
+ * that are there keep their places.
+ */
+int	 session_account_enter(struct session *, const char *mailbox) CM_MUST;
+void	 session_account_leave(struct session *);
 
 #endif

@@ -7,6 +7,7 @@
  * session_board.c	what master and workers know of each other
  * session_proxy.c	whom a proxy connects for
  * session_login.c	failed logins
+ * session_account.c	sessions of an account
  * session_log.c	lines
  * session_signal.c	signals
  */
@@ -65,6 +66,7 @@ struct session_engine {
 	const struct conf *conf;
 	struct tls_server *tls;
 	struct logins	*logins;
+	int		 accounts;	/* or -1 */
 	void		*worker;
 	int64_t		 last_id;
 	/* wait mode */
@@ -136,6 +138,16 @@ int	 logins_delay(struct logins *, const unsigned char *ip,
 	    const char *account, int64_t now_s);
 void	 logins_result(struct logins *, const unsigned char *ip,
 	    const char *account, bool good, int64_t now_s);
+
+/*
+ * The file, made when it is not there; -1, with a warning, when it cannot be
+ * used.  A process has it open once: closing it ends the locks.
+ */
+int	 accounts_open(const struct log *, const char *state);
+/* The same as of session.h; place: what account_leave wants.  CM_ETOOBIG. */
+int	 account_enter(int fd, const char *mailbox, unsigned limit,
+	    int64_t *place) CM_MUST;
+void	 account_leave(int fd, int64_t place);
 
 /* Lines as of prog; prog is kept. */
 void	 session_log_open(struct log *, const char *prog);

@@ -142,7 +142,12 @@ command(struct echo *e, char *line)
 		binding(e, a);
 	else if (argument(line, "LOGIN") != NULL)
 		login(e, line + 6);
-	else if ((a = argument(line, "MANY")) != NULL)
+	else if ((a = argument(line, "ENTER")) != NULL)
+		buf_addf(e->out, "250 %d\r\n", session_account_enter(e->s, a));
+	else if (argument(line, "LEAVE") != NULL) {
+		session_account_leave(e->s);
+		buf_adds(e->out, "250 left\r\n");
+	} else if ((a = argument(line, "MANY")) != NULL)
 		many(e, (unsigned)strtoul(a, NULL, 10));
 	else if ((a = argument(line, "LOG")) != NULL)
 		log_words(e, a);

@@ -1,4 +1,4 @@
-"""A lab of two nodes (examples/lab) and what stands in front of cm-smtpd there:
+"""A lab (examples/lab) and what stands in front of cm-smtpd there:
 inetds, HAProxy, Postfix and Exim, with the files of examples/services.
 
 All of it is started by "lab run" and counts as part of a node: "lab down" ends
@@ -53,7 +53,7 @@ def on(node, *cmd, **kw):
     return r.stdout
 
 
-def lab_up():
+def lab_up(nodes=2):
     """False when there is no xinetd."""
     global net
     if not find("xinetd"):
@@ -61,7 +61,7 @@ def lab_up():
     os.chmod(base, 0o711)       # Postfix and Exim have users of their own
     for attempt in range(3):
         net = "127.%d.%d" % (random.randint(1, 254), random.randint(0, 255))
-        r = lab("up", LAB, "2", env={"LAB_NET": net})
+        r = lab("up", LAB, str(nodes), env={"LAB_NET": net})
         if r.returncode != 69:
             break
     if r.returncode != 0:

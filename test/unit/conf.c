@@ -496,13 +496,14 @@ test_mail(void)
 
 	if (!ok(load(WITH("<domain name='example.org'/>"
 	    "<mail certificate='/c' key='/k' sessions='7' per-client='3'"
-	    " recipients='100'><trust network='192.0.2.0/25'/>"
+	    " per-account='4' recipients='100'><trust network='192.0.2.0/25'/>"
 	    "<trust network='2001:db8::/33'/><proxy network='127.0.0.1'/>"
 	    "</mail><relay host='smart.example' user='u' password='/p'/>"),
 	    NULL, &c) == 0, "mail and relay"))
 		return;
 	ok(strcmp(c->certificate, "/c") == 0 && strcmp(c->key, "/k") == 0 &&
-	    c->sessions == 7 && c->per_client == 3 && c->recipients == 100,
+	    c->sessions == 7 && c->per_client == 3 && c->per_account == 4 &&
+	    c->recipients == 100,
 	    "their values");
 	ok(is_in(c->trusted, c->ntrusted, "::ffff:192.0.2.127") &&
 	    !is_in(c->trusted, c->ntrusted, "::ffff:192.0.2.128") &&
@@ -521,13 +522,15 @@ test_mail(void)
 	    VOLUME "</cluster>", NULL, &c) == 0, "a host name that is given")) {
 		ok(conf_hostname(c, name, sizeof(name)) == 0 &&
 		    strcmp(name, "mx.example.org") == 0 &&
-		    c->sessions == CONF_SESSIONS && c->relay.host == NULL,
+		    c->sessions == CONF_SESSIONS && c->per_account ==
+		    CONF_PER_ACCOUNT && c->relay.host == NULL,
 		    "is it");
 		conf_free(c);
 	}
 	bad(WITH("<mail key='/k'/>\n"), 2, "go together");
 	bad(WITH("<mail/>\n<mail/>\n"), 3, "a second mail");
 	bad(WITH("<mail sessions='0'/>\n"), 2, "is not from 1");
+	bad(WITH("<mail per-account='0'/>\n"), 2, "is not from 1");
 	bad(WITH("<mail recipients='99'/>\n"), 2, "is not from 100");
 	bad(WITH("<mail>\n<trust network='10.0.0.1/8'/></mail>\n"), 3,
 	    "behind its prefix");

@@ -1,8 +1,11 @@
 /* Of the engine, what has no socket: fields of lines, failed logins, limits. */
+#include <errno.h>
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -198,6 +201,89 @@ test_limit(void)
 	board_close(b);
 }
 
+/* In a process of its own, for locks are a process's: is it let in? */
+static bool
+enters(int fd, const char *mailbox, unsigned limit)
+{
+	int64_t	 place;
+	int	 status;
+	pid_t	 pid;
+
+	if ((pid = fork()) == 0)
+		_exit(account_enter(fd, mailbox, limit, &place) == 0 ? 0 : 1);
+	if (pid == -1 || waitpid(pid, &status, 0) != pid)
+		abort();
+	return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+/* A process that is in; stopped only by kill -9. */
+static pid_t
+holder(int fd, const char *mailbox)
+{
+	int64_t	 place;
+	int	 p[2];
+	pid_t	 pid;
+	char	 c;
+
+	if (pipe(p) == -1 || (pid = fork()) == -1)
+		abort();
+	if (pid == 0) {
+		if (account_enter(fd, mailbox, 10, &place) != 0 ||
+		    write(p[1], "x", 1) != 1)
+			_exit(1);
+		for (;;)
+			pause();
+	}
+	close(p[1]);
+	if (read(p[0], &c, 1) != 1)
+		abort();
+	close(p[0]);
+	return pid;
+}
+
+static void
+test_places(void)
+{
+	char	 dir[] = "/tmp/cm-session.XXXXXX", run[64], path[64];
+	int64_t	 place = 1, again;
+	int	 fd;
+	pid_t	 pid;
+
+	if (mkdtemp(dir) == NULL)
+		abort();
+	snprintf(run, sizeof(run), "%s/run", dir);
+	snprintf(path, sizeof(path), "%s/run/accounts", dir);
+	is_int(accounts_open(NULL, dir), -1, "no folder for it");
+	if (mkdir(run, 0700) == -1 || mkdir(path, 0700) == -1)
+		abort();
+	is_int(accounts_open(NULL, dir), -1, "not a file");
+	if (rmdir(path) == -1 || (fd = accounts_open(NULL, dir)) == -1)
+		abort();
+	is_int(account_enter(fd, "bob", 1, &place), 0, "the first");
+	ok(place > 0, "has a place");
+	ok(!enters(fd, "bob", 1), "the second is over the limit");
+	ok(enters(fd, "bob", 2), "with a higher one it is not");
+	ok(enters(fd, "ann", 1), "another account");
+	pid = holder(fd, "bob");
+	ok(!enters(fd, "bob", 2), "two are in");
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	ok(enters(fd, "bob", 2), "one is killed");
+	account_leave(fd, 0);
+	ok(!enters(fd, "bob", 1), "who is not in leaves nothing");
+	account_leave(fd, place);
+	ok(enters(fd, "bob", 1), "who is does");
+	is_int(account_enter(fd, "", 100000, &again), 0, "any name");
+	is_int(account_enter(fd, "x", 0, &again), CM_ETOOBIG, "no place");
+	is_int(again, 0, "is none");
+	is_int(account_enter(-1, "x", 1, &again), cm_errno(EBADF),
+	    "no file is no limit reached");
+	close(fd);
+	unlink(path);
+	rmdir(run);
+	rmdir(dir);
+}
+
 #define RACERS	2
 #define ROUNDS	50000
 #define SPINS	2000
@@ -277,6 +363,7 @@ main(void)
 
 	test_fields();
 	test_limit();
+	test_places();
 	test_race();
 	/* no such folder: it works, alone */
 	l = open_logins("/nonexistent");
