@@ -57,7 +57,7 @@ print(sum(1 for m in box if m.items() is not None))' "$1" "$2"
 # count_mutt PATH: how many mutt pipes out, one by one.
 count_mutt() {
 	rm -f count
-	TERM=vt100 timeout 60 script -qec "mutt -R -n -F /dev/null \
+	TERM=vt100 timeout 240 script -qec "mutt -R -n -F /dev/null \
 	    -e 'set wait_key=no pipe_split=yes' -e 'push \"<tag-pattern>~A\
 <enter><tag-prefix><pipe-message>echo x >>$CM_HOME/count<enter><exit>\"' \
 	    -f $1" /dev/null >mutt.out 2>&1 </dev/null

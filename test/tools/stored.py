@@ -493,10 +493,10 @@ def stalls():
         took = time.time() - began
         report("stalled, %s: cut after %d s" % (name, took), not silent)
         s.close()
-    time.sleep(2)
     open_ones = 0
+    end = time.time() + TIMEOUT + 15
     for s in idle:
-        s.settimeout(0.01)
+        s.settimeout(max(0.01, end - time.time()))
         try:
             open_ones += s.recv(10) != b""
         except TimeoutError:
