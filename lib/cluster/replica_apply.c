@@ -57,10 +57,9 @@ got(struct replica *r, int node, struct span control, struct span rec)
 
 	m = malloc(len);
 	pthread_mutex_lock(&r->mu);
-	/* what is lost is asked for again; of a log that went on without this
-	 * node, as this one did without that, nothing is taken */
+	/* what is lost is asked for again */
 	if (m == NULL || r->waiting + len > REPLICA_QUEUE ||
-	    (r->self_state.alone != 0 && r->peer[node - 1].said.alone != 0)) {
+	    !replica_pair_takes(r, node)) {
 		r->dropped++;
 		pthread_mutex_unlock(&r->mu);
 		free(m);
@@ -226,8 +225,9 @@ note(struct replica *r, int say, struct kv_lsn lsn)
 	pthread_mutex_unlock(&r->mu);
 }
 
+/* take: it may be worked off. */
 static struct replica_msg *
-next_message(struct replica *r, bool wait)
+next_message(struct replica *r, bool wait, bool *take)
 {
 	struct replica_msg	*m;
 
@@ -238,6 +238,7 @@ next_message(struct replica *r, bool wait)
 		r->waiting -= sizeof(*m) + m->control + m->rec;
 		if ((r->first = m->next) == NULL)
 			r->last = NULL;
+		*take = replica_pair_takes(r, m->node);
 	}
 	pthread_mutex_unlock(&r->mu);
 	return m;
@@ -261,14 +262,18 @@ replica_worker(void *arg)
 	struct replica_msg	*m;
 	struct kv_lsn		 lsn, perm = { 0, 0 };
 	unsigned		 led = 0;
-	bool			 any = false;
+	bool			 any = false, take = false;
 	int			 say;
 
 	while (!r->stop) {
-		if ((m = next_message(r, !any)) == NULL) {
+		if ((m = next_message(r, !any, &take)) == NULL) {
 			if (any || r->due)
 				acknowledge(r, perm, led);
 			any = false;
+			continue;
+		}
+		if (!take) {
+			free(m);
 			continue;
 		}
 		char *p = (char *)(m + 1);
@@ -288,7 +293,7 @@ replica_worker(void *arg)
 			note(r, say, lsn);
 		free(m);
 	}
-	while ((m = next_message(r, false)) != NULL)
+	while ((m = next_message(r, false, &take)) != NULL)
 		free(m);
 	return NULL;
 }

@@ -177,6 +177,8 @@ enum replica_pair_step
 /* From here this node needs nobody else; on disk when it returns 0. */
 int	 replica_pair_go(struct replica *) CM_MUST;
 unsigned replica_pair_quorum(const struct replica *);
+/* May the store see a message of that node? */
+bool	 replica_pair_takes(const struct replica *, int node);
 void	 replica_pair_stat(const struct replica *, struct buf *);
 
 /* replica.c; r->mu is held in all but the last. */

@@ -342,6 +342,19 @@ replica_pair_quorum(const struct replica *r)
 	return r->members / 2 + 1;
 }
 
+/*
+ * Of a log that went on without this node, as this one did without that,
+ * nothing is taken.  Nor of any as long as this node, which led alone, does not
+ * lead: the store would follow whoever else leads, and undo what was done.
+ */
+bool
+replica_pair_takes(const struct replica *r, int node)
+{
+	return r->self_state.alone == 0 ||
+	    (r->self_state.role == REPLICA_LEADER &&
+	    r->peer[node - 1].said.alone == 0);
+}
+
 /* Leads alone: is the other one level by now? */
 static enum replica_pair_step
 level(struct replica *r, const struct replica_peer *p, bool here, int64_t now)
