@@ -8,6 +8,7 @@ lab() { sh "$ROOT/examples/lab" "$@"; }
 on() { lab run "$dir/lab" "$@"; }
 
 dir=$(mktemp -d)
+CM_HOME=$dir/home		# lib.sh writes to $CM_HOME.err
 trap 'lab down "$dir/lab" >/dev/null 2>&1; rm -rf "$dir"' EXIT
 trap 'exit 1' HUP INT TERM
 export LAB_CRON=600 LAB_CATALOG="n1 n2 n3"
