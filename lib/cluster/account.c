@@ -77,21 +77,30 @@ account_folder_put(struct catdb *d, struct kv_txn *x, uint32_t account,
 void
 account_leap(const struct catdb *d, struct row_folder *f)
 {
-	uint32_t	 lead = d->leaps == NULL ? 0 : atomic_load(d->leaps);
+	uint64_t	 leap = d->leaps == NULL ? 0 : atomic_load(d->leaps);
+	uint32_t	 lead = (uint32_t)(leap >> 32);
 
 	if (lead == 0 || lead == f->leapt || f->uidnext > LEAP_MAX)
 		return;
 	f->leapt = lead;
-	f->base = f->uidnext;
-	f->uidnext += ACCOUNT_LEAP;
+	f->left_from = f->uidnext;
+	f->uidnext += (uint32_t)leap;
+	f->left_to = f->uidnext;
+}
+
+uint64_t
+account_leap_of(uint64_t lead, bool first)
+{
+	return lead == 0 ? 0 : lead << 32 |
+	    (first ? ACCOUNT_LEAP / 2 : ACCOUNT_LEAP);
 }
 
 bool
 account_left_out(const struct row_folder *f, uint32_t lead, uint32_t first,
     uint32_t next)
 {
-	return lead != 0 && f->leapt == lead && first >= f->base &&
-	    next - f->base <= ACCOUNT_LEAP;
+	return lead != 0 && f->leapt == lead && first >= f->left_from &&
+	    next <= f->left_to;
 }
 
 int

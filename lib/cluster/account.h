@@ -58,12 +58,17 @@ int	 account_folder_put(struct catdb *, struct kv_txn *, uint32_t account,
 	    struct span name, const struct row_folder *) CM_MUST;
 /*
  * To be called before a UID of the folder is given.  Of two nodes that lead
- * alone at the same time, unknown to each other, the second one leaves
- * ACCOUNT_LEAP UIDs to the first: so none means two messages, not even
- * when one of them loses all it knew before they meet.
+ * alone at the same time, unknown to each other, each leaves out UIDs that the
+ * other one may give: the second one ACCOUNT_LEAP, the first one half of them,
+ * for what was given and not yet on both disks when the lead alone began.  So
+ * none means two messages, not even when one of them loses all it knew before
+ * they meet.
  */
 #define ACCOUNT_LEAP	65536
 void	 account_leap(const struct catdb *, struct row_folder *);
+/* What is to be in catdb.leaps; lead: its number, of which the low half is
+ * kept, or 0. */
+uint64_t account_leap_of(uint64_t lead, bool first);
 /* Were the UIDs [first, next) left out in that lead? */
 bool	 account_left_out(const struct row_folder *, uint32_t lead,
 	    uint32_t first, uint32_t next);

@@ -11,6 +11,7 @@
 #include "base/file.h"
 #include "base/lock.h"
 #include "base/time.h"
+#include "cluster/account.h"
 #include "cluster/agent_int.h"
 #include "cluster/relay.h"
 #include "cluster/relay_int.h"
@@ -311,7 +312,7 @@ on_alone(void *arg, uint64_t fork, bool first)
 	int		 rc;
 
 	if ((rc = journal_alone(a->journal, fork)) == 0)
-		atomic_store(&a->leaps, first ? 0 : (uint32_t)fork);
+		atomic_store(&a->leaps, account_leap_of(fork, first));
 	return rc;
 }
 

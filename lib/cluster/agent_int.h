@@ -97,7 +97,7 @@ struct agent {
 		uint64_t	 done, total, refused;
 	}		 merge;
 
-	_Atomic uint32_t leaps;		/* see account_leap */
+	_Atomic uint64_t leaps;		/* see account_leap */
 	/* The writer's own. */
 	struct agent_volume *vols;
 	struct catindex_source *src;

@@ -38,8 +38,8 @@ struct catdb {
 	 */
 	struct buf	*notes;
 	uint64_t	 origin;	/* of what is noted: another journal */
-	/* see account_leap; NULL, or 0 in it: no UIDs are left out */
-	const _Atomic uint32_t *leaps;
+	/* see account_leap_of; NULL, or 0 in it: no UIDs are left out */
+	const _Atomic uint64_t *leaps;
 };
 
 int	 catdb_open(const struct log *, const char *dir, struct catdb *)

@@ -260,7 +260,8 @@ row_folder_put(struct buf *b, const struct row_folder *r)
 	put32(b, r->unseen);
 	put64(b, r->bytes);
 	put32(b, r->leapt);
-	put32(b, r->base);
+	put32(b, r->left_from);
+	put32(b, r->left_to);
 	return b->err;
 }
 
@@ -277,7 +278,8 @@ row_folder_get(struct span s, struct row_folder *r)
 	r->unseen = take32(&in);
 	r->bytes = take64(&in);
 	r->leapt = take32(&in);
-	r->base = take32(&in);
+	r->left_from = take32(&in);
+	r->left_to = take32(&in);
 	return done(&in);
 }
 

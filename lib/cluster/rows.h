@@ -41,7 +41,7 @@ struct row_folder {		/* key: account, name */
 	uint32_t	 unseen;
 	uint64_t	 bytes;
 	uint32_t	 leapt;		/* the lead alone that left UIDs out */
-	uint32_t	 base;		/* the first of those */
+	uint32_t	 left_from, left_to;	/* those */
 };
 
 struct row_message {		/* key: account, folder, uid */

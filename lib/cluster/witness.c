@@ -272,11 +272,6 @@ admit(struct witness *w, int fd, const pthread_attr_t *attr)
 			return;
 		free(g);
 	}
-	if (room) {
-		pthread_mutex_lock(&w->r.mu);
-		w->guests--;
-		pthread_mutex_unlock(&w->r.mu);
-	}
 	close(fd);
 	pthread_mutex_lock(&w->r.mu);
 	w->guests -= room;

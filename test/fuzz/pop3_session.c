@@ -18,23 +18,15 @@
 #include "protocol/login.h"
 #include "protocol/pop3_int.h"
 #include "protocol/session_int.h"
+#include "session.h"
 
 #define INPUT_MAX	2048
-#define PIPE_SIZE	(1 << 20)
-#define PIECES		200		/* a pipe has room for more */
 #define OUTPUT_MAX	(64 << 20)
 #define MESSAGES	5
 #define BIG		70000		/* more than is sent at once */
 #define ERRORS		20
 
 int	LLVMFuzzerTestOneInput(const uint8_t *, size_t);
-
-static void
-must(bool good)
-{
-	if (!good)
-		abort();
-}
 
 /* --- the mailbox: the third message cannot be read, nor the fifth */
 
@@ -168,29 +160,6 @@ login_password(struct login *l, const char *name, const char *password)
 }
 
 /* --- a session */
-
-static void
-put_log(void *arg, enum log_level level, const char *line)
-{
-	(void)arg, (void)level;
-	must(strpbrk(line, "\r\n") == NULL);
-}
-
-/* In packets: each is read by itself. */
-static void
-say(int fd, const uint8_t *p, size_t n, unsigned cut)
-{
-	size_t	 part;
-
-	for (unsigned i = 0; n > 0; i++, p += part, n -= part) {
-		part = cut == 0 || i >= PIECES ? n :
-		    1 + (cut * (i + 1) * 7) % 61;
-		if (part > n)
-			part = n;
-		must(write(fd, p, part) == (ssize_t)part);
-	}
-	close(fd);
-}
 
 static void
 session(const uint8_t *data, size_t size, unsigned cut, struct buf *said)

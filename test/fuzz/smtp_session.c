@@ -17,21 +17,13 @@
 #include "cluster/outgoing.h"
 #include "protocol/session_int.h"
 #include "protocol/smtp_int.h"
+#include "session.h"
 
 #define INPUT_MAX	8192
-#define PIPE_SIZE	(1 << 20)
-#define PIECES		200		/* a pipe has room for more */
 #define MAX_SIZE	3000
 #define RECIPIENTS	5
 
 int	LLVMFuzzerTestOneInput(const uint8_t *, size_t);
-
-static void
-must(bool good)
-{
-	if (!good)
-		abort();
-}
 
 /* --- what stands in: bob and ann are there, and so is a list of both */
 
@@ -205,31 +197,6 @@ store_new_id(int64_t now, struct ulid *id)
 struct pipes {
 	int	 in[2], out[2];
 };
-
-static void
-put_log(void *arg, enum log_level level, const char *line)
-{
-	(void)arg, (void)level;
-	must(strpbrk(line, "\r\n") == NULL);
-}
-
-/* In packets: each is read by itself. */
-static void
-say(int fd, const uint8_t *p, size_t n, unsigned cut)
-{
-	size_t	 part;
-
-	for (unsigned i = 0; n > 0; i++, p += part, n -= part) {
-		part = cut == 0 || i >= PIECES ? n :
-		    1 + (cut * (i + 1) * 7) % 61;
-		if (part > n)
-			part = n;
-		if (part > 4096)
-			part = 4096;
-		must(write(fd, p, part) == (ssize_t)part);
-	}
-	close(fd);
-}
 
 static void
 hear(int fd, struct buf *b)

@@ -44,7 +44,8 @@ test_rows(void)
 {
 	struct row_account	 a = { 1, 2, 3, 1ULL << 40, 5, 6, -1,
 				    sp("verifier"), sp("+49 1") }, b;
-	struct row_folder	 f = { 1, 2, 3, 1ULL << 33, 5, 6, 7, 8, 9 };
+	struct row_folder	 f = { 1, 2, 3, 1ULL << 33, 5, 6, 7, 8, 9,
+				    10 };
 	struct row_folder	 g = { 0 };
 	struct row_message	 m = { .size = 5, .time_ms = 1700000000123,
 				    .modseq = 9, .flags = FLAG_SEEN,
