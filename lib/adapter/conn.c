@@ -237,6 +237,23 @@ conn_pending(struct conn *c)
 	return !c->eof && wire_ready(&c->wire);
 }
 
+int
+conn_wait(struct conn *c, int fd, bool *input, bool *other)
+{
+	int	 rc;
+
+	*input = *other = false;
+	if ((rc = conn_flush(c)) != 0)
+		return rc;
+	/* what was read already is in no descriptor any more */
+	if (c->at < c->in.len || c->eof ||
+	    (c->tls != NULL && tls_session_pending(c->tls))) {
+		*input = true;
+		return 0;
+	}
+	return wire_wait_both(&c->wire, fd, input, other);
+}
+
 struct buf *
 conn_out(struct conn *c)
 {

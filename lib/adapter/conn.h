@@ -70,6 +70,13 @@ void	 conn_take(struct conn *, size_t);
 bool	 conn_pending(struct conn *);
 
 /*
+ * Flushes, then waits until the client has sent something (*input: it can be
+ * read, or its end) or another descriptor can be read (*other; fd -1: none).
+ * CM_ETIMEOUT, CM_EAGAIN (see conn_stop), and as conn_flush.
+ */
+int	 conn_wait(struct conn *, int fd, bool *input, bool *other) CM_MUST;
+
+/*
  * What is to be sent: add to it, then conn_flush.  Over CONN_CHUNK bytes it is
  * sent by conn_send_some.  CM_ETIMEOUT; CM_EAWAY: the client has gone, also in
  * all that follows; CM_ETOOBIG, CM_ENOMEM: of the buffer.

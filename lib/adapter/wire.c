@@ -58,11 +58,10 @@ time_left(const struct wire *w)
 	return left < INT_MAX ? left : INT_MAX;
 }
 
-int
-wire_wait(struct wire *w, bool to_write)
+/* p[1] is another one that ends the wait; its fd may be -1. */
+static int
+wait_for(struct wire *w, bool to_write, struct pollfd p[2])
 {
-	struct pollfd	 p = { .fd = to_write ? w->out : w->in,
-			    .events = to_write ? POLLOUT : POLLIN };
 	struct timespec	 ts;
 	int64_t		 left;
 	int		 n;
@@ -73,12 +72,35 @@ wire_wait(struct wire *w, bool to_write)
 		if ((left = time_left(w)) <= 0)
 			return CM_ETIMEOUT;
 		ts = (struct timespec){ left / 1000, left % 1000 * 1000000 };
-		n = ppoll(&p, 1, &ts, w->stop != NULL ? &w->mask : NULL);
+		n = ppoll(p, 2, &ts, w->stop != NULL ? &w->mask : NULL);
 		if (n > 0)
 			return 0;
 		if (n == -1 && errno != EINTR)
 			return CM_EIO;
 	}
+}
+
+int
+wire_wait(struct wire *w, bool to_write)
+{
+	struct pollfd	 p[2] = {
+		{ .fd = to_write ? w->out : w->in,
+		    .events = to_write ? POLLOUT : POLLIN },
+		{ .fd = -1 } };
+
+	return wait_for(w, to_write, p);
+}
+
+int
+wire_wait_both(struct wire *w, int fd, bool *input, bool *other)
+{
+	struct pollfd	 p[2] = { { .fd = w->in, .events = POLLIN },
+			    { .fd = fd, .events = POLLIN } };
+	int		 rc = wait_for(w, false, p);
+
+	*input = rc == 0 && p[0].revents != 0;
+	*other = rc == 0 && p[1].revents != 0;
+	return rc;
 }
 
 bool

@@ -35,6 +35,10 @@ void	 wire_stop(struct wire *, const volatile bool *stop);
 /* Until there is something to read, or room to write: CM_ETIMEOUT, CM_EAGAIN
  * (only when it is to read), CM_EIO. */
 int	 wire_wait(struct wire *, bool to_write) CM_MUST;
+/* Until there is something to read here or on another descriptor (-1: none),
+ * *input and *other: where.  CM_ETIMEOUT, CM_EAGAIN, CM_EIO. */
+int	 wire_wait_both(struct wire *, int fd, bool *input, bool *other)
+	    CM_MUST;
 /* Is the deadline over?  For who does not wait, since there is always more. */
 bool	 wire_late(const struct wire *);
 /* Something there to read? */

@@ -342,10 +342,52 @@ test_starttls(void)
 	tls_server_close(NULL);
 }
 
+/* IDLE: the client's word, or news from elsewhere. */
+static void
+test_wait(void)
+{
+	struct span	 s;
+	bool		 input, other;
+	int		 fds[2];
+
+	begin();
+	if (pipe(fds) == -1)
+		abort();
+	buf_adds(conn_out(conn), "+ idling\r\n");
+	conn_deadline(conn, time_mono_ms() + 50);
+	is_int(conn_wait(conn, fds[0], &input, &other), CM_ETIMEOUT,
+	    "nothing happens");
+	ok(!input && !other, "nowhere");
+	is_int(conn_out(conn)->len, 0, "what was gathered was sent before");
+	conn_deadline(conn, time_mono_ms() + 20000);
+	if (write(fds[1], "x", 1) != 1)
+		abort();
+	is_int(conn_wait(conn, fds[0], &input, &other), 0, "news");
+	ok(!input && other, "from elsewhere");
+	say("DONE\r\nNOOP\r\n");
+	is_int(conn_wait(conn, fds[0], &input, &other), 0, "a line as well");
+	ok(input && other, "both are told");
+	is_line(100, "DONE", true);
+	is_int(conn_wait(conn, -1, &input, &other), 0, "one that was read "
+	    "with the line before");
+	ok(input && !other, "is input, without another descriptor");
+	is_line(100, "NOOP", true);
+	hang_up();
+	is_int(conn_wait(conn, -1, &input, &other), 0, "the client's end");
+	ok(input, "is input");
+	is_int(conn_peek(conn, &s), CM_EEND, "the end");
+	is_int(conn_wait(conn, -1, &input, &other), 0, "and stays so");
+	ok(input, "is input again");
+	close(fds[0]);
+	close(fds[1]);
+	end();
+}
+
 int
 main(void)
 {
 	test_lines();
+	test_wait();
 	test_limits();
 	test_peek();
 	test_send();
