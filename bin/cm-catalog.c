@@ -33,6 +33,7 @@ static const struct command {
 	{ "expunge", 0, -1, NULL, cattool_expunge, "expunge [entry ...]" },
 	{ "flag", 1, -1, NULL, cattool_flag, "flag +flag|-flag ... "
 	    "[entry ...]" },
+	{ "folders", 1, 1, NULL, cattool_folders, "folders mailbox" },
 	{ "lead", 1, 2, NULL, cattool_lead, "lead [-v] node" },
 	{ "list", 1, 3, NULL, cattool_list,
 	    "list [-F folder] mailbox" },

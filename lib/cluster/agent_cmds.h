@@ -48,6 +48,10 @@ int	 agent_cmd_stat(struct session *);
 /* A dump of this node's own catalog. */
 bool	 agent_is_dump_here(const struct session *);
 
+/* agent_mailbox.c: the same. */
+int	 agent_cmd_folders(struct session *);
+int	 agent_cmd_messages(struct session *);
+
 /* agent_changes.c: the same. */
 int	 agent_cmd_user_add(struct session *);
 int	 agent_cmd_user_set(struct session *);

@@ -6,6 +6,8 @@
 
 #include "adapter/stream.h"
 #include "base/file.h"
+#include "cluster/mailbox.h"
+#include "format/address.h"
 #include "format/receipt.h"
 
 #define CHUNK	256		/* receipts asked about together */
@@ -193,6 +195,47 @@ cattool_list(struct tool *t, int argc, char **argv)
 	rc = print_answer(t, words, CATALOG_CALL_MS);
 	if (rc == CM_ENOUSER)
 		log_fail(&t->log, rc, "%s", words[1]);
+	return rc;
+}
+
+struct folders {
+	struct stream	 out;
+	char		 mailbox[ADDRESS_MAX + 1];
+};
+
+static int
+print_folder(void *arg, const struct mailbox_folder *f)
+{
+	struct folders	*q = arg;
+
+	entry_write(&q->out.out, q->mailbox, f->name);
+	buf_addf(&q->out.out, "\t%u\t%u\t%u\t%u\t%llu\t%llu\n",
+	    f->validity, f->uidnext, f->messages, f->unseen,
+	    (unsigned long long)f->bytes, (unsigned long long)f->modseq);
+	return stream_flush(&q->out, FLUSH);
+}
+
+int
+cattool_folders(struct tool *t, int argc, char **argv)
+{
+	struct folders	 q;
+	struct mailbox	*m;
+	int		 rc;
+
+	(void)argc;
+	if (address_key(argv[0], strlen(argv[0]), q.mailbox) != 0)
+		return log_fail(&t->log, CM_ENOUSER, "%s", argv[0]);
+	if ((rc = mailbox_open(t->catalog, q.mailbox, &m)) != 0)
+		return log_fail(&t->log, rc, "%s", argv[0]);
+	stream_init(&q.out, STDOUT_FILENO, 0, -1);
+	rc = mailbox_folders(m, print_folder, &q);
+	if (rc == CM_ENOUSER)
+		log_fail(&t->log, rc, "%s", argv[0]);
+	else if (rc == 0 && (rc = stream_flush(&q.out, 1)) != 0)
+		log_fail(&t->log, rc, "output");
+	buf_free(&q.out.out);
+	buf_free(&q.out.in);
+	mailbox_close(m);
 	return rc;
 }
 

@@ -9,6 +9,7 @@ int	 cattool_add(struct tool *, int argc, char **argv) CM_MUST;
 int	 cattool_dump(struct tool *, int argc, char **argv) CM_MUST;
 int	 cattool_expunge(struct tool *, int argc, char **argv) CM_MUST;
 int	 cattool_flag(struct tool *, int argc, char **argv) CM_MUST;
+int	 cattool_folders(struct tool *, int argc, char **argv) CM_MUST;
 int	 cattool_lead(struct tool *, int argc, char **argv) CM_MUST;
 int	 cattool_list(struct tool *, int argc, char **argv) CM_MUST;
 int	 cattool_load(struct tool *, int argc, char **argv) CM_MUST;

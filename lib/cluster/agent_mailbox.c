@@ -1,0 +1,240 @@
+/*
+ * What the agent answers to who reads a mailbox: its folders, and messages with
+ * what IMAP's FETCH wants to know of them.
+ */
+#include <string.h>
+
+#include "cluster/account.h"
+#include "cluster/agent_cmds.h"
+#include "cluster/mailbox.h"
+#include "format/address.h"
+
+/* A request's mailbox and folder. */
+struct mailbox_walk {
+	struct session	*c;
+	const char	*only;		/* folder, or NULL */
+	char		 folder[FOLDER_MAX + 1];
+	struct row_account account;
+	/* of messages */
+	struct row_folder f;
+	const struct imap_set *uids;	/* NULL: all */
+	uint32_t	 to;		/* of the range that is walked */
+	uint64_t	 since;
+	unsigned	 what;
+	struct buf	 record;
+};
+
+/* "=NAME TAB UIDVALIDITY TAB UIDNEXT TAB messages TAB unseen TAB bytes TAB
+ * modseq" */
+static int
+say_folder(struct session *c, struct span name, const struct row_folder *f)
+{
+	struct buf	*o = &c->s.out;
+
+	buf_addc(o, '=');
+	str_pct(o, name.p, name.len, "");
+	buf_addf(o, "\t%u\t%u\t%u\t%u\t%llu\t%llu\n", f->validity, f->uidnext,
+	    f->messages, f->unseen, (unsigned long long)f->bytes,
+	    (unsigned long long)f->modseq);
+	return agent_flush(c, AGENT_FLUSH);
+}
+
+static int
+find_account(struct mailbox_walk *w)
+{
+	struct session	*c = w->c;
+	struct buf	 raw;
+	char		 name[ADDRESS_MAX + 1];
+	int		 rc;
+
+	if (address_key(c->arg[1], strlen(c->arg[1]), name) != 0)
+		return CM_ENOUSER;
+	if (c->nargs > 2 && folder_name(c->arg[2], strlen(c->arg[2]),
+	    w->folder) == 0)
+		w->only = w->folder;
+	buf_init(&raw, ROW_MAX);
+	rc = account_get(&c->a->db, NULL, name, &raw, &w->account);
+	buf_free(&raw);
+	return rc;
+}
+
+static int
+list_folder(void *arg, struct span k, struct span v)
+{
+	struct mailbox_walk	*w = arg;
+	struct row_folder	 f;
+
+	if (k.len < 4 || row_folder_get(v, &f) != 0)
+		return CM_ECORRUPT;
+	return say_folder(w->c, (struct span){ k.p + 4, k.len - 4 }, &f);
+}
+
+/* One, when it is there. */
+static int
+find_folder(struct mailbox_walk *w)
+{
+	struct span	 name = { w->only, 0 };
+	int		 rc;
+
+	if (w->only == NULL)
+		return CM_ENOINPUT;
+	name.len = strlen(w->only);
+	if ((rc = account_folder_get(&w->c->a->db, NULL, w->account.id, name,
+	    &w->f)) != 0)
+		return rc;
+	return say_folder(w->c, name, &w->f);
+}
+
+/* folders MAILBOX [FOLDER]: all of them, or that one when it is there. */
+int
+agent_cmd_folders(struct session *c)
+{
+	struct mailbox_walk w = { .c = c };
+	char		 key[4];
+	int		 rc;
+
+	if ((rc = find_account(&w)) != 0)
+		return rc;
+	if (c->nargs == 2)
+		return kv_walk(c->a->db.folders, NULL, key_u32(key,
+		    w.account.id), 4, list_folder, &w);
+	rc = find_folder(&w);
+	return rc == CM_ENOINPUT ? 0 : rc;
+}
+
+/* TAB length TAB bytes: any byte but LF may be in them. */
+static void
+say_text(struct buf *o, struct span s)
+{
+	buf_addc(o, '\t');
+	buf_addu(o, s.len, 0);
+	buf_addc(o, '\t');
+	buf_add(o, s.p, s.len);
+}
+
+static void
+say_stored(struct buf *o, const struct row_message *m)
+{
+	char	 id[ULID_LEN + 1];
+
+	ulid_text(&m->id, id);
+	buf_addc(o, '\t');
+	buf_add(o, id, ULID_LEN);
+	buf_addc(o, '\t');
+	place_write(o, &m->place);
+	buf_addc(o, '\t');
+	buf_addu(o, m->size, 0);
+	buf_addf(o, "\t%lld", (long long)m->time_ms);
+}
+
+/* The record of a message; CM_ENOINPUT: it went just now. */
+static int
+find_record(struct mailbox_walk *w, const struct row_message *m,
+    struct row_record *r)
+{
+	struct span	 key = { (const char *)m->id.b, sizeof(m->id.b) };
+	int		 rc;
+
+	if ((w->what & (MAILBOX_ENVELOPE | MAILBOX_BODY)) == 0)
+		return 0;
+	rc = kv_get(w->c->a->db.records, NULL, key, &w->record);
+	if (rc == 0)
+		rc = row_record_get((struct span){ w->record.p,
+		    w->record.len }, r);
+	return rc;
+}
+
+static int
+say_message(void *arg, struct span k, struct span v)
+{
+	struct mailbox_walk	*w = arg;
+	struct buf		*o = &w->c->s.out;
+	struct row_message	 m;
+	struct row_record	 r;
+	struct row_ref		 ref;
+	int			 rc;
+
+	if (key_message_parse(k, &ref) != 0 || row_message_get(v, &m) != 0)
+		return CM_ECORRUPT;
+	if (ref.uid > w->to)
+		return 1;
+	if (m.modseq <= w->since)
+		return 0;
+	if ((rc = find_record(w, &m, &r)) != 0)
+		return rc == CM_ENOINPUT ? 0 : rc;
+	buf_addc(o, '=');
+	buf_addu(o, ref.uid, 0);
+	buf_addc(o, '\t');
+	buf_addu(o, m.modseq, 0);
+	buf_addc(o, '\t');
+	buf_addu(o, m.flags, 0);
+	buf_addc(o, '\t');
+	buf_add(o, m.keywords.p, m.keywords.len);
+	if (w->what & MAILBOX_STORED)
+		say_stored(o, &m);
+	if (w->what & MAILBOX_ENVELOPE)
+		say_text(o, r.envelope);
+	if (w->what & MAILBOX_BODY)
+		say_text(o, r.body);
+	buf_addc(o, '\n');
+	return agent_flush(w->c, AGENT_FLUSH);
+}
+
+static int
+say_range(struct mailbox_walk *w, uint32_t from, uint32_t to)
+{
+	struct row_ref	 ref = { w->account.id, w->f.id, from };
+	char		 key[12];
+	int		 rc;
+
+	w->to = to;
+	rc = kv_walk(w->c->a->db.messages, NULL, key_message(key, &ref), 8,
+	    say_message, w);
+	return rc < 0 ? rc : 0;
+}
+
+static int
+say_messages(struct mailbox_walk *w, uint32_t validity)
+{
+	int	 rc;
+
+	if ((rc = find_folder(w)) != 0 ||
+	    (validity != 0 && validity != w->f.validity))
+		return rc == CM_ENOINPUT ? 0 : rc;
+	if (w->uids == NULL)
+		return say_range(w, 1, UINT32_MAX);
+	for (size_t i = 0; rc == 0 && i < w->uids->n; i++)
+		rc = say_range(w, w->uids->r[i].from, w->uids->r[i].to);
+	return rc;
+}
+
+/*
+ * messages MAILBOX FOLDER UIDVALIDITY SINCE WHAT UIDS: the folder's line, when
+ * it is there, and when its UIDVALIDITY is that one (0: any) its messages with
+ * a higher modseq than SINCE.  WHAT: bits of mailbox.h; UIDS: a set, "" is all.
+ */
+int
+agent_cmd_messages(struct session *c)
+{
+	struct mailbox_walk w = { .c = c };
+	struct imap_set	 uids = { .n = 0 };
+	struct span	 set = { c->arg[6], strlen(c->arg[6]) };
+	uint64_t	 validity, what;
+	int		 rc = 0;
+
+	if (str_u64(c->arg[3], strlen(c->arg[3]), UINT32_MAX, &validity) != 0 ||
+	    str_u64(c->arg[4], strlen(c->arg[4]), UINT64_MAX, &w.since) != 0 ||
+	    str_u64(c->arg[5], strlen(c->arg[5]), UINT32_MAX, &what) != 0)
+		return agent_say(c, CM_EDATA, "not a number");
+	if (set.len > 0 && (rc = imap_set_parse(set, &uids)) != 0)
+		return agent_say(c, rc, "not a set of UIDs");
+	imap_set_resolve(&uids, UINT32_MAX);
+	w.uids = set.len > 0 ? &uids : NULL;
+	w.what = (unsigned)what;
+	buf_init(&w.record, ROW_MAX);
+	if ((rc = find_account(&w)) == 0)
+		rc = say_messages(&w, (uint32_t)validity);
+	buf_free(&w.record);
+	imap_set_free(&uids);
+	return rc;
+}

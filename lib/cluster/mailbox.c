@@ -1,0 +1,289 @@
+#include "cluster/mailbox.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define RANGES		10000	/* of a set, in one request */
+#define NUMBER_SIZE	24
+
+struct mailbox {
+	struct catalog	*catalog;
+	char		 account[ADDRESS_MAX + 1];
+};
+
+int
+mailbox_open(struct catalog *c, const char *account, struct mailbox **out)
+{
+	struct mailbox	*m;
+	int		 rc;
+
+	*out = NULL;
+	if ((m = calloc(1, sizeof(*m))) == NULL)
+		return CM_ENOMEM;
+	m->catalog = c;
+	if ((rc = str_copy(m->account, sizeof(m->account), account)) != 0) {
+		free(m);
+		return rc;
+	}
+	*out = m;
+	return 0;
+}
+
+void
+mailbox_close(struct mailbox *m)
+{
+	free(m);
+}
+
+/* --- lines of answers --- */
+
+static int
+next_number(struct span *line, uint64_t max, uint64_t *v)
+{
+	struct span	 f;
+
+	if (!str_field(line, '\t', &f) || str_u64(f.p, f.len, max, v) != 0)
+		return CM_EPROTO;
+	return 0;
+}
+
+static int
+next_u32(struct span *line, uint32_t *v)
+{
+	uint64_t	 n;
+	int		 rc = next_number(line, UINT32_MAX, &n);
+
+	*v = rc == 0 ? (uint32_t)n : 0;
+	return rc;
+}
+
+static int
+folder_of_line(struct span line, struct mailbox_folder *f)
+{
+	struct span	 name;
+	struct buf	 b;
+	int		 rc;
+
+	if (!str_field(&line, '\t', &name))
+		return CM_EPROTO;
+	buf_init(&b, sizeof(f->name));
+	rc = str_unpct(&b, name.p, name.len);
+	if (rc == 0)
+		rc = str_ncopy(f->name, sizeof(f->name), b.p, b.len);
+	buf_free(&b);
+	if (rc != 0 || next_u32(&line, &f->validity) != 0 ||
+	    next_u32(&line, &f->uidnext) != 0 ||
+	    next_u32(&line, &f->messages) != 0 ||
+	    next_u32(&line, &f->unseen) != 0 ||
+	    next_number(&line, UINT64_MAX, &f->bytes) != 0 ||
+	    next_number(&line, UINT64_MAX, &f->modseq) != 0)
+		return CM_EPROTO;
+	return 0;
+}
+
+/* Length, TAB, so many bytes, and a TAB when something follows. */
+static int
+next_text(struct span *line, struct span *text)
+{
+	uint64_t	 len;
+
+	if (next_number(line, SIZE_MAX, &len) != 0 || line->p == NULL ||
+	    len > line->len || (len < line->len && line->p[len] != '\t'))
+		return CM_EPROTO;
+	*text = (struct span){ line->p, (size_t)len };
+	line->p += len;
+	line->len -= (size_t)len;
+	if (line->len > 0) {
+		line->p++;
+		line->len--;
+	}
+	return 0;
+}
+
+static int
+next_stored(struct span *line, struct mailbox_message *m)
+{
+	struct span	 f;
+	uint64_t	 ms;
+
+	if (!str_field(line, '\t', &f) || ulid_parse(f.p, f.len, &m->id) != 0 ||
+	    !str_field(line, '\t', &f) ||
+	    place_parse(f.p, f.len, &m->place) != 0 ||
+	    next_u32(line, &m->size) != 0 ||
+	    next_number(line, INT64_MAX, &ms) != 0)
+		return CM_EPROTO;
+	m->time_ms = (int64_t)ms;
+	return 0;
+}
+
+static int
+message_of_line(struct span line, unsigned what, struct mailbox_message *m)
+{
+	int	 rc;
+
+	if (next_u32(&line, &m->uid) != 0 ||
+	    next_number(&line, UINT64_MAX, &m->modseq) != 0 ||
+	    next_u32(&line, &m->flags) != 0 ||
+	    !str_field(&line, '\t', &m->keywords))
+		return CM_EPROTO;
+	if (what & MAILBOX_STORED && (rc = next_stored(&line, m)) != 0)
+		return rc;
+	if (what & MAILBOX_ENVELOPE &&
+	    (rc = next_text(&line, &m->envelope)) != 0)
+		return rc;
+	return what & MAILBOX_BODY ? next_text(&line, &m->body) : 0;
+}
+
+/* --- folders --- */
+
+struct folders {
+	mailbox_folder_fn fn;
+	void		*arg;
+};
+
+static int
+take_folder(void *arg, struct span line)
+{
+	struct folders	*q = arg;
+	struct mailbox_folder f;
+	int		 rc;
+
+	if ((rc = folder_of_line(line, &f)) != 0)
+		return rc;
+	return q->fn(q->arg, &f);
+}
+
+int
+mailbox_folders(struct mailbox *m, mailbox_folder_fn fn, void *arg)
+{
+	const char	*words[] = { "folders", m->account, NULL };
+	struct folders	 q = { fn, arg };
+
+	return catalog_call(m->catalog, words, -1, CATALOG_CALL_MS,
+	    take_folder, &q);
+}
+
+struct status {
+	struct mailbox_folder *f;
+	bool		 found;
+};
+
+static int
+take_status(void *arg, struct span line)
+{
+	struct status	*q = arg;
+
+	q->found = true;
+	return folder_of_line(line, q->f);
+}
+
+int
+mailbox_status(struct mailbox *m, const char *folder, struct mailbox_folder *f)
+{
+	const char	*words[] = { "folders", m->account, folder, NULL };
+	struct status	 q = { .f = f };
+	int		 rc;
+
+	rc = catalog_call(m->catalog, words, -1, CATALOG_CALL_MS, take_status,
+	    &q);
+	return rc == 0 && !q.found ? CM_ENOINPUT : rc;
+}
+
+/* --- messages --- */
+
+struct listing {
+	struct mailbox_folder f;	/* name "": not there */
+	unsigned	 what;
+	mailbox_fn	 fn;
+	void		*arg;
+	bool		 begun;		/* this request's folder was seen */
+};
+
+static int
+take_message(void *arg, struct span line)
+{
+	struct listing	*q = arg;
+	struct mailbox_message m = { .uid = 0 };
+	struct mailbox_folder f;
+	int		 rc;
+
+	if (q->begun) {
+		rc = message_of_line(line, q->what, &m);
+		return rc == 0 ? q->fn(q->arg, &m) : rc;
+	}
+	q->begun = true;
+	if ((rc = folder_of_line(line, &f)) != 0)
+		return rc;
+	if (q->f.name[0] == '\0')
+		q->f = f;
+	/* another folder of that name, between two requests */
+	return q->f.validity == f.validity ? 0 : CM_ESTALE;
+}
+
+/* One request, of ranges that fit into it. */
+static int
+list_some(struct mailbox *m, const char *folder, uint32_t validity,
+    const char *uids, uint64_t since, struct listing *q)
+{
+	char		 v[NUMBER_SIZE], s[NUMBER_SIZE], w[NUMBER_SIZE];
+	const char	*words[] = { "messages", m->account, folder, v, s, w,
+			    uids, NULL };
+	int		 rc;
+
+	snprintf(v, sizeof(v), "%u", validity);
+	snprintf(s, sizeof(s), "%llu", (unsigned long long)since);
+	snprintf(w, sizeof(w), "%u", q->what);
+	q->begun = false;
+	rc = catalog_call(m->catalog, words, -1, CATALOG_CALL_MS,
+	    take_message, q);
+	if (rc != 0)
+		return rc;
+	if (!q->begun)
+		return CM_ENOINPUT;
+	return validity == 0 || validity == q->f.validity ? 0 : CM_ESTALE;
+}
+
+static int
+list_set(struct mailbox *m, const char *folder, uint32_t validity,
+    const struct imap_set *uids, uint64_t since, struct listing *q)
+{
+	struct imap_set	 some;
+	struct buf	 text;
+	size_t		 at = 0;
+	int		 rc = 0;
+
+	buf_init(&text, RANGES * NUMBER_SIZE);
+	while (rc == 0 && at < uids->n) {
+		some = (struct imap_set){ .r = uids->r + at,
+		    .n = uids->n - at < RANGES ? uids->n - at : RANGES };
+		at += some.n;
+		buf_reset(&text);
+		if ((rc = imap_set_write(&text, &some)) == 0)
+			rc = list_some(m, folder, validity, text.p, since, q);
+		/* what follows has to be of the same folder */
+		if (rc == 0)
+			validity = q->f.validity;
+	}
+	buf_free(&text);
+	return rc;
+}
+
+int
+mailbox_list(struct mailbox *m, const char *folder, uint32_t validity,
+    const struct imap_set *uids, uint64_t since, unsigned what,
+    struct mailbox_folder *f, mailbox_fn fn, void *arg)
+{
+	struct listing	 q = { .what = what, .fn = fn, .arg = arg };
+	int		 rc;
+
+	if (uids == NULL)
+		rc = list_some(m, folder, validity, "", since, &q);
+	else if (uids->n > 0)
+		rc = list_set(m, folder, validity, uids, since, &q);
+	else if ((rc = mailbox_status(m, folder, &q.f)) == 0 &&
+	    validity != 0 && validity != q.f.validity)
+		rc = CM_ESTALE;
+	if (f != NULL)
+		*f = q.f;
+	return rc;
+}

@@ -1,0 +1,137 @@
+#!/usr/bin/env python3
+"""What IMAP asks of the catalog: folders, and messages with their summaries."""
+import os
+import sys
+import urllib.parse
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.environ["ROOT"] + "/test/tools")
+from cluster import *
+
+TOOL = os.environ["OUT"] + "/tools/mailbox"
+ALL, STORED, ENVELOPE, BODY = "-", 1, 2, 4
+ODD = ["it's", "a b", "100%", "Gel\u00f6scht", "deep/er/est"]
+
+
+def lists(folder="INBOX", validity=0, since=0, what=0, uids=ALL):
+    """(the folder's words, rows of words), or the last line of a failure."""
+    r = run(TOOL, BOB, folder, str(validity), str(since), str(what), uids)
+    lines = r.stdout.decode(errors="surrogateescape").splitlines()
+    if r.returncode != 0:
+        return lines[-1]
+    return lines[-1].split(" "), [[urllib.parse.unquote(f) for f in
+                                   x.split("\t")] for x in lines[:-1]]
+
+
+def uids(*a, **kw):
+    return [int(x[0]) for x in lists(*a, **kw)[1]]
+
+
+def folders():
+    r = exits(0, "folders", "cm-catalog", "folders", BOB)
+    return [x.split("\t") for x in r.stdout.decode().splitlines()]
+
+
+def look_at_folders():
+    same([x[:1] + x[2:] for x in folders()],
+         [[BOB + "/INBOX", "1", "0", "0", "0", "1"]],
+         "a new mailbox has an empty INBOX")
+    for name in ODD:
+        store("Subject: odd\n\n", args=("-F", name))
+    receipts(3)
+    run("cm-catalog", "sync")
+    run("cm-catalog", "flag", "+\\Seen", BOB + "/INBOX/2")
+    rows = folders()
+    same([urllib.parse.unquote(x[0])[len(BOB) + 1:] for x in rows],
+         sorted(["INBOX"] + ODD, key=lambda x: x.encode()),
+         "all folders, in the order of their bytes")
+    inbox = [x for x in rows if x[0] == BOB + "/INBOX"][0]
+    size = sum(int(x[3]) for x in listed(BOB, "-F", "INBOX"))
+    same(inbox[2:], ["4", "3", "2", str(size), "5"],
+         "UIDNEXT, messages, unread ones, bytes, and a modseq for each change")
+    same(len(set(x[1] for x in rows)), len(rows),
+         "each has a UIDVALIDITY of its own")
+    same(lists("INBOX")[0][1:], inbox[1:], "a list says the same of it")
+    exits(67, "of nobody", "cm-catalog", "folders", "no@example.org")
+    exits(67, "of no address", "cm-catalog", "folders", "a\nb")
+    exits(64, "without a mailbox", "cm-catalog", "folders")
+    for name in ODD:
+        same(lists(name)[0][2:4], ["2", "1"], "a list of " + name)
+
+
+def look_at_messages():
+    validity = int(lists()[0][1])
+    want = [x[1:5] for x in listed(BOB, "-F", "INBOX")]
+    got = lists(what=STORED)[1]
+    same([x[4:7] for x in got], [x[:3] for x in want],
+         "id, place and size are those of a listing")
+    same([x[:3] for x in got], [["1", "2", "0"], ["2", "5", "1"],
+                                ["3", "4", "0"]], "UID, modseq, flags")
+    run("cm-catalog", "flag", "+work", "+\\Flagged", BOB + "/INBOX/3")
+    same(lists(uids="3")[1], [["3", "6", "4", "work"]], "keywords")
+    same(uids(uids="2:9"), [2, 3], "a range over the end")
+    same(uids(uids="1,3"), [1, 3], "a set")
+    same(uids(uids="7:9"), [], "none of them is there")
+    same(lists(uids="")[1], [], "an empty set")
+    same(lists("INBOX", uids="")[0][1], str(validity), "has a folder, too")
+    same(uids(since=4), [2, 3], "what has changed since a modseq")
+    same(uids(since=6), [], "nothing since the last one")
+    same(uids(validity=validity), [1, 2, 3], "with its UIDVALIDITY")
+    stale = lists(validity=validity + 1)
+    ok(isinstance(stale, str), "another UIDVALIDITY is no list", stale)
+    same(lists(validity=validity + 1, uids=""), stale, "of nothing neither")
+    ok(isinstance(lists("Nothing"), str) and lists("Nothing") != stale,
+       "nor is a folder that is not there", lists("Nothing"))
+    ok(isinstance(lists("a//b"), str), "or has no name for one")
+    run("cm-catalog", "expunge", BOB + "/INBOX/1")
+    same(uids(), [2, 3], "a message that is gone")
+    same(uids(uids=",".join(str(i) for i in range(1, 40001, 2))), [3],
+         "a set of 20,000 ranges")
+
+
+def look_at_summaries():
+    tab = "Subject: a\tb \"c\" \\ d\nFrom: Ann <ann@example.org>\n" \
+        "Message-ID: <x@y>\nContent-Type: text/plain; charset=utf-8\n\nx\n"
+    store(tab, args=("-F", "T"))
+    store("Subject: 2\n\n", args=("-F", "T"))
+    run("cm-catalog", "sync")
+    env, body = (lists("T", what=w)[1][0] for w in (ENVELOPE, BODY))
+    ok("Ann" in env[4] and '\\"c\\" \\\\ d"' in env[4] and
+       env[4].startswith("(") and env[4].endswith(")"),
+       "an ENVELOPE, with its tab and quotes", env)
+    ok(body[4].startswith('("text" "plain" ("charset" "utf-8")') or
+       body[4].lower().startswith('("text" "plain"'), "a BODYSTRUCTURE", body)
+    both = lists("T", what=STORED | ENVELOPE | BODY)[1]
+    same([x[-2:] for x in both][0], [env[4], body[4]], "both, and more")
+    same([len(x) for x in both], [10, 10], "of each message")
+
+
+def corpus():
+    """Summaries of real messages, of an agent that has just begun, too."""
+    d = os.environ["CORPUS"]
+    n = 0
+    for root, dirs, files in sorted(os.walk(d)):
+        dirs.sort()
+        for f in sorted(files):
+            if f.endswith(".eml") and n < 100:
+                r = store(read(os.path.join(root, f)), args=("-F", "C"))
+                n += r.returncode == 0
+    run("cm-catalog", "sync")
+    was = lists("C", what=7)
+    same(len(was[1]), n, "all of the %d real messages are there" % n)
+    ok(all(len(x) == 10 and x[8].startswith("(") and x[9].startswith("(")
+           for x in was[1]), "each has its summaries")
+    exits(0, "the agent ends", "cm-catalog", "stop")
+    run("cm-catalog", "sync")
+    same(lists("C", what=7), was, "and another one says the same")
+
+
+try:
+    configure('<volume name="v1" home="n1" path="%s/v1"/>' % base)
+    users()
+    look_at_folders()
+    look_at_messages()
+    look_at_summaries()
+    corpus()
+finally:
+    finish()
