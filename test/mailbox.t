@@ -15,7 +15,8 @@ ODD = ["it's", "a b", "100%", "Gel\u00f6scht", "deep/er/est"]
 
 def lists(folder="INBOX", validity=0, since=0, what=0, uids=ALL):
     """(the folder's words, rows of words), or the last line of a failure."""
-    r = run(TOOL, BOB, folder, str(validity), str(since), str(what), uids)
+    r = run(TOOL, "list", BOB, folder, str(validity), uids, str(since),
+            str(what))
     lines = r.stdout.decode(errors="surrogateescape").splitlines()
     if r.returncode != 0:
         return lines[-1]
@@ -89,6 +90,95 @@ def look_at_messages():
          "a set of 20,000 ranges")
 
 
+def store_flags(how, flags, uids, since="-", folder="S", validity=0):
+    """(rows, modified), or the last line of a failure."""
+    r = run(TOOL, "store", BOB, folder, str(validity), uids, since, how, flags)
+    lines = r.stdout.decode().splitlines()
+    if r.returncode != 0:
+        return lines[-1]
+    return ([[urllib.parse.unquote(f) for f in x.split("\t")]
+             for x in lines[:-1]], lines[-1][len("modified "):])
+
+
+def expunge(uids, folder="S", validity=0):
+    r = run(TOOL, "expunge", BOB, folder, str(validity), uids)
+    return r.stdout.decode().splitlines()[-1]
+
+
+def change_messages():
+    for i in range(5):
+        store("Subject: s\n\n", args=("-F", "S"))
+    run("cm-catalog", "sync")
+    same(store_flags("add", "\\Seen work", "2:3,9"),
+         ([["2", "7", "1", "work"], ["3", "8", "1", "work"]], ""),
+         "flags of those that are there")
+    same(store_flags("add", "\\Seen", "1:3"),
+         ([["1", "9", "1", ""], ["2", "7", "1", "work"],
+           ["3", "8", "1", "work"]], ""), "what is so takes no modseq")
+    same(store_flags("del", "work \\Flagged", "2"),
+         ([["2", "10", "1", ""]], ""), "some are taken away")
+    same(store_flags("set", "\\Flagged b", "1,3"),
+         ([["1", "11", "4", "b"], ["3", "12", "4", "b"]], ""),
+         "these and no others")
+    same(store_flags("set", "", "3"), ([["3", "13", "0", ""]], ""), "none")
+    same(store_flags("add", "x", "1:4", since="10"),
+         ([["2", "14", "1", "x"], ["4", "15", "0", "x"]], "1,3"),
+         "with UNCHANGEDSINCE the others are told")
+    same(store_flags("add", "x", ""), ([], ""), "of no message")
+    was = lists("S", what=STORED)
+    validity = int(was[0][1])
+    same(was[0][3:5] + was[0][6:], ["5", "4", "15"],
+         "the folder counts what is unread, and modseqs")
+    stale = store_flags("add", "y", "1:5", validity=validity + 1)
+    ok(isinstance(stale, str), "another UIDVALIDITY", stale)
+    ok(isinstance(store_flags("add", "y", "1", folder="No"), str),
+       "no such folder")
+    ok(isinstance(store_flags("add", "a(b", "1"), str), "no flag")
+    for words in (["", "add", "y", "0"], ["", "add", "y", "1:"],
+                  ["-1", "add", "y", "1"], ["", "sub", "y", "1"],
+                  ["", "add", "a(b", "1"]):
+        a = request("store", BOB, "S", "0", *words)
+        ok(a[-1].startswith(".-"), "not a request: %s" % words, a)
+    same(lists("S", what=STORED), was, "change nothing")
+
+    same(expunge("-"), "gone ", "nothing is deleted")
+    store_flags("add", "\\Deleted", "1:2,5")
+    same(expunge("2:4"), "gone 2", "of some UIDs, who is deleted")
+    same(expunge(""), "gone ", "of none")
+    ok("gone" not in expunge("-", validity=validity + 1) and
+       "gone" not in expunge("-", folder="No"), "not of another folder")
+    same(uids("S"), [1, 3, 4, 5], "the others are there")
+    same(expunge("-"), "gone 1,5", "of all, who is deleted")
+    same(uids("S"), [3, 4], "the rest")
+    same(expunge("-"), "gone ", "and again: nothing")
+    f = lists("S")[0]
+    same([f[2], f[3]], ["6", "2"], "UIDs go on, messages are counted")
+    same(run("cm-catalog", "check").returncode, 0, "check agrees")
+
+
+def many_messages():
+    """One request changes all; the agent that dies leaves all or none."""
+    box = "".join("From a@b.c Fri Nov 24 08:00:00 2023\nSubject: %d\n\n\n" % i
+                  for i in range(3000))
+    run("cm-store", "-m", "-F", "M", BOB, stdin=box)
+    run("cm-catalog", "sync")
+    for i in range(8):
+        p = subprocess.Popen([TOOL, "store", BOB, "M", "0", "1:*", "-", "set",
+                              "k%d" % i], stdout=subprocess.DEVNULL,
+                             stderr=subprocess.DEVNULL)
+        time.sleep(0.02 * i)
+        kill(helper("catalog"))
+        p.wait()
+        run("cm-catalog", "sync")
+        words = set(x[3] for x in lists("M")[1])
+        same(len(words), 1, "agent killed: one state of all (%s)" % words)
+    rows, modified = store_flags("add", "\\Deleted", "1:*", folder="M")
+    same(len(rows), 3000, "flags of 3,000")
+    same(expunge("-", folder="M"), "gone 1:3000", "which go")
+    same(lists("M")[0][2:6], ["3001", "0", "0", "0"], "nothing is left")
+    same(run("cm-catalog", "check").returncode, 0, "check agrees")
+
+
 def look_at_summaries():
     tab = "Subject: a\tb \"c\" \\ d\nFrom: Ann <ann@example.org>\n" \
         "Message-ID: <x@y>\nContent-Type: text/plain; charset=utf-8\n\nx\n"
@@ -131,7 +221,9 @@ try:
     users()
     look_at_folders()
     look_at_messages()
+    change_messages()
     look_at_summaries()
+    many_messages()
     corpus()
 finally:
     finish()

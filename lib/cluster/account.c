@@ -486,18 +486,6 @@ account_message(struct catdb *d, struct kv_txn *x, const char *mailbox,
 	return rc;
 }
 
-static bool
-has_word(struct span words, struct span w)
-{
-	struct span	 f;
-
-	while (str_field(&words, ' ', &f))
-		if (f.len == w.len && f.len > 0 &&
-		    memcmp(f.p, w.p, w.len) == 0)
-			return true;
-	return false;
-}
-
 /* Words of a, and of b that are not in a, without those in less. */
 static void
 merge_words(struct buf *out, struct span a, struct span b, struct span less)
@@ -506,8 +494,8 @@ merge_words(struct buf *out, struct span a, struct span b, struct span less)
 
 	for (int i = 0; i < 2; i++)
 		while (from[i].p != NULL && str_field(&from[i], ' ', &f)) {
-			if (f.len == 0 || has_word(less, f) ||
-			    (i == 1 && has_word(a, f)))
+			if (f.len == 0 || flags_has(less, f) ||
+			    (i == 1 && flags_has(a, f)))
 				continue;
 			if (out->len > 0)
 				buf_addc(out, ' ');

@@ -51,6 +51,14 @@ bool	 agent_is_dump_here(const struct session *);
 /* agent_mailbox.c: the same. */
 int	 agent_cmd_folders(struct session *);
 int	 agent_cmd_messages(struct session *);
+/* "=NAME TAB UIDVALIDITY TAB UIDNEXT TAB messages TAB unseen TAB bytes TAB
+ * modseq" */
+void	 agent_add_folder(struct buf *, struct span name,
+	    const struct row_folder *);
+
+/* agent_store.c: the same. */
+int	 agent_cmd_store(struct session *);
+int	 agent_cmd_expunge_set(struct session *);
 
 /* agent_changes.c: the same. */
 int	 agent_cmd_user_add(struct session *);

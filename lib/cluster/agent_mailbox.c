@@ -24,18 +24,20 @@ struct mailbox_walk {
 	struct buf	 record;
 };
 
-/* "=NAME TAB UIDVALIDITY TAB UIDNEXT TAB messages TAB unseen TAB bytes TAB
- * modseq" */
-static int
-say_folder(struct session *c, struct span name, const struct row_folder *f)
+void
+agent_add_folder(struct buf *o, struct span name, const struct row_folder *f)
 {
-	struct buf	*o = &c->s.out;
-
 	buf_addc(o, '=');
 	str_pct(o, name.p, name.len, "");
 	buf_addf(o, "\t%u\t%u\t%u\t%u\t%llu\t%llu\n", f->validity, f->uidnext,
 	    f->messages, f->unseen, (unsigned long long)f->bytes,
 	    (unsigned long long)f->modseq);
+}
+
+static int
+say_folder(struct session *c, struct span name, const struct row_folder *f)
+{
+	agent_add_folder(&c->s.out, name, f);
 	return agent_flush(c, AGENT_FLUSH);
 }
 

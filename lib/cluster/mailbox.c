@@ -3,8 +3,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "cluster/rows.h"
+
 #define RANGES		10000	/* of a set, in one request */
 #define NUMBER_SIZE	24
+#define CHANGE_MS	30000
 
 struct mailbox {
 	struct catalog	*catalog;
@@ -220,6 +223,17 @@ take_message(void *arg, struct span line)
 	return q->f.validity == f.validity ? 0 : CM_ESTALE;
 }
 
+/* What came of a request that begins with the folder's line. */
+static int
+after(const struct listing *l, uint32_t validity, int rc)
+{
+	if (rc != 0)
+		return rc;
+	if (!l->begun)
+		return CM_ENOINPUT;
+	return validity == 0 || validity == l->f.validity ? 0 : CM_ESTALE;
+}
+
 /* One request, of ranges that fit into it. */
 static int
 list_some(struct mailbox *m, const char *folder, uint32_t validity,
@@ -236,11 +250,7 @@ list_some(struct mailbox *m, const char *folder, uint32_t validity,
 	q->begun = false;
 	rc = catalog_call(m->catalog, words, -1, CATALOG_CALL_MS,
 	    take_message, q);
-	if (rc != 0)
-		return rc;
-	if (!q->begun)
-		return CM_ENOINPUT;
-	return validity == 0 || validity == q->f.validity ? 0 : CM_ESTALE;
+	return after(q, validity, rc);
 }
 
 static int
@@ -285,5 +295,126 @@ mailbox_list(struct mailbox *m, const char *folder, uint32_t validity,
 		rc = CM_ESTALE;
 	if (f != NULL)
 		*f = q.f;
+	return rc;
+}
+
+/* --- changes --- */
+
+struct storing {
+	struct listing	 l;
+	struct imap_set	*modified;
+};
+
+/* Of a folder, of a message, or "-UID". */
+static int
+take_stored(void *arg, struct span line)
+{
+	struct storing	*q = arg;
+	uint64_t	 uid;
+
+	if (!q->l.begun || line.len == 0 || line.p[0] != '-')
+		return take_message(&q->l, line);
+	if (str_u64(line.p + 1, line.len - 1, UINT32_MAX, &uid) != 0)
+		return CM_EPROTO;
+	return q->modified == NULL ? 0 :
+	    imap_set_add(q->modified, (uint32_t)uid, (uint32_t)uid);
+}
+
+/* "" stands for all, and so an empty set is none of these. */
+static int
+write_uids(struct buf *b, const struct imap_set *uids)
+{
+	buf_init(b, RANGES * NUMBER_SIZE);
+	buf_adds(b, "");
+	if (uids != NULL && uids->n > RANGES)
+		return CM_ETOOBIG;
+	return uids != NULL ? imap_set_write(b, uids) : 0;
+}
+
+static int
+check_folder(struct mailbox *m, const char *folder, uint32_t validity)
+{
+	struct mailbox_folder f;
+	int		 rc = mailbox_status(m, folder, &f);
+
+	if (rc == 0 && validity != 0 && validity != f.validity)
+		rc = CM_ESTALE;
+	return rc;
+}
+
+int
+mailbox_store(struct mailbox *m, const char *folder, uint32_t validity,
+    const struct imap_set *uids, const struct mailbox_store *s, mailbox_fn fn,
+    void *arg, struct imap_set *modified)
+{
+	static const char *const how[] = { "add", "del", "set" };
+	char		 v[NUMBER_SIZE], since[NUMBER_SIZE] = "";
+	struct storing	 q = { .l = { .fn = fn, .arg = arg },
+			    .modified = modified };
+	struct buf	 set, flags;
+	int		 rc;
+
+	if (modified != NULL)
+		*modified = (struct imap_set){ .n = 0 };
+	if (uids->n == 0)
+		return check_folder(m, folder, validity);
+	snprintf(v, sizeof(v), "%u", validity);
+	if (s->conditional)
+		snprintf(since, sizeof(since), "%llu",
+		    (unsigned long long)s->since);
+	buf_init(&flags, 65536);
+	buf_adds(&flags, "");
+	flags_write(&flags, s->flags, s->keywords);
+	if ((rc = write_uids(&set, uids)) == 0 && (rc = flags.err) == 0) {
+		const char *words[] = { "store", m->account, folder, v, since,
+		    how[s->how], flags.p, set.p, NULL };
+
+		rc = after(&q.l, validity, catalog_call(m->catalog, words, -1,
+		    CHANGE_MS, take_stored, &q));
+	}
+	buf_free(&flags);
+	buf_free(&set);
+	return rc;
+}
+
+struct expunging {
+	struct listing	 l;
+	struct imap_set	*gone;
+};
+
+static int
+take_gone(void *arg, struct span line)
+{
+	struct expunging *q = arg;
+	uint32_t	 uid;
+
+	if (!q->l.begun)
+		return take_message(&q->l, line);
+	if (next_u32(&line, &uid) != 0)
+		return CM_EPROTO;
+	return imap_set_add(q->gone, uid, uid);
+}
+
+int
+mailbox_expunge(struct mailbox *m, const char *folder, uint32_t validity,
+    const struct imap_set *uids, struct imap_set *gone)
+{
+	char		 v[NUMBER_SIZE];
+	struct expunging q = { .gone = gone };
+	struct buf	 set;
+	int		 rc;
+
+	*gone = (struct imap_set){ .n = 0 };
+	if (uids != NULL && uids->n == 0)
+		return check_folder(m, folder, validity);
+	snprintf(v, sizeof(v), "%u", validity);
+	if ((rc = write_uids(&set, uids)) == 0) {
+		const char *words[] = { "expunge-set", m->account, folder, v,
+		    set.p, NULL };
+
+		rc = after(&q.l, validity, catalog_call(m->catalog, words, -1,
+		    CHANGE_MS, take_gone, &q));
+	}
+	buf_free(&set);
 	return rc;
 }

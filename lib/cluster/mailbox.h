@@ -1,6 +1,6 @@
 /*
  * A mailbox as its readers see it: folders, and the messages in them.  Asked
- * of the catalog's agent on this node, which answers of its own copy;
+ * of the catalog's agent on this node, which reads its own copy;
  * cm-internals(7) has the requests.  Level 3.
  *
  * CM_EAWAY, CM_EAGAIN, CM_ETIMEOUT: the catalog is away now.  CM_ENOUSER: no
@@ -77,5 +77,33 @@ typedef int	(*mailbox_fn)(void *, const struct mailbox_message *);
 int	 mailbox_list(struct mailbox *, const char *folder, uint32_t validity,
 	    const struct imap_set *uids, uint64_t since, unsigned what,
 	    struct mailbox_folder *f, mailbox_fn, void *) CM_MUST;
+
+/*
+ * Changes of messages are the leader's, and there on this node when a call
+ * returns (a session reads what it wrote).  All or none; CM_ENOINPUT and
+ * CM_ESTALE as above.  After CM_EAWAY or CM_ETIMEOUT nobody knows.
+ */
+struct mailbox_store {
+	enum { MAILBOX_ADD, MAILBOX_REMOVE, MAILBOX_REPLACE } how;
+	uint32_t	 flags;
+	struct span	 keywords;	/* blanks between */
+	bool		 conditional;	/* only those with modseq <= since */
+	uint64_t	 since;
+};
+/*
+ * Messages with their new flags go to fn, those too that had them already (no
+ * modseq is spent on them).  *modified: UIDs that were left as they are by
+ * since (RFC 7162 section 3.1.3); to be freed, and may be NULL.  UIDs that are
+ * not there are passed over.  uids has some IMAP_SET_MAX / 10 ranges at most:
+ * CM_ETOOBIG.
+ */
+int	 mailbox_store(struct mailbox *, const char *folder, uint32_t validity,
+	    const struct imap_set *uids, const struct mailbox_store *,
+	    mailbox_fn, void *, struct imap_set *modified) CM_MUST;
+/* Those of uids (NULL: of all) that have \Deleted go; *gone: which, to be
+ * freed. */
+int	 mailbox_expunge(struct mailbox *, const char *folder,
+	    uint32_t validity, const struct imap_set *uids,
+	    struct imap_set *gone) CM_MUST;
 
 #endif

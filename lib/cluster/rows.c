@@ -430,6 +430,18 @@ is_atom(struct span s)
 	return s.len > 0;
 }
 
+bool
+flags_has(struct span keywords, struct span word)
+{
+	struct span	 f;
+
+	while (keywords.len > 0 && str_field(&keywords, ' ', &f))
+		if (f.len == word.len && f.len > 0 &&
+		    memcmp(f.p, word.p, f.len) == 0)
+			return true;
+	return false;
+}
+
 int
 flags_parse(const char *p, size_t len, uint32_t *flags, struct buf *keywords)
 {

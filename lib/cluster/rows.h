@@ -2,6 +2,7 @@
 #ifndef CM_ROWS_H
 #define CM_ROWS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -116,5 +117,7 @@ int	 flags_write(struct buf *, uint32_t flags, struct span keywords);
 /* Splits names into bits and keywords; a bad name is CM_EDATA. */
 int	 flags_parse(const char *p, size_t len, uint32_t *flags,
 	    struct buf *keywords) CM_MUST;
+/* Is a word one of them? */
+bool	 flags_has(struct span keywords, struct span word);
 
 #endif

@@ -1,8 +1,12 @@
 /*
- * mailbox MAILBOX FOLDER UIDVALIDITY SINCE WHAT UIDS|-: what mailbox_list has,
- * in lines: of the folder "name uidvalidity uidnext messages unseen bytes
- * modseq", of messages what the bits of WHAT say, with tabs between; texts are
- * percent-encoded.  UIDS "-": none is given, "": an empty set.
+ * What mailbox.h gives, in lines; UIDS "-": none is given, "": an empty set.
+ *
+ * mailbox list MAILBOX FOLDER UIDVALIDITY UIDS SINCE WHAT: of messages what the
+ * bits of WHAT say, tabs between, texts percent-encoded; then of the folder
+ * "name uidvalidity uidnext messages unseen bytes modseq".
+ * mailbox store MAILBOX FOLDER UIDVALIDITY UIDS SINCE|- add|del|set FLAGS: the
+ * messages, then "modified UIDS".
+ * mailbox expunge MAILBOX FOLDER UIDVALIDITY UIDS: "gone UIDS".
  */
 #include <err.h>
 #include <stdio.h>
@@ -11,6 +15,7 @@
 #include <sysexits.h>
 
 #include "cluster/mailbox.h"
+#include "cluster/rows.h"
 #include "cluster/tool.h"
 
 struct listing {
@@ -61,35 +66,107 @@ number(const char *s, uint64_t max)
 	return v;
 }
 
+struct call {
+	struct mailbox	*m;
+	const char	*folder;
+	uint32_t	 validity;
+	struct imap_set	 uids;
+	bool		 all;
+	char		**argv;		/* what follows */
+};
+
+static void
+print_set(const char *what, struct imap_set *set)
+{
+	struct buf	 b;
+
+	buf_init(&b, 4 << 20);
+	buf_adds(&b, "");
+	imap_set_write(&b, set);
+	printf("%s %s\n", what, b.p);
+	buf_free(&b);
+	imap_set_free(set);
+}
+
 static int
-list(struct tool *t, char **argv)
+list(const struct call *c)
 {
 	struct mailbox_folder f = { .validity = 0 };
-	struct listing	 l = { .what = (unsigned)number(argv[5], 7) };
-	struct imap_set	 uids = { .n = 0 };
-	struct span	 set = { argv[6], strlen(argv[6]) };
-	struct mailbox	*m = NULL;
-	int		 rc = 0;
+	struct listing	 l = { .what = (unsigned)number(c->argv[1], 7) };
+	int		 rc;
 
 	buf_init(&l.text, 4 << 20);
-	if (set.len > 0 && argv[6][0] != '-')
-		rc = imap_set_parse(set, &uids);
-	imap_set_resolve(&uids, UINT32_MAX);
-	if (rc == 0)
-		rc = mailbox_open(t->catalog, argv[1], &m);
-	if (rc == 0)
-		rc = mailbox_list(m, argv[2], (uint32_t)number(argv[3],
-		    UINT32_MAX), argv[6][0] == '-' ? NULL : &uids,
-		    number(argv[4], UINT64_MAX), l.what, &f, print, &l);
+	rc = mailbox_list(c->m, c->folder, c->validity, c->all ? NULL :
+	    &c->uids, number(c->argv[0], UINT64_MAX), l.what, &f, print, &l);
 	buf_reset(&l.text);
 	str_pct(&l.text, f.name, strlen(f.name), "");
 	if (f.validity != 0)
 		printf("%s %u %u %u %u %llu %llu\n", l.text.p, f.validity,
 		    f.uidnext, f.messages, f.unseen,
 		    (unsigned long long)f.bytes, (unsigned long long)f.modseq);
-	mailbox_close(m);
-	imap_set_free(&uids);
 	buf_free(&l.text);
+	return rc;
+}
+
+static int
+store(const struct call *c)
+{
+	struct mailbox_store s = { .how = c->argv[1][0] == 'a' ? MAILBOX_ADD :
+			    c->argv[1][0] == 'd' ? MAILBOX_REMOVE :
+			    MAILBOX_REPLACE };
+	struct listing	 l = { .what = 0 };
+	struct imap_set	 modified;
+	struct buf	 keywords;
+	int		 rc;
+
+	buf_init(&l.text, 4 << 20);
+	buf_init(&keywords, 65536);
+	if ((s.conditional = c->argv[0][0] != '-'))
+		s.since = number(c->argv[0], UINT64_MAX);
+	if ((rc = flags_parse(c->argv[2], strlen(c->argv[2]), &s.flags,
+	    &keywords)) == 0) {
+		s.keywords = (struct span){ keywords.p, keywords.len };
+		rc = mailbox_store(c->m, c->folder, c->validity, &c->uids, &s,
+		    print, &l, &modified);
+		print_set("modified", &modified);
+	}
+	buf_free(&keywords);
+	buf_free(&l.text);
+	return rc;
+}
+
+static int
+expunge(const struct call *c)
+{
+	struct imap_set	 gone;
+	int		 rc;
+
+	rc = mailbox_expunge(c->m, c->folder, c->validity, c->all ? NULL :
+	    &c->uids, &gone);
+	print_set("gone", &gone);
+	return rc;
+}
+
+static int
+call(struct tool *t, int argc, char **argv)
+{
+	struct call	 c = { .folder = argv[3], .all = argv[5][0] == '-',
+			    .validity = (uint32_t)number(argv[4], UINT32_MAX),
+			    .argv = argv + 6 };
+	struct span	 set = { argv[5], strlen(argv[5]) };
+	int		 rc = 0;
+
+	if (set.len > 0 && !c.all)
+		rc = imap_set_parse(set, &c.uids);
+	imap_set_resolve(&c.uids, UINT32_MAX);
+	if (rc == 0)
+		rc = mailbox_open(t->catalog, argv[2], &c.m);
+	if (rc == 0)
+		rc = argv[1][0] == 'l' && argc == 8 ? list(&c) :
+		    argv[1][0] == 's' && argc == 9 ? store(&c) :
+		    argv[1][0] == 'e' && argc == 6 ? expunge(&c) : CM_EUSAGE;
+	mailbox_close(c.m);
+	imap_set_free(&c.uids);
 	return rc;
 }
 
@@ -100,10 +177,11 @@ main(int argc, char **argv)
 	int		 rc;
 
 	tool_init(&t, "mailbox");
-	if (argc != 7)
-		errx(EX_USAGE, "mailbox folder uidvalidity since what uids");
+	if (argc < 6)
+		errx(EX_USAGE, "list|store|expunge mailbox folder uidvalidity "
+		    "uids ...");
 	if ((rc = tool_open(&t)) == 0)
-		rc = list(&t, argv);
+		rc = call(&t, argc, argv);
 	if (rc != 0)
 		printf("%s\n", cm_strerror(rc));
 	tool_close(&t);

@@ -1,0 +1,360 @@
+/*
+ * What IMAP's sessions change of messages: flags of many, and the end of those
+ * that are \Deleted.  A request is one transaction, and has the folder's line,
+ * as of "folders", in its answer when the folder is there; nothing is done
+ * when that has another UIDVALIDITY than was meant.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "cluster/account.h"
+#include "cluster/agent_cmds.h"
+#include "cluster/change.h"
+#include "format/address.h"
+#include "format/imap_set.h"
+
+#define UIDS_MAX	1000000		/* changed by one request */
+#define ANSWER_MAX	(256u << 20)
+
+struct many {
+	const char	*folder;
+	char		 mailbox[ADDRESS_MAX + 1];
+	uint32_t	 validity;	/* 0: any */
+	const struct imap_set *uids;	/* NULL: all */
+	/* of flags */
+	enum { ADD, DEL, SET } how;
+	const char	*flags;
+	bool		 conditional;
+	uint64_t	 since;
+	/* of this run: a transaction may be tried again */
+	struct row_folder f;
+	uint32_t	 to;		/* of the range that is walked */
+	uint32_t	*uid;
+	size_t		 n, cap;
+	struct buf	 answer;
+};
+
+/* --- which messages --- */
+
+static int
+note_uid(void *arg, struct span k, struct span v)
+{
+	struct many	*q = arg;
+	struct row_ref	 ref;
+	uint32_t	*u;
+	size_t		 cap = q->cap > 0 ? 2 * q->cap : 64;
+
+	(void)v;
+	if (key_message_parse(k, &ref) != 0)
+		return CM_ECORRUPT;
+	if (ref.uid > q->to)
+		return 1;
+	if (q->n == q->cap) {
+		if (q->n >= UIDS_MAX)
+			return CM_ETOOBIG;
+		if ((u = realloc(q->uid, cap * sizeof(*u))) == NULL)
+			return CM_ENOMEM;
+		q->uid = u;
+		q->cap = cap;
+	}
+	q->uid[q->n++] = ref.uid;
+	return 0;
+}
+
+static int
+find_range(struct catdb *d, struct kv_txn *x, struct many *q, uint32_t account,
+    uint32_t from, uint32_t to)
+{
+	struct row_ref	 ref = { account, q->f.id, from };
+	char		 key[12];
+	int		 rc;
+
+	q->to = to;
+	rc = kv_walk(d->messages, x, key_message(key, &ref), 8, note_uid, q);
+	return rc < 0 ? rc : 0;
+}
+
+/* Those of the set that are there; CM_EEND: the folder is not the one. */
+static int
+find_all(struct catdb *d, struct kv_txn *x, struct many *q)
+{
+	struct row_account a;
+	struct span	 name = { q->folder, strlen(q->folder) };
+	struct buf	 raw;
+	int		 rc;
+
+	q->n = 0;
+	buf_reset(&q->answer);
+	buf_init(&raw, ROW_MAX);
+	rc = account_get(d, x, q->mailbox, &raw, &a);
+	buf_free(&raw);
+	if (rc == 0)
+		rc = account_folder_get(d, x, a.id, name, &q->f);
+	if (rc == CM_ENOINPUT)
+		return CM_EEND;
+	if (rc != 0)
+		return rc;
+	agent_add_folder(&q->answer, name, &q->f);
+	if (q->validity != 0 && q->validity != q->f.validity)
+		return CM_EEND;
+	if (q->uids == NULL)
+		return find_range(d, x, q, a.id, 1, UINT32_MAX);
+	for (size_t i = 0; rc == 0 && i < q->uids->n; i++)
+		rc = find_range(d, x, q, a.id, q->uids->r[i].from,
+		    q->uids->r[i].to);
+	return rc;
+}
+
+/* Half a request is none: the transaction is taken back. */
+static int
+all_or_none(int rc)
+{
+	switch (rc) {
+	case CM_EEND:
+		return 0;
+	case CM_ENOINPUT:
+	case CM_EDATA:
+	case CM_EEXIST:
+		return CM_ESOFT;
+	default:
+		return rc;
+	}
+}
+
+/* --- flags --- */
+
+/* What has to be cleared for flags to be just these, added to out. */
+static int
+others(const struct row_message *m, const char *flags, struct buf *out)
+{
+	struct buf	 keep;
+	struct span	 rest = m->keywords, w;
+	uint32_t	 bits;
+	int		 rc;
+
+	buf_init(&keep, 16384);
+	if ((rc = flags_parse(flags, strlen(flags), &bits, &keep)) == 0) {
+		flags_write(out, m->flags & ~bits, (struct span){ "", 0 });
+		while (rest.len > 0 && str_field(&rest, ' ', &w)) {
+			if (flags_has((struct span){ keep.p, keep.len }, w))
+				continue;
+			if (out->len > 0)
+				buf_addc(out, ' ');
+			buf_add(out, w.p, w.len);
+		}
+	}
+	buf_free(&keep);
+	return rc != 0 ? rc : out->err;
+}
+
+/* Is it so already that all of add and none of del are there? */
+static int
+is_so(const struct row_message *m, const char *add, const char *del, bool *so)
+{
+	const char	*words[2] = { add, del };
+	struct buf	 keywords;
+	struct span	 rest, w;
+	uint32_t	 bits;
+	int		 rc = 0;
+
+	*so = true;
+	buf_init(&keywords, 16384);
+	for (int i = 0; rc == 0 && i < 2; i++) {
+		if ((rc = flags_parse(words[i], strlen(words[i]), &bits,
+		    &keywords)) != 0)
+			break;
+		if ((m->flags & bits) != (i == 0 ? bits : 0))
+			*so = false;
+		rest = (struct span){ keywords.p, keywords.len };
+		while (rest.len > 0 && str_field(&rest, ' ', &w))
+			if (flags_has(m->keywords, w) != (i == 0))
+				*so = false;
+	}
+	buf_free(&keywords);
+	return rc;
+}
+
+static void
+add_message(struct many *q, uint32_t uid, const struct row_message *m)
+{
+	buf_addf(&q->answer, "=%u\t%llu\t%u\t", uid,
+	    (unsigned long long)m->modseq, m->flags);
+	buf_add(&q->answer, m->keywords.p, m->keywords.len);
+	buf_addc(&q->answer, '\n');
+}
+
+/* The change, when it is one, and the message as it is then. */
+static int
+store_changed(struct catdb *d, struct kv_txn *x, struct many *q, uint32_t uid,
+    struct buf *raw, struct row_message *m)
+{
+	struct buf	 clear;
+	const char	*add = q->how == DEL ? "" : q->flags, *del = "";
+	bool		 so;
+	int		 rc = 0;
+
+	buf_init(&clear, 16384);
+	buf_adds(&clear, "");
+	if (q->how == SET && (rc = others(m, q->flags, &clear)) == 0)
+		del = clear.p;
+	else if (q->how == DEL)
+		del = q->flags;
+	if (rc == 0 && (rc = is_so(m, add, del, &so)) == 0 && !so &&
+	    (rc = change_flag(d, x, q->mailbox, q->folder, uid, add,
+	    del)) == 0)
+		rc = account_message(d, x, q->mailbox, q->folder, uid, raw, m);
+	buf_free(&clear);
+	return rc;
+}
+
+static int
+store_one(struct catdb *d, struct kv_txn *x, struct many *q, uint32_t uid)
+{
+	struct row_message m;
+	struct buf	 raw;
+	int		 rc;
+
+	buf_init(&raw, ROW_MAX);
+	rc = account_message(d, x, q->mailbox, q->folder, uid, &raw, &m);
+	if (rc == 0 && q->conditional && m.modseq > q->since) {
+		buf_addf(&q->answer, "=-%u\n", uid);
+	} else if (rc == 0) {
+		rc = store_changed(d, x, q, uid, &raw, &m);
+		if (rc == 0)
+			add_message(q, uid, &m);
+	}
+	buf_free(&raw);
+	return rc == 0 ? q->answer.err : rc;
+}
+
+static int
+do_store(struct catdb *d, struct kv_txn *x, void *arg)
+{
+	struct many	*q = arg;
+	int		 rc;
+
+	rc = find_all(d, x, q);
+	for (size_t i = 0; rc == 0 && i < q->n; i++)
+		rc = store_one(d, x, q, q->uid[i]);
+	return all_or_none(rc);
+}
+
+/* --- \Deleted --- */
+
+static int
+expunge_one(struct catdb *d, struct kv_txn *x, struct many *q, uint32_t uid)
+{
+	struct row_message m;
+	struct buf	 raw;
+	int		 rc;
+
+	buf_init(&raw, ROW_MAX);
+	rc = account_message(d, x, q->mailbox, q->folder, uid, &raw, &m);
+	buf_free(&raw);
+	if (rc != 0 || !(m.flags & FLAG_DELETED))
+		return rc;
+	if ((rc = change_expunge(d, x, q->mailbox, q->folder, uid)) == 0)
+		rc = buf_addf(&q->answer, "=%u\n", uid);
+	return rc;
+}
+
+static int
+do_expunge(struct catdb *d, struct kv_txn *x, void *arg)
+{
+	struct many	*q = arg;
+	int		 rc;
+
+	rc = find_all(d, x, q);
+	for (size_t i = 0; rc == 0 && i < q->n; i++)
+		rc = expunge_one(d, x, q, q->uid[i]);
+	return all_or_none(rc);
+}
+
+/* --- requests --- */
+
+static int
+begin(struct session *c, struct many *q, struct imap_set *uids, char *set,
+    char folder[FOLDER_MAX + 1])
+{
+	struct span	 s = { set, strlen(set) };
+	uint64_t	 validity;
+	int		 rc = 0;
+
+	if (address_key(c->arg[1], strlen(c->arg[1]), q->mailbox) != 0)
+		return CM_ENOUSER;
+	if (folder_name(c->arg[2], strlen(c->arg[2]), folder) != 0)
+		return CM_EEND;
+	q->folder = folder;
+	if (str_u64(c->arg[3], strlen(c->arg[3]), UINT32_MAX, &validity) != 0)
+		return agent_say(c, CM_EDATA, "not a UIDVALIDITY");
+	q->validity = (uint32_t)validity;
+	if (s.len > 0 && (rc = imap_set_parse(s, uids)) != 0)
+		return agent_say(c, rc, "not a set of UIDs");
+	imap_set_resolve(uids, UINT32_MAX);
+	q->uids = s.len > 0 ? uids : NULL;
+	return 0;
+}
+
+static int
+run(struct session *c, struct many *q, char *set, change_fn fn)
+{
+	struct imap_set	 uids = { .n = 0 };
+	char		 folder[FOLDER_MAX + 1];
+	int		 rc;
+
+	buf_init(&q->answer, ANSWER_MAX);
+	if ((rc = begin(c, q, &uids, set, folder)) == 0 &&
+	    (rc = agent_change(c->a, fn, q)) == 0)
+		rc = buf_add(&c->s.out, q->answer.p, q->answer.len);
+	buf_free(&q->answer);
+	free(q->uid);
+	imap_set_free(&uids);
+	return rc == CM_EEND ? 0 : rc;
+}
+
+static int
+read_how(struct session *c, struct many *q)
+{
+	static const char *const names[] = { "add", "del", "set" };
+	struct buf	 keywords;
+	uint32_t	 bits;
+	size_t		 i;
+	int		 rc;
+
+	for (i = 0; i < 3 && strcmp(c->arg[5], names[i]) != 0; i++)
+		;
+	q->conditional = c->arg[4][0] != '\0';
+	if (i == 3 || (q->conditional && str_u64(c->arg[4],
+	    strlen(c->arg[4]), UINT64_MAX, &q->since) != 0))
+		return agent_say(c, CM_EDATA, "not a change of flags");
+	q->how = i == 0 ? ADD : i == 1 ? DEL : SET;
+	q->flags = c->arg[6];
+	buf_init(&keywords, 16384);
+	rc = flags_parse(q->flags, strlen(q->flags), &bits, &keywords);
+	buf_free(&keywords);
+	return rc == 0 ? 0 : agent_say(c, rc, "not flags");
+}
+
+/*
+ * store MAILBOX FOLDER UIDVALIDITY SINCE add|del|set FLAGS UIDS: the messages
+ * as they are then, "UID TAB modseq TAB flags TAB keywords"; with a SINCE those
+ * with a higher modseq are left as they are, and "-UID" says so.
+ */
+int
+agent_cmd_store(struct session *c)
+{
+	struct many	 q = { .how = ADD };
+	int		 rc = read_how(c, &q);
+
+	return rc == 0 ? run(c, &q, c->arg[7], do_store) : rc;
+}
+
+/* expunge-set MAILBOX FOLDER UIDVALIDITY UIDS: those of them with \Deleted go;
+ * which, a UID a line. */
+int
+agent_cmd_expunge_set(struct session *c)
+{
+	struct many	 q = { .how = ADD };
+
+	return run(c, &q, c->arg[4], do_expunge);
+}
