@@ -12,7 +12,7 @@
 #include "base/buf.h"
 #include "base/str.h"
 
-#define IMAP_SET_MAX	100000		/* ranges of one set */
+#define IMAP_SET_MAX	100000	/* ranges of a set that is parsed */
 
 struct imap_range {
 	uint32_t	 from, to;	/* both included; 0: "*" */
@@ -35,12 +35,13 @@ int	 imap_set_parse(struct span, struct imap_set *) CM_MUST;
  * with it mean nothing.  Every function below wants a resolved one.
  */
 void	 imap_set_resolve(struct imap_set *, uint32_t max);
-/* Adds one number, or a range, that is not below the last one. */
+/* Adds one number, or a range, that does not start below the last one's start;
+ * CM_EUSAGE else. */
 int	 imap_set_add(struct imap_set *, uint32_t from, uint32_t to) CM_MUST;
 bool	 imap_set_has(const struct imap_set *, uint32_t);
 /* How many numbers. */
 uint64_t imap_set_count(const struct imap_set *);
-/* "1:3,7"; nothing for an empty set. */
+/* "1:3,7"; nothing for an empty set, "$" for a saved one. */
 int	 imap_set_write(struct buf *, const struct imap_set *);
 /*
  * As with imap_set_add, but in any order, and what is there twice stays so:
