@@ -1,0 +1,83 @@
+#!/bin/sh
+# Folders and flags as IMAP's sessions have them, on three nodes: each reads what
+# it wrote, no change is lost to another one, and all see the same.
+. "$(dirname "$0")/lib.sh"
+
+command -v xinetd >/dev/null || skip "xinetd is not installed"
+lab() { sh "$ROOT/examples/lab" "$@"; }
+on() { lab run "$dir/lab" "$@"; }
+
+dir=$(mktemp -d)
+CM_HOME=$dir/home		# lib.sh writes to $CM_HOME.err
+trap 'lab down "$dir/lab" >/dev/null 2>&1; rm -rf "$dir"' EXIT
+trap 'exit 1' HUP INT TERM
+export LAB_CRON=600 LAB_CATALOG="n1 n2 n3"
+who=u1@example.test
+
+deliver() {
+	on "$1" sh -c "printf 'Subject: x\n\nx\n' | cm-store $who |
+	    cm-mirror | cm-catalog add" >/dev/null
+}
+box() {
+	n=$1 what=$2
+	shift 2
+	on "$n" "$OUT/tools/mailbox" "$what" $who INBOX 0 "$@"
+}
+folders() { on "$1" cm-catalog folders $who; }
+keywords() { box "$1" list "$2" 0 0 | head -n 1 | cut -f 4; }
+until_same() {
+	for i in $(seq 100); do
+		[ "$(box n1 list - 0 1)" = "$(box n2 list - 0 1)" ] &&
+		    [ "$(box n1 list - 0 1)" = "$(box n3 list - 0 1)" ] &&
+		    return 0
+		sleep 0.1
+	done
+	return 1
+}
+
+ok "three nodes" new_lab "$dir/lab" 3
+[ "$failed" -eq 0 ] || exit 1
+for n in n1 n2 n3; do
+	ok "a message by $n" deliver $n
+done
+ok "all see the same" until_same
+is "folders, too" "$(folders n2) $(folders n3)" "$(folders n1) $(folders n1)"
+
+stale=
+for n in n1 n2 n3; do
+	for i in $(seq 15); do
+		box $n store 1:3 - set "k$i-$n" >"$dir/out" || stale="$stale !"
+		[ "$(keywords $n 3)" = "k$i-$n" ] || stale="$stale $n/$i"
+	done
+done
+is "each node reads what it wrote" "$stale" ""
+
+# three nodes at the same message
+box n1 store 2 - set "" >"$dir/out"
+for n in n1 n2 n3; do
+	for i in $(seq 10); do
+		box $n store 2 - add "$n-$i" || touch "$dir/failed"
+	done >"$dir/out.$n" &
+done
+wait
+ok "nothing failed" [ ! -e "$dir/failed" ]
+ok "all see the same afterwards" until_same
+is "no keyword of any node is lost" \
+    "$(keywords n2 2 | sed 's/%20/\n/g' | sort | wc -l)" 30
+is "each change had a modseq of its own" \
+    "$(cut -f 2 "$dir"/out.n? | grep -v modified | sort | uniq -d)" ""
+
+# of two that take the same state for the last one, one is told
+since=$(box n1 list 1 0 0 | head -n 1 | cut -f 2)
+for n in n2 n3; do
+	box $n store 1 "$since" add "won-$n" >"$dir/out.$n" &
+done
+wait
+is "UNCHANGEDSINCE: one of two nodes is told that it comes too late" \
+    "$(cat "$dir/out.n2" "$dir/out.n3" | grep -c '^modified 1$')" 1
+
+ok "a message is marked" box n2 store 2 - add '\Deleted'
+is "and goes by another node" "$(box n3 expunge -)" "gone 2"
+ok "all see that" until_same
+is "two are left" "$(box n1 list - 0 0 | cut -f 1 | head -n 2 | xargs)" "1 3"
+done_testing
