@@ -76,7 +76,8 @@ wait
 is "UNCHANGEDSINCE: one of two nodes is told that it comes too late" \
     "$(cat "$dir/out.n2" "$dir/out.n3" | grep -c '^modified 1$')" 1
 
-ok "a message is marked" box n2 store 2 - add '\Deleted'
+is "a message is marked" \
+    "$(box n2 store 2 - add '\Deleted' | head -n 1 | cut -f 3)" 8
 is "and goes by another node" "$(box n3 expunge -)" "gone 2"
 ok "all see that" until_same
 is "two are left" "$(box n1 list - 0 0 | cut -f 1 | head -n 2 | xargs)" "1 3"

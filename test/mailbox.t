@@ -88,6 +88,11 @@ def look_at_messages():
     same(uids(), [2, 3], "a message that is gone")
     same(uids(uids=",".join(str(i) for i in range(1, 40001, 2))), [3],
          "a set of 20,000 ranges")
+    for far in ("3,500:600,4294967295", "1,3", "2,300", "1:2,4:900,2000:*",
+                "2:3,4000000000"):
+        same(uids(uids=far), [i for i in (2, 3) if str(i) in
+             far.replace("1:2", "2").replace("2:3", "2,3").split(",")],
+             "of " + far)
 
 
 def store_flags(how, flags, uids, since="-", folder="S", validity=0):

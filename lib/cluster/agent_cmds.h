@@ -4,6 +4,7 @@
 #define CM_AGENT_CMDS_H
 
 #include "cluster/agent_int.h"
+#include "format/imap_set.h"
 
 #define AGENT_FLUSH	65536	/* bytes of an answer that are sent at once */
 
@@ -55,6 +56,12 @@ int	 agent_cmd_messages(struct session *);
  * modseq" */
 void	 agent_add_folder(struct buf *, struct span name,
 	    const struct row_folder *);
+
+/* Messages of a folder whose UIDs are in a resolved set (NULL: all), in their
+ * order; fn gives 0 or a code. */
+int	 agent_walk_uids(struct catdb *, struct kv_txn *, uint32_t account,
+	    uint32_t folder, const struct imap_set *, kv_fn fn, void *arg)
+	    CM_MUST;
 
 /* agent_store.c: the same. */
 int	 agent_cmd_store(struct session *);

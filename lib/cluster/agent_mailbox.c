@@ -18,7 +18,6 @@ struct mailbox_walk {
 	/* of messages */
 	struct row_folder f;
 	const struct imap_set *uids;	/* NULL: all */
-	uint32_t	 to;		/* of the range that is walked */
 	uint64_t	 since;
 	unsigned	 what;
 	struct buf	 record;
@@ -158,8 +157,6 @@ say_message(void *arg, struct span k, struct span v)
 
 	if (key_message_parse(k, &ref) != 0 || row_message_get(v, &m) != 0)
 		return CM_ECORRUPT;
-	if (ref.uid > w->to)
-		return 1;
 	if (m.modseq <= w->since)
 		return 0;
 	if ((rc = find_record(w, &m, &r)) != 0)
@@ -182,16 +179,51 @@ say_message(void *arg, struct span k, struct span v)
 	return agent_flush(w->c, AGENT_FLUSH);
 }
 
-static int
-say_range(struct mailbox_walk *w, uint32_t from, uint32_t to)
-{
-	struct row_ref	 ref = { w->account.id, w->f.id, from };
-	char		 key[12];
-	int		 rc;
+/* --- sets of UIDs --- */
 
-	w->to = to;
-	rc = kv_walk(w->c->a->db.messages, NULL, key_message(key, &ref), 8,
-	    say_message, w);
+#define NEAR	200		/* UIDs that are walked over, not sought */
+
+struct uid_walk {
+	const struct imap_set *uids;
+	size_t		 at;		/* the range that comes next */
+	kv_fn		 fn;
+	void		*arg;
+};
+
+/* 1: the next range is far away, or there is none. */
+static int
+walk_step(void *arg, struct span k, struct span v)
+{
+	struct uid_walk	*w = arg;
+	struct row_ref	 ref;
+
+	if (key_message_parse(k, &ref) != 0)
+		return CM_ECORRUPT;
+	while (w->at < w->uids->n && w->uids->r[w->at].to < ref.uid)
+		w->at++;
+	if (w->at == w->uids->n)
+		return 1;
+	if (w->uids->r[w->at].from > ref.uid)
+		return w->uids->r[w->at].from - ref.uid > NEAR;
+	return w->fn(w->arg, k, v);
+}
+
+int
+agent_walk_uids(struct catdb *d, struct kv_txn *x, uint32_t account,
+    uint32_t folder, const struct imap_set *uids, kv_fn fn, void *arg)
+{
+	struct imap_range all[] = { { 1, UINT32_MAX } };
+	const struct imap_set whole = { .r = all, .n = 1 };
+	struct uid_walk	 w = { uids != NULL ? uids : &whole, 0, fn, arg };
+	struct row_ref	 ref = { account, folder, 0 };
+	char		 key[12];
+	int		 rc = 1;
+
+	while (rc == 1 && w.at < w.uids->n) {
+		ref.uid = w.uids->r[w.at].from;
+		rc = kv_walk(d->messages, x, key_message(key, &ref), 8,
+		    walk_step, &w);
+	}
 	return rc < 0 ? rc : 0;
 }
 
@@ -203,11 +235,8 @@ say_messages(struct mailbox_walk *w, uint32_t validity)
 	if ((rc = find_folder(w)) != 0 ||
 	    (validity != 0 && validity != w->f.validity))
 		return rc == CM_ENOINPUT ? 0 : rc;
-	if (w->uids == NULL)
-		return say_range(w, 1, UINT32_MAX);
-	for (size_t i = 0; rc == 0 && i < w->uids->n; i++)
-		rc = say_range(w, w->uids->r[i].from, w->uids->r[i].to);
-	return rc;
+	return agent_walk_uids(&w->c->a->db, NULL, w->account.id, w->f.id,
+	    w->uids, say_message, w);
 }
 
 /*

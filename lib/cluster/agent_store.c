@@ -11,7 +11,6 @@
 #include "cluster/agent_cmds.h"
 #include "cluster/change.h"
 #include "format/address.h"
-#include "format/imap_set.h"
 
 #define UIDS_MAX	1000000		/* changed by one request */
 #define ANSWER_MAX	(256u << 20)
@@ -28,7 +27,6 @@ struct many {
 	uint64_t	 since;
 	/* of this run: a transaction may be tried again */
 	struct row_folder f;
-	uint32_t	 to;		/* of the range that is walked */
 	uint32_t	*uid;
 	size_t		 n, cap;
 	struct buf	 answer;
@@ -47,8 +45,6 @@ note_uid(void *arg, struct span k, struct span v)
 	(void)v;
 	if (key_message_parse(k, &ref) != 0)
 		return CM_ECORRUPT;
-	if (ref.uid > q->to)
-		return 1;
 	if (q->n == q->cap) {
 		if (q->n >= UIDS_MAX)
 			return CM_ETOOBIG;
@@ -59,19 +55,6 @@ note_uid(void *arg, struct span k, struct span v)
 	}
 	q->uid[q->n++] = ref.uid;
 	return 0;
-}
-
-static int
-find_range(struct catdb *d, struct kv_txn *x, struct many *q, uint32_t account,
-    uint32_t from, uint32_t to)
-{
-	struct row_ref	 ref = { account, q->f.id, from };
-	char		 key[12];
-	int		 rc;
-
-	q->to = to;
-	rc = kv_walk(d->messages, x, key_message(key, &ref), 8, note_uid, q);
-	return rc < 0 ? rc : 0;
 }
 
 /* Those of the set that are there; CM_EEND: the folder is not the one. */
@@ -97,12 +80,7 @@ find_all(struct catdb *d, struct kv_txn *x, struct many *q)
 	agent_add_folder(&q->answer, name, &q->f);
 	if (q->validity != 0 && q->validity != q->f.validity)
 		return CM_EEND;
-	if (q->uids == NULL)
-		return find_range(d, x, q, a.id, 1, UINT32_MAX);
-	for (size_t i = 0; rc == 0 && i < q->uids->n; i++)
-		rc = find_range(d, x, q, a.id, q->uids->r[i].from,
-		    q->uids->r[i].to);
-	return rc;
+	return agent_walk_uids(d, x, a.id, q->f.id, q->uids, note_uid, q);
 }
 
 /* Half a request is none: the transaction is taken back. */
