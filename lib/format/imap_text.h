@@ -29,10 +29,4 @@ int	 imap_item_name(struct buf *, const struct imap_item *);
 int	 imap_flags_write(struct buf *, uint32_t bits, struct span keywords);
 /* "\Drafts \Sent", without parentheses. */
 int	 imap_use_write(struct buf *, uint32_t use);
-/*
- * A BODYSTRUCTURE as mime_bodystructure writes it, without its extension data:
- * FETCH's BODY.  CM_EDATA when it is not one.
- */
-int	 imap_body_of_structure(struct buf *, struct span structure) CM_MUST;
-
 #endif
