@@ -46,7 +46,8 @@ new_block(struct imap_arena *a, size_t n)
 	a->bytes += n;
 	b->len = n;
 	b->next = a->first;
-	return a->first = b;
+	a->first = b;
+	return b;
 }
 
 void *

@@ -222,7 +222,7 @@ static int
 read_named(struct reading *r, unsigned depth, const struct key_name *k,
     struct imap_search **out)
 {
-	struct imap_search *s, *not;
+	struct imap_search *s, *un;
 	int		 rc;
 
 	if ((s = new_key(r, k->key, &rc)) == NULL)
@@ -231,10 +231,10 @@ read_named(struct reading *r, unsigned depth, const struct key_name *k,
 	if (k->arg == ONE || k->arg == TWO)
 		return read_children(r, depth, k->arg == ONE ? 1 : 2, s);
 	if (k->arg == NOT_FLAG || k->arg == NOT_KEYWORD) {
-		if ((not = new_key(r, IMAP_KEY_NOT, &rc)) == NULL)
+		if ((un = new_key(r, IMAP_KEY_NOT, &rc)) == NULL)
 			return rc;
-		not->first = s;
-		*out = not;
+		un->first = s;
+		*out = un;
 	}
 	return read_arg(r->in, k, s);
 }
