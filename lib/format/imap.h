@@ -114,7 +114,7 @@ enum imap_key {
 };
 struct imap_search {
 	enum imap_key	 key;
-	const struct imap_search *first;	/* of AND, OR (two), NOT (one) */
+	const struct imap_search *first;	/* of AND, OR (two), NOT */
 	const struct imap_search *next;		/* beside it in the same list */
 	struct imap_set	 set;		/* in the arena: not to be freed */
 	uint32_t	 bits;
@@ -178,8 +178,9 @@ struct imap_command {
 	struct span	 name;		/* folder; LOGIN: user; AUTHENTICATE:
 					 * mechanism; COMPRESS: algorithm;
 					 * GETQUOTA: root; LIST: reference */
-	struct span	 name2;		/* RENAME: new; LOGIN: password; */
-					/* AUTHENTICATE: first answer, or NULL */
+	struct span	 name2;		/* RENAME: new; LOGIN: password;
+					 * AUTHENTICATE: first answer, or p
+					 * NULL */
 	struct imap_set	 set;		/* FETCH, STORE, COPY, MOVE, UID
 					 * EXPUNGE; in the arena */
 	unsigned	 enable;	/* ENABLE: enum imap_capability */
@@ -218,7 +219,8 @@ struct imap_command {
 	struct {			/* SEARCH, SORT, THREAD */
 		const struct imap_search *key;	/* an AND of them */
 		struct span	 charset;	/* or p NULL */
-		bool		 has_return;	/* RFC 4731, 5267: RETURN () */
+		bool		 has_return;	/* RFC 4731, 5267: RETURN (),
+						 * where nothing is all */
 		bool		 min, max, all, count, save;
 		bool		 modseq;	/* a MODSEQ key is in it */
 		const struct imap_sort_key *sort;
@@ -226,7 +228,7 @@ struct imap_command {
 		enum { IMAP_REFERENCES, IMAP_ORDEREDSUBJECT } thread;
 	} search;
 	const struct imap_append *append;
-	unsigned	 nappend;
+	unsigned	 nappend;	/* over 1: MULTIAPPEND, RFC 3502 */
 	const struct span *pair;	/* ID: key, value, key, value; NIL: p
 					 * NULL */
 	unsigned	 npairs;
@@ -245,5 +247,12 @@ struct imap_command {
  */
 int	 imap_parse(struct span, struct imap_command *) CM_MUST;
 void	 imap_command_free(struct imap_command *);
+/*
+ * imap_set_resolve for the command's set and those of its search keys: numbers
+ * up to messages, UIDs up to uid, the highest in use.  Those of SELECT have no
+ * "*", and are resolved.
+ */
+void	 imap_command_resolve(struct imap_command *, uint32_t messages,
+	    uint32_t uid);
 
 #endif
