@@ -12,7 +12,7 @@ static void
 is_buf(struct buf *b, const char *want, const char *name)
 {
 	ok(b->err == 0 && b->len == strlen(want) &&
-	    memcmp(b->p, want, b->len) == 0, "%s: %s", name, want);
+	    memcmp(b->p, want, b->len) == 0, "%s", name);
 	buf_reset(b);
 }
 
