@@ -37,7 +37,7 @@ void	 sort_settle(struct sort_message *, size_t n, const struct buf *text);
 
 void	 sort_messages(struct sort_message *, size_t n,
 	    const struct imap_sort_key *, unsigned nkeys);
-/* Adds "(2)(3 6 (4 23)(44 7 96))". */
+/* Adds "(2)(3 6 (4 23)(44 7 96))".  Messages come in the order of their seq. */
 int	 thread_references(const struct sort_message *, size_t n, struct buf *)
 	    CM_MUST;
 int	 thread_subject(const struct sort_message *, size_t n, struct buf *)
