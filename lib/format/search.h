@@ -38,7 +38,7 @@ struct search_message {
 	int64_t		 saved_ms;
 	uint64_t	 modseq;
 	char		 id[27];	/* EMAILID's text */
-	struct span	 envelope;	/* as mime_envelope writes it; or NULL */
+	struct span	 envelope;	/* of mime_envelope; or NULL */
 	struct span	 msg;		/* or NULL */
 };
 /*
@@ -53,8 +53,11 @@ int	 search_match(struct search *, const struct search_message *,
 	    enum search_need *more) CM_MUST;
 
 /*
- * The keys BCC, CC, FROM, TO, SUBJECT and SENT... are answered from the
- * ENVELOPE where that is exact: it must give what the header would.
+ * The keys BCC, CC, FROM, TO, SUBJECT, SENT... and HEADER of Subject, of
+ * Message-ID and of In-Reply-To are answered from the ENVELOPE, as RFC 3501
+ * says; where it may have been cut and does not match, the header is asked.
+ * Addresses are "name <mailbox@host>".  *more is SEARCH_ROW when the answer
+ * is known.
  */
 
 #endif

@@ -15,7 +15,7 @@
 struct node {
 	uint32_t	 msg;		/* NONE: a dummy */
 	uint32_t	 up;		/* parent; NONE: at the root */
-	uint32_t	 child, next;	/* the lists, sorted, when all is done */
+	uint32_t	 child, next;	/* the lists, in the end */
 	uint32_t	 first;		/* message that gives date, subject */
 	uint32_t	 tops;		/* messages next to it, but for dummies
 					 * between: 0, 1, or 2 for more */
@@ -34,7 +34,7 @@ struct threads {
 	struct id	*id;		/* of each message its own, and those
 					 * it refers to */
 	size_t		 nid;
-	uint32_t	*subject;	/* of each message: equal, same number */
+	uint32_t	*subject;	/* equal ones, the same */
 	struct node	*node;
 	uint32_t	 nnode;
 	uint32_t	*order;		/* scratch, with room for all nodes */
