@@ -14,6 +14,7 @@ LIBS_XML  = -lxml2
 LIBS_KV   = -ldb-5.3
 LIBS_SASL = -lgsasl
 LIBS_IDN  = -lidn2
+LIBS_UNI  = -lunistring
 LIBS_TLS  = -lgnutls
 LIBS_HTTPD = -lmicrohttpd
 # libcurl is not linked: lib/adapter/curl.c loads it when it is needed.
@@ -41,8 +42,8 @@ LDMODE	=
 endif
 
 CFLAGS_ALL = -std=gnu11 $(WARN) $(HARDEN) $(MODE) -pthread $(CFLAGS)
-LDLIBS	= $(LIBS_XML) $(LIBS_IDN) $(LIBS_KV) $(LIBS_SASL) $(LIBS_HTTPD) \
-	  $(LIBS_TLS) $(LIBS_HTTP) -pthread
+LDLIBS	= $(LIBS_XML) $(LIBS_IDN) $(LIBS_UNI) $(LIBS_KV) $(LIBS_SASL) \
+	  $(LIBS_HTTPD) $(LIBS_TLS) $(LIBS_HTTP) -pthread
 
 LIB_SRC	:= $(sort $(wildcard lib/*/*.c))
 BIN_SRC	:= $(sort $(wildcard bin/cm-*.c))

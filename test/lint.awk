@@ -13,6 +13,7 @@ BEGIN {
 	owner["<gsasl\\.h>"] = "sasl"
 	owner["<libxml/"] = "xml"
 	owner["<microhttpd\\.h>"] = "httpd"
+	owner["<uni(case|norm|str)\\.h>"] = "charset"
 
 	before = "(^|[^A-Za-z0-9_.>])"
 	never = before "(strcpy|strcat|sprintf|vsprintf|strtok|atoi|atol|" \

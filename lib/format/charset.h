@@ -16,7 +16,8 @@ bool	 charset_is_known(struct span name);
  * Adds text as UTF-8; what cannot be converted becomes U+FFFD, an unknown
  * charset is taken as UTF-8 where it is that, else as ISO-8859-1.
  */
-int	 charset_decode(struct span name, struct span text, struct buf *) CM_MUST;
+int	 charset_decode(struct span name, struct span text, struct buf *)
+	    CM_MUST;
 /* Adds a header's value (unfolded) with its encoded words decoded. */
 int	 charset_words(struct span value, struct buf *) CM_MUST;
 /*

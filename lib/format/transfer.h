@@ -5,7 +5,9 @@
 #include "base/buf.h"
 #include "base/str.h"
 
-enum transfer { TRANSFER_NONE, TRANSFER_BASE64, TRANSFER_QP, TRANSFER_UNKNOWN };
+enum transfer {
+	TRANSFER_NONE, TRANSFER_BASE64, TRANSFER_QP, TRANSFER_UNKNOWN
+};
 
 /* Of a part's header bytes; none is TRANSFER_NONE, as are 7bit, 8bit, binary. */
 enum transfer transfer_of(struct span header);
