@@ -246,6 +246,14 @@ test_references(void)
 	    "Message-ID: <b@x>\r\nIn-Reply-To: Yours of <a@x> <z@x>\r\n",
 	    "Message-ID: <c@x>\r\nIn-Reply-To: <b@x>\r\n",
 	    "Message-ID: <d@x>\r\nReferences: <b@x>\r\n");
+	REFS("(1)(2 3 (4 5)(6 7 8))", "the shape of RFC 5256's example",
+	    "Message-ID: <2@x>\r\n", "Message-ID: <3@x>\r\n",
+	    "Message-ID: <6@x>\r\nReferences: <3@x>\r\n",
+	    "Message-ID: <4@x>\r\nReferences: <3@x> <6@x>\r\n",
+	    "Message-ID: <23@x>\r\nReferences: <3@x> <6@x> <4@x>\r\n",
+	    "Message-ID: <44@x>\r\nReferences: <3@x> <6@x>\r\n",
+	    "Message-ID: <7@x>\r\nReferences: <3@x> <6@x> <44@x>\r\n",
+	    "Message-ID: <96@x>\r\nReferences: <6@x> <44@x> <7@x>\r\n");
 	REFS("((1)(2))", "siblings of one that is not there",
 	    "Message-ID: <a@x>\r\nReferences: <z@x>\r\n",
 	    "Message-ID: <b@x>\r\nReferences: <z@x>\r\n");
