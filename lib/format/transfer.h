@@ -9,7 +9,7 @@ enum transfer {
 	TRANSFER_NONE, TRANSFER_BASE64, TRANSFER_QP, TRANSFER_UNKNOWN
 };
 
-/* Of a part's header bytes; none is TRANSFER_NONE, as are 7bit, 8bit, binary. */
+/* Of a part's header bytes; TRANSFER_NONE: none, 7bit, 8bit, binary. */
 enum transfer transfer_of(struct span header);
 /* Adds what is decoded; broken input gives what can be made of it.  CM_ENOMEM
  * and CM_ETOOBIG of the buffer. */

@@ -11,9 +11,8 @@ sp(const char *s)
 static void
 is_buf(struct buf *b, int rc, const char *want, const char *name)
 {
-	if (!ok(rc == 0 && b->len == strlen(want) &&
-	    memcmp(b->p, want, b->len) == 0, "%s", name))
-		diag("got %.*s", (int)b->len, b->len > 0 ? b->p : "");
+	ok(rc == 0 && b->len == strlen(want) &&
+	    memcmp(b->len > 0 ? b->p : "", want, b->len) == 0, "%s", name);
 	buf_free(b);
 }
 
