@@ -101,7 +101,7 @@ build/fuzzer/%: test/fuzz/%.c $(LIB_SRC) $(wildcard lib/*/*.h) | deps-fuzz
 	clang $(CPPFLAGS_ALL) -std=gnu11 -O1 -g -pthread \
 	    -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
 	    -o $@ $< $(filter lib/base/%.c lib/format/%.c,$(LIB_SRC)) \
-	    $(FUZZ_MORE)
+	    $(FUZZ_MORE) $(LIBS_UNI)
 
 build/fuzzer/sasl_server: FUZZ_MORE = lib/adapter/sasl.c \
 	    lib/adapter/sasl_server.c $(LIBS_SASL)
