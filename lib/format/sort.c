@@ -145,7 +145,7 @@ sort_subject(struct span subject, struct buf *out, bool *reply)
 	if (subject.len > SUBJECT_MAX)
 		subject.len = SUBJECT_MAX;
 	buf_init(&b, SCRATCH_MAX);
-	if ((rc = charset_words(subject, &b)) == 0) {
+	if ((rc = charset_words(subject, &b)) == 0 && b.len > 0) {
 		one_space(&b);
 		s = base_of((struct span){ b.p, b.len }, reply);
 		if (s.len > 0)
