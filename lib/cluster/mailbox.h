@@ -9,6 +9,7 @@
 #ifndef CM_MAILBOX_H
 #define CM_MAILBOX_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "cluster/catalog.h"
@@ -31,19 +32,50 @@ void	 mailbox_close(struct mailbox *);
 
 struct mailbox_folder {
 	char		 name[FOLDER_MAX + 1];
+	bool		 exists;	/* no: its name alone is subscribed to,
+					 * and all else is 0 */
+	bool		 subscribed;
+	uint32_t	 use;		/* enum imap_use: SPECIAL-USE */
+	uint32_t	 id;		/* of this mailbox, never given again,
+					 * the same behind a rename */
 	uint32_t	 validity;	/* UIDVALIDITY */
 	uint32_t	 uidnext;
 	uint32_t	 messages, unseen;
 	uint64_t	 bytes;
 	uint64_t	 modseq;	/* HIGHESTMODSEQ, 1 at least */
 };
-/* All, in the order of their names' bytes.  Anything but 0 ends the call and
+/* All, and names that are subscribed to, in the order of their bytes.  Anything but 0 ends the call and
  * is returned. */
 typedef int	(*mailbox_folder_fn)(void *, const struct mailbox_folder *);
 int	 mailbox_folders(struct mailbox *, mailbox_folder_fn, void *) CM_MUST;
 /* CM_ENOINPUT: no such folder. */
 int	 mailbox_status(struct mailbox *, const char *folder,
 	    struct mailbox_folder *) CM_MUST;
+
+/*
+ * Folders are changed by the leader, as messages are (see below).  Names as
+ * folder_name gives them; a folder's levels above it need not exist, and are
+ * not made.  INBOX is always there: a mailbox without mail gets its folder by
+ * the first change that needs it.
+ */
+/* use: enum imap_use, or 0.  CM_EEXIST (INBOX too). */
+int	 mailbox_create(struct mailbox *, const char *folder, uint32_t use)
+	    CM_MUST;
+/* With its messages; folders below stay, and it stays subscribed.
+ * CM_ENOINPUT; CM_EPERM: INBOX. */
+int	 mailbox_delete(struct mailbox *, const char *folder) CM_MUST;
+/*
+ * With all folders below it; UIDs, UIDVALIDITY and ids stay.  INBOX: its
+ * messages go to the new folder, those below it stay (RFC 3501 section 6.3.5).
+ * from may be a level with folders below it and no folder itself.
+ * CM_ENOINPUT; CM_EEXIST: to, or one of those below, is there; CM_EUSAGE: to
+ * lies below from; CM_ETOOBIG: a name would be longer than FOLDER_MAX.
+ */
+int	 mailbox_rename(struct mailbox *, const char *from, const char *to)
+	    CM_MUST;
+/* Of any name; 0 also when it is so already. */
+int	 mailbox_subscribe(struct mailbox *, const char *folder, bool on)
+	    CM_MUST;
 
 /* --- messages --- */
 
@@ -105,5 +137,28 @@ int	 mailbox_store(struct mailbox *, const char *folder, uint32_t validity,
 int	 mailbox_expunge(struct mailbox *, const char *folder,
 	    uint32_t validity, const struct imap_set *uids,
 	    struct imap_set *gone) CM_MUST;
+/*
+ * Into another folder or the same one, with flags and keywords and
+ * INTERNALDATE; move: and away from here.  They get new UIDs in the order of
+ * the old ones.  UIDs that are not there are passed over.
+ */
+struct mailbox_copied {
+	uint32_t	 validity;	/* of the target */
+	struct imap_set	 from, to;	/* in pairs (imap_set_append) */
+};
+/* *c is to be freed, also behind a failure.  CM_ENOINPUT: no such folder as
+ * folder; CM_EEND: as to; CM_ESPACE: the quota does not have room. */
+int	 mailbox_copy(struct mailbox *, const char *folder, uint32_t validity,
+	    const struct imap_set *uids, const char *to, bool move,
+	    struct mailbox_copied *c) CM_MUST;
+void	 mailbox_copied_free(struct mailbox_copied *);
+
+/*
+ * UIDs that have gone since a modseq (RFC 7162 section 3.2.10): *gone, resolved
+ * and to be freed.  CM_ENOINPUT and CM_ESTALE as above; CM_EEND: that is not
+ * known as far back as that, and all that is not listed counts as gone.
+ */
+int	 mailbox_vanished(struct mailbox *, const char *folder,
+	    uint32_t validity, uint64_t since, struct imap_set *gone) CM_MUST;
 
 #endif
