@@ -153,12 +153,13 @@ is_so(const struct row_message *m, const char *add, const char *del, bool *so)
 }
 
 static void
-add_message(struct many *q, uint32_t uid, const struct row_message *m)
+add_message(struct many *q, uint32_t uid, const struct row_message *m,
+    uint64_t was)
 {
 	buf_addf(&q->answer, "=%u\t%llu\t%u\t", uid,
 	    (unsigned long long)m->modseq, m->flags);
 	buf_add(&q->answer, m->keywords.p, m->keywords.len);
-	buf_addc(&q->answer, '\n');
+	buf_addf(&q->answer, "\t%llu\n", (unsigned long long)was);
 }
 
 /* The change, when it is one, and the message as it is then. */
@@ -188,18 +189,20 @@ store_changed(struct catdb *d, struct kv_txn *x, struct many *q, uint32_t uid,
 static int
 store_one(struct catdb *d, struct kv_txn *x, struct many *q, uint32_t uid)
 {
-	struct row_message m;
+	struct row_message m = { .modseq = 0 };
 	struct buf	 raw;
+	uint64_t	 was;
 	int		 rc;
 
 	buf_init(&raw, ROW_MAX);
 	rc = account_message(d, x, q->mailbox, q->folder, uid, &raw, &m);
+	was = m.modseq;
 	if (rc == 0 && q->conditional && m.modseq > q->since) {
 		buf_addf(&q->answer, "=-%u\n", uid);
 	} else if (rc == 0) {
 		rc = store_changed(d, x, q, uid, &raw, &m);
 		if (rc == 0)
-			add_message(q, uid, &m);
+			add_message(q, uid, &m, was);
 	}
 	buf_free(&raw);
 	return rc == 0 ? q->answer.err : rc;
@@ -315,8 +318,9 @@ read_how(struct session *c, struct many *q)
 
 /*
  * store MAILBOX FOLDER UIDVALIDITY SINCE add|del|set FLAGS UIDS: the messages
- * as they are then, "UID TAB modseq TAB flags TAB keywords"; with a SINCE those
- * with a higher modseq are left as they are, and "-UID" says so.
+ * as they are then, "UID TAB modseq TAB flags TAB keywords TAB the modseq
+ * before"; with a SINCE those with a higher modseq are left as they are, and
+ * "-UID" says so.
  */
 int
 agent_cmd_store(struct session *c)

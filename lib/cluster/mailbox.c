@@ -120,21 +120,21 @@ next_stored(struct span *line, struct mailbox_message *m)
 }
 
 static int
-message_of_line(struct span line, unsigned what, struct mailbox_message *m)
+message_of_line(struct span *line, unsigned what, struct mailbox_message *m)
 {
 	int	 rc;
 
-	if (next_u32(&line, &m->uid) != 0 ||
-	    next_number(&line, UINT64_MAX, &m->modseq) != 0 ||
-	    next_u32(&line, &m->flags) != 0 ||
-	    !str_field(&line, '\t', &m->keywords))
+	if (next_u32(line, &m->uid) != 0 ||
+	    next_number(line, UINT64_MAX, &m->modseq) != 0 ||
+	    next_u32(line, &m->flags) != 0 ||
+	    !str_field(line, '\t', &m->keywords))
 		return CM_EPROTO;
-	if (what & MAILBOX_STORED && (rc = next_stored(&line, m)) != 0)
+	if (what & MAILBOX_STORED && (rc = next_stored(line, m)) != 0)
 		return rc;
 	if (what & MAILBOX_ENVELOPE &&
-	    (rc = next_text(&line, &m->envelope)) != 0)
+	    (rc = next_text(line, &m->envelope)) != 0)
 		return rc;
-	return what & MAILBOX_BODY ? next_text(&line, &m->body) : 0;
+	return what & MAILBOX_BODY ? next_text(line, &m->body) : 0;
 }
 
 /* --- folders --- */
@@ -200,6 +200,7 @@ struct listing {
 	mailbox_fn	 fn;
 	void		*arg;
 	bool		 begun;		/* this request's folder was seen */
+	bool		 stored;	/* of mailbox_store */
 };
 
 static int
@@ -211,7 +212,9 @@ take_message(void *arg, struct span line)
 	int		 rc;
 
 	if (q->begun) {
-		rc = message_of_line(line, q->what, &m);
+		rc = message_of_line(&line, q->what, &m);
+		if (rc == 0 && q->stored)
+			rc = next_number(&line, UINT64_MAX, &m.was);
 		return rc == 0 ? q->fn(q->arg, &m) : rc;
 	}
 	q->begun = true;
@@ -349,7 +352,7 @@ mailbox_store(struct mailbox *m, const char *folder, uint32_t validity,
 {
 	static const char *const how[] = { "add", "del", "set" };
 	char		 v[NUMBER_SIZE], since[NUMBER_SIZE] = "";
-	struct storing	 q = { .l = { .fn = fn, .arg = arg },
+	struct storing	 q = { .l = { .fn = fn, .arg = arg, .stored = true },
 			    .modified = modified };
 	struct buf	 set, flags;
 	int		 rc;

@@ -88,6 +88,7 @@ struct mailbox_message {	/* valid during the call */
 	uint32_t	 uid;
 	uint32_t	 flags;		/* enum row_flag, which imap_flag is */
 	uint64_t	 modseq;
+	uint64_t	 was;		/* of mailbox_store: modseq before it */
 	struct span	 keywords;	/* blanks between; may be empty */
 	struct ulid	 id;
 	struct place	 place;

@@ -1,0 +1,233 @@
+/*
+ * What others change in the selected folder, told to the client: RFC 3501
+ * sections 5.2 and 7.4.1; and IDLE (RFC 2177).
+ */
+#include "base/time.h"
+#include "protocol/imapd_int.h"
+
+#define IDLE_MS		1860000	/* a client begins again after 29 minutes */
+#define POLL_MS		400	/* between two looks at the folder */
+
+/* --- flags and new messages --- */
+
+void
+imapd_say_flags(struct imapd *m, size_t at, const struct mailbox_message *row,
+    bool uid)
+{
+	struct buf	*out = conn_out(m->s->conn);
+
+	buf_addf(out, "* %zu FETCH (", at + 1);
+	if (uid)
+		buf_addf(out, "UID %u ", row->uid);
+	if (imapd_is_condstore(m))
+		buf_addf(out, "MODSEQ (%llu) ",
+		    (unsigned long long)row->modseq);
+	buf_adds(out, "FLAGS ");
+	imap_flags_write(out, row->flags, row->keywords);
+	buf_adds(out, ")\r\n");
+	m->view.modseq[at] = row->modseq;
+}
+
+static int
+take_change(void *arg, const struct mailbox_message *row)
+{
+	struct imapd	*m = arg;
+	struct imapd_view *v = &m->view;
+	size_t		 at = imapd_view_find(m, row->uid);
+
+	if (at == v->n)
+		return imapd_view_add(m, row->uid, row->modseq);
+	if (row->modseq > v->modseq[at])
+		imapd_say_flags(m, at, row, true);
+	return 0;
+}
+
+/* --- what has gone --- */
+
+struct listing {
+	struct imapd	*m;
+	size_t		 at;		/* the view's next */
+	struct imap_set	*gone;
+};
+
+static int
+take_present(void *arg, const struct mailbox_message *row)
+{
+	struct listing	*l = arg;
+	struct imapd_view *v = &l->m->view;
+	int		 rc = 0;
+
+	for (; rc == 0 && l->at < v->n && v->uid[l->at] < row->uid; l->at++)
+		rc = imap_set_add(l->gone, v->uid[l->at], v->uid[l->at]);
+	if (l->at < v->n && v->uid[l->at] == row->uid)
+		l->at++;
+	return rc;
+}
+
+/* By a look at all that is there. */
+static int
+find_missing(struct imapd *m, struct imap_set *gone)
+{
+	struct imapd_view *v = &m->view;
+	struct listing	 l = { .m = m, .gone = gone };
+	int		 rc;
+
+	*gone = (struct imap_set){ .n = 0 };
+	rc = mailbox_list(m->box, v->name, v->validity, NULL, 0, 0, NULL,
+	    take_present, &l);
+	for (; rc == 0 && l.at < v->n; l.at++)
+		rc = imap_set_add(gone, v->uid[l.at], v->uid[l.at]);
+	return rc;
+}
+
+/*
+ * Numbers go down as the client hears of it; of what is behind the known ones
+ * it never heard.
+ */
+static void
+take_away(struct imapd *m, const struct imap_set *gone, size_t known)
+{
+	struct imapd_view *v = &m->view;
+	struct buf	*out = conn_out(m->s->conn);
+	size_t		 to = 0;
+
+	for (size_t i = 0; i < v->n; i++) {
+		if (imap_set_has(gone, v->uid[i])) {
+			if (i < known)
+				buf_addf(out, "* %zu EXPUNGE\r\n", to + 1);
+			continue;
+		}
+		v->uid[to] = v->uid[i];
+		v->modseq[to++] = v->modseq[i];
+	}
+	v->n = to;
+}
+
+static int
+sync_gone(struct imapd *m, uint64_t modseq, size_t known)
+{
+	struct imapd_view *v = &m->view;
+	struct imap_set	 gone;
+	int		 rc;
+
+	rc = mailbox_vanished(m->box, v->name, v->validity, v->looked, &gone);
+	if (rc == CM_EEND) {
+		imap_set_free(&gone);
+		rc = find_missing(m, &gone);
+	}
+	if (rc == 0) {
+		take_away(m, &gone, known);
+		v->looked = modseq;
+	}
+	imap_set_free(&gone);
+	return rc;
+}
+
+/* --- all of it --- */
+
+/*
+ * A listing shows what came or changed while it went on, but its folder is
+ * that of its beginning: nothing that it missed is behind v->highest.
+ */
+int
+imapd_view_sync(struct imapd *m, bool expunge)
+{
+	struct imapd_view *v = &m->view;
+	struct mailbox_folder f;
+	size_t		 known = v->n;
+	bool		 grown;
+	int		 rc;
+
+	if ((rc = mailbox_status(m->box, v->name, &f)) != 0)
+		return rc;
+	if (f.validity != v->validity)
+		return CM_ESTALE;
+	if (f.modseq != v->highest) {
+		rc = mailbox_list(m->box, v->name, v->validity, NULL,
+		    v->highest, 0, &f, take_change, m);
+		if (rc == 0)
+			v->highest = f.modseq;
+	}
+	grown = v->n > known;
+	if (rc == 0 && expunge && v->n != f.messages)
+		rc = sync_gone(m, f.modseq, known);
+	else if (rc == 0 && v->n == f.messages)
+		v->looked = f.modseq;
+	if (grown)
+		buf_addf(conn_out(m->s->conn), "* %zu EXISTS\r\n", v->n);
+	return rc;
+}
+
+/* --- IDLE --- */
+
+/* Waits until the client has said something: 0, or CM_EAGAIN: look again. */
+static int
+wait_some(struct imapd *m, int64_t end)
+{
+	int64_t	 now = time_mono_ms(), until = now + POLL_MS;
+	bool	 input, other;
+	int	 rc;
+
+	if (now >= end)
+		return CM_ETIMEOUT;
+	if (!m->view.open || until > end)
+		until = end;
+	/* an answer may take longer than that to go out */
+	imapd_deadline(m, IMAPD_SEND_MS);
+	if ((rc = conn_flush(m->s->conn)) != 0)
+		return rc;
+	conn_deadline(m->s->conn, until);
+	rc = conn_wait(m->s->conn, -1, &input, &other);
+	if (rc == CM_ETIMEOUT && until < end)
+		return CM_EEND;
+	return rc;
+}
+
+static void
+done(struct imapd *m)
+{
+	struct span	 line;
+	bool		 crlf;
+	int		 rc;
+
+	imapd_deadline(m, IMAPD_SEND_MS);
+	rc = conn_line(m->s->conn, IMAP_LINE_MAX, &line, &crlf);
+	if (rc == CM_ETOOBIG || (rc == 0 && !str_ieq(line.p, line.len,
+	    "DONE")))
+		imapd_bad(m, NULL, "DONE ends it");
+	else if (rc != 0)
+		imapd_lost(m, rc);
+	else
+		imapd_ok(m, NULL, "idled");
+}
+
+/* A catalog that is away may come back: the client need not know. */
+static bool
+look(struct imapd *m)
+{
+	int	 rc;
+
+	if (!m->view.open)
+		return true;
+	rc = imapd_view_sync(m, true);
+	if (rc != CM_ENOINPUT && rc != CM_ESTALE)
+		return true;
+	imapd_bye(m, "the folder is not there any more");
+	return false;
+}
+
+void
+imapd_idle(struct imapd *m, const struct imap_command *c)
+{
+	int64_t	 end = time_mono_ms() + IDLE_MS;
+	int	 rc = CM_EEND;
+
+	(void)c;
+	buf_adds(conn_out(m->s->conn), "+ idling\r\n");
+	while (rc == CM_EEND && look(m))
+		rc = wait_some(m, end);
+	if (rc == 0)
+		done(m);
+	else if (rc != CM_EEND)
+		imapd_lost(m, rc);
+}

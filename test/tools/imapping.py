@@ -1,0 +1,95 @@
+"""A session with cm-imapd: commands, answers with their literals, a view."""
+import re
+
+from cluster import BOB
+from dialog import Server
+
+LITERAL = re.compile(rb"\{(\d+)\+?\}$")
+
+
+class Imap:
+    """Lines are bytes, literals in them as they came: b'... {3}\\r\\nabc)'."""
+    def __init__(self, name=BOB, password="secret", server=None):
+        self.s = server or Server("cm-imapd", "-t")
+        self.tags = 0
+        self.greeting = self.line()
+        self.login = self.cmd("LOGIN %s %s" % (name, password))[1] \
+            if name else None
+
+    def octets(self, n):
+        while len(self.s.buf) < n:
+            if not self.s.more():
+                raise EOFError("hung up in a literal")
+        got, self.s.buf = self.s.buf[:n], self.s.buf[n:]
+        return got
+
+    def raw_line(self):
+        while b"\r\n" not in self.s.buf:
+            if not self.s.more():
+                return None
+        line, self.s.buf = self.s.buf.split(b"\r\n", 1)
+        return line
+
+    def line(self):
+        """One answer, its literals included; None when it has hung up."""
+        line = self.raw_line()
+        while line is not None and (m := LITERAL.search(line)):
+            line += b"\r\n" + self.octets(int(m[1]))
+            line += self.raw_line() or b""
+        return line
+
+    def begin(self, *parts):
+        """Sends a command: text, and bytes, which become literals."""
+        self.tags += 1
+        out = b"t%d" % self.tags
+        for part in parts:
+            out += b" " + part.encode() if isinstance(part, str) else \
+                b" {%d+}\r\n" % len(part) + part
+        self.s.send(out + b"\r\n")
+        return b"t%d " % self.tags
+
+    def end(self, tag):
+        """(untagged answers, what follows the tag); None: hung up."""
+        got = []
+        while (line := self.line()) is not None:
+            if line.startswith(tag):
+                return got, line[len(tag):].decode(errors="replace")
+            got.append(line)
+        return got, None
+
+    def cmd(self, *parts):
+        return self.end(self.begin(*parts))
+
+    def ok(self, *parts):
+        """The untagged answers of a command that must be OK."""
+        got, end = self.cmd(*parts)
+        if end is None or not end.startswith("OK"):
+            raise AssertionError("%r: %r %r" % (parts, got, end))
+        return got
+
+    def idle(self):
+        self.s.send(b"i IDLE\r\n")
+        return self.line()
+
+    def done(self):
+        self.s.send(b"DONE\r\n")
+        return self.end(b"i ")
+
+    def close(self):
+        """Its exit code."""
+        self.s.send(b"bye LOGOUT\r\n")
+        self.end(b"bye ")
+        return self.s.close()
+
+
+def literal(line):
+    """The bytes of an answer's last literal."""
+    m = list(re.finditer(rb"\{(\d+)\}\r\n", line))
+    if not m:
+        return None
+    # the first one that reaches to the end, but for what closes it
+    for x in m:
+        at, n = x.end(), int(x[1])
+        if len(line) - at - n in (1,):
+            return line[at:at + n]
+    return None
