@@ -53,7 +53,7 @@ bool	 agent_is_dump_here(const struct session *);
 int	 agent_cmd_folders(struct session *);
 int	 agent_cmd_messages(struct session *);
 /* "=NAME TAB UIDVALIDITY TAB UIDNEXT TAB messages TAB unseen TAB bytes TAB
- * modseq" */
+ * modseq TAB id TAB use" */
 void	 agent_add_folder(struct buf *, struct span name,
 	    const struct row_folder *);
 
@@ -66,6 +66,12 @@ int	 agent_walk_uids(struct catdb *, struct kv_txn *, uint32_t account,
 /* agent_store.c: the same. */
 int	 agent_cmd_store(struct session *);
 int	 agent_cmd_expunge_set(struct session *);
+
+/* agent_folder.c: the same. */
+int	 agent_cmd_folder_add(struct session *);
+int	 agent_cmd_folder_del(struct session *);
+int	 agent_cmd_folder_rename(struct session *);
+int	 agent_cmd_subscribe(struct session *);
 
 /* agent_changes.c: the same. */
 int	 agent_cmd_user_add(struct session *);

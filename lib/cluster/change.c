@@ -288,3 +288,15 @@ change_note_inbox(struct catdb *d, const char *mailbox, uint32_t validity)
 	change_note_uids(d, mailbox, "INBOX", &(struct change_uids){ validity,
 	    1, 1, 0, { NULL, 0 } });
 }
+
+struct buf *
+change_begin(struct catdb *d, const char *kind)
+{
+	return begin(d, kind);
+}
+
+int
+change_end(struct buf *b)
+{
+	return end(b);
+}

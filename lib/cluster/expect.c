@@ -51,6 +51,45 @@ expect_get(struct catdb *d, struct kv_txn *x, const struct ulid *id,
 	return rc;
 }
 
+struct find {
+	uint32_t	 account, folder;
+	char		*name;
+};
+
+static int
+match_row(void *arg, struct span key, struct span value)
+{
+	struct find		*q = arg;
+	struct row_expected	 r;
+	struct buf		 mailbox, folder;
+	int			 rc;
+
+	if ((rc = row_expected_get(value, &r)) != 0)
+		return rc;
+	if (r.account != q->account || r.folder != q->folder)
+		return 0;
+	buf_init(&mailbox, KEY_MAX);
+	buf_init(&folder, KEY_MAX);
+	rc = entry_parse(key.p + 16, key.len - 16, &mailbox, &folder, NULL);
+	if (rc == 0)
+		rc = str_ncopy(q->name, FOLDER_MAX + 1, folder.p, folder.len);
+	buf_free(&mailbox);
+	buf_free(&folder);
+	return rc == 0 ? 1 : CM_ECORRUPT;
+}
+
+int
+expect_find(struct catdb *d, struct kv_txn *x, const struct ulid *id,
+    uint32_t account, uint32_t folder, char name[FOLDER_MAX + 1])
+{
+	struct span	 from = { (const char *)id->b, sizeof(id->b) };
+	struct find	 q = { account, folder, name };
+	int		 rc;
+
+	rc = kv_walk(d->expected, x, from, from.len, match_row, &q);
+	return rc == 1 ? 0 : rc == 0 ? CM_ENOINPUT : rc;
+}
+
 int
 expect_put(struct catdb *d, struct kv_txn *x, const struct ulid *id,
     const char *mailbox, const char *folder, const struct row_expected *r)

@@ -14,6 +14,13 @@ int	 expect_any(struct catdb *, struct kv_txn *, bool *) CM_MUST;
 int	 expect_get(struct catdb *, struct kv_txn *, const struct ulid *,
 	    const char *mailbox, const char *folder, struct buf *raw,
 	    struct row_expected *) CM_MUST;
+/*
+ * As which folder it was delivered to the one that has that id by now; a row
+ * of expect_get.  CM_ENOINPUT.
+ */
+int	 expect_find(struct catdb *, struct kv_txn *, const struct ulid *,
+	    uint32_t account, uint32_t folder, char name[FOLDER_MAX + 1])
+	    CM_MUST;
 int	 expect_put(struct catdb *, struct kv_txn *, const struct ulid *,
 	    const char *mailbox, const char *folder,
 	    const struct row_expected *) CM_MUST;

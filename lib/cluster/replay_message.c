@@ -7,7 +7,7 @@
 
 #define WORDS_MAX	65536
 
-enum { ENTRY, ID, PLACE, MODSEQ, FLAGS, ADD, DEL, FLAG_NEW,
+enum { ID = 1, PLACE, MODSEQ, FLAGS, ADD, DEL, FLAG_NEW,
     EXPUNGE_NEW = ADD };
 
 struct target {
@@ -16,6 +16,8 @@ struct target {
 	bool			 has_folder;
 	bool			 listed;	/* its record is known */
 	bool			 there;		/* in that folder, as uid */
+	char			 as[FOLDER_MAX + 1];	/* it was delivered to
+						 * that name */
 };
 
 /* Which of a record's references is to that folder. */
@@ -44,16 +46,25 @@ find_ref(struct redo *w, struct target *t)
 	return 0;
 }
 
+/* Mailbox, folder and UID of a line; its fields are decoded already. */
+static int
+take_entry(struct redo *w, struct span line)
+{
+	struct span	 entry;
+
+	return str_field(&line, '\t', &entry) ? entry_parse(entry.p, entry.len,
+	    &w->mailbox, &w->folder, &w->uid) : CM_EDATA;
+}
+
 /* why is set when there is no such mailbox. */
 static int
-find_target(struct redo *w, struct target *t)
+find_target(struct redo *w, struct span line, struct target *t)
 {
 	struct place	 place;
 	int		 rc;
 
 	memset(t, 0, sizeof(*t));
-	if (entry_parse(replay_text(&w->f[ENTRY]), w->f[ENTRY].len, &w->mailbox,
-	    &w->folder, &w->uid) != 0 ||
+	if (take_entry(w, line) != 0 ||
 	    ulid_parse(replay_text(&w->f[ID]), w->f[ID].len, &w->id) != 0 ||
 	    place_parse(replay_text(&w->f[PLACE]), w->f[PLACE].len,
 	    &place) != 0)
@@ -81,14 +92,23 @@ static int
 get_expected(struct redo *w, struct target *t, struct row_expected *e)
 {
 	uint32_t	 uid = w->uid;
-	int		 rc;
+	int		 rc = CM_ENOINPUT;
 
-	rc = expect_get(w->db, w->txn, &w->id, w->mailbox.p, w->folder.p,
-	    &w->raw, e);
+	if (t->has_folder)
+		rc = expect_find(w->db, w->txn, &w->id, t->a.id, t->f.id,
+		    t->as);
+	if (rc == CM_ENOINPUT)
+		rc = str_copy(t->as, sizeof(t->as), w->folder.p);
+	if (rc == 0)
+		rc = expect_get(w->db, w->txn, &w->id, w->mailbox.p, t->as,
+		    &w->raw, e);
+	if (rc == 0 && e->account == t->a.id && t->has_folder &&
+	    e->folder != 0 && e->folder != t->f.id)
+		w->why = "the message was in another folder of that name";
 	if (rc != CM_ENOINPUT && (rc != 0 || e->account == t->a.id))
 		return rc;
 	*e = (struct row_expected){ .account = t->a.id,
-	    .keywords = { "", 0 } };
+	    .keywords = { "", 0 }, .folder = t->has_folder ? t->f.id : 0 };
 	/* of the journal's beginning; a folder that is not there gets
 	 * another UIDVALIDITY */
 	if (!t->has_folder || w->r->scratch)
@@ -189,7 +209,7 @@ flag_expected(struct redo *w, struct target *t, uint32_t flags,
 	struct row_expected	 e;
 	int			 rc;
 
-	if ((rc = get_expected(w, t, &e)) != 0)
+	if ((rc = get_expected(w, t, &e)) != 0 || w->why != NULL)
 		return rc;
 	if (e.what == EXPECT_GONE) {
 		w->why = "the message is not in that folder any more";
@@ -199,8 +219,7 @@ flag_expected(struct redo *w, struct target *t, uint32_t flags,
 	e.flags = flags;
 	e.keywords = keywords;
 	e.modseq = modseq;
-	return expect_put(w->db, w->txn, &w->id, w->mailbox.p, w->folder.p,
-	    &e);
+	return expect_put(w->db, w->txn, &w->id, w->mailbox.p, t->as, &e);
 }
 
 int
@@ -212,10 +231,9 @@ replay_flag(struct redo *w, struct span line)
 	uint32_t	 flags;
 	int		 rc;
 
-	(void)line;
 	if (replay_number(&w->f[FLAG_NEW], UINT64_MAX, &modseq) != 0)
 		return CM_EDATA;
-	if ((rc = find_target(w, &t)) != 0 || w->why != NULL)
+	if ((rc = find_target(w, line, &t)) != 0 || w->why != NULL)
 		return rc;
 	if (t.listed && !t.there) {
 		w->why = "the message is not in that folder any more";
@@ -238,10 +256,9 @@ replay_expunge(struct redo *w, struct span line)
 	uint64_t		 modseq, own;
 	int			 rc;
 
-	(void)line;
 	if (replay_number(&w->f[EXPUNGE_NEW], UINT64_MAX, &modseq) != 0)
 		return CM_EDATA;
-	if ((rc = find_target(w, &t)) != 0 || w->why != NULL)
+	if ((rc = find_target(w, line, &t)) != 0 || w->why != NULL)
 		return rc;
 	if (t.there) {
 		rc = account_expunge(w->db, w->txn, w->mailbox.p, w->folder.p,
@@ -255,13 +272,13 @@ replay_expunge(struct redo *w, struct span line)
 		if ((rc = replay_put_folder(w, &t.a, &t.f)) != 0)
 			return rc;
 	} else if (!t.listed) {
-		if ((rc = get_expected(w, &t, &e)) != 0)
+		if ((rc = get_expected(w, &t, &e)) != 0 || w->why != NULL)
 			return rc;
 		e.what = EXPECT_GONE;
 		e.flags = 0;
 		e.keywords = (struct span){ "", 0 };
 		if ((rc = expect_put(w->db, w->txn, &w->id, w->mailbox.p,
-		    w->folder.p, &e)) != 0)
+		    t.as, &e)) != 0)
 			return rc;
 	}
 	return raise_modseq(w, &t, modseq);
