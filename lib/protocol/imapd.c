@@ -244,6 +244,12 @@ imapd_is_condstore(const struct imapd *m)
 	    0;
 }
 
+bool
+imapd_is_qresync(const struct imapd *m)
+{
+	return (m->enabled & IMAP_ENABLE_QRESYNC) != 0;
+}
+
 /* --- commands --- */
 
 static void

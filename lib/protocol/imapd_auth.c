@@ -38,7 +38,7 @@ imapd_capability(const struct imapd *m, struct buf *b)
 	if (m->user[0] != '\0') {
 		buf_adds(b, " IDLE NAMESPACE UIDPLUS MOVE UNSELECT CHILDREN "
 		    "LIST-EXTENDED LIST-STATUS SPECIAL-USE CREATE-SPECIAL-USE "
-		    "STATUS=SIZE");
+		    "STATUS=SIZE ESEARCH SEARCHRES WITHIN CONDSTORE QRESYNC");
 		buf_addf(b, " APPENDLIMIT=%llu",
 		    (unsigned long long)m->s->conf->max_size);
 		return;
@@ -217,11 +217,39 @@ imapd_id(struct imapd *m, const struct imap_command *c)
 	imapd_ok(m, NULL, "nice to meet you");
 }
 
+void
+imapd_condstore(struct imapd *m)
+{
+	if (imapd_is_condstore(m))
+		return;
+	m->enabled |= IMAP_ENABLE_CONDSTORE;
+	if (m->view.open)
+		buf_addf(conn_out(m->s->conn), "* OK [HIGHESTMODSEQ %llu] "
+		    "from now on\r\n", (unsigned long long)m->view.highest);
+}
+
 /* RFC 5161: what is not known is passed over. */
 void
 imapd_enable(struct imapd *m, const struct imap_command *c)
 {
-	(void)c;
-	buf_adds(conn_out(m->s->conn), "* ENABLED\r\n");
+	static const struct {
+		unsigned	 bit;
+		const char	*name;
+	} known[] = { { IMAP_ENABLE_CONDSTORE, "CONDSTORE" },
+	    { IMAP_ENABLE_QRESYNC, "QRESYNC" },
+	    { IMAP_ENABLE_UTF8, "UTF8=ACCEPT" } };
+	struct buf	*out = conn_out(m->s->conn);
+	unsigned	 bits = 0;
+
+	for (size_t i = 0; i < sizeof(known) / sizeof(*known); i++)
+		bits |= known[i].bit & c->enable;
+	buf_adds(out, "* ENABLED");
+	for (size_t i = 0; i < sizeof(known) / sizeof(*known); i++)
+		if (bits & ~m->enabled & known[i].bit)
+			buf_addf(out, " %s", known[i].name);
+	buf_adds(out, "\r\n");
+	if (bits & (IMAP_ENABLE_CONDSTORE | IMAP_ENABLE_QRESYNC))
+		imapd_condstore(m);
+	m->enabled |= bits;
 	imapd_ok(m, NULL, "enabled");
 }

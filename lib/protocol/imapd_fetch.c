@@ -78,6 +78,8 @@ take_row(void *arg, const struct mailbox_message *row)
 	    conn_out(f->m->s->conn)->len > OUT_MAX)
 		return FULL;
 	f->found++;
+	if (imapd_has_item(f->c, IMAP_GET_FLAGS))
+		f->m->view.modseq[at] = row->modseq;
 	rc = f->bytes ? keep_row(f, at, row) : say_row(f, at, row);
 	f->next = row->uid + 1;
 	return rc;
@@ -299,6 +301,12 @@ imapd_fetch(struct imapd *m, const struct imap_command *c)
 	bool		 more = true;
 	int		 rc;
 
+	if (c->fetch.vanished && (!c->uid || !c->fetch.has_since ||
+	    !imapd_is_qresync(m))) {
+		imapd_bad(m, NULL, "VANISHED is of UID FETCH with CHANGEDSINCE "
+		    "and QRESYNC");
+		return;
+	}
 	if ((rc = imapd_view_set(m, &c->set, c->uid, &all)) != 0) {
 		imapd_bad(m, NULL, "there is no such message");
 		return;
@@ -310,8 +318,13 @@ imapd_fetch(struct imapd *m, const struct imap_command *c)
 	}
 	f->m = m;
 	f->c = c;
+	if (c->fetch.has_since || imapd_has_item(c, IMAP_GET_MODSEQ))
+		imapd_condstore(m);
 	f->what = imapd_items_need(c, &f->bytes);
 	buf_init(&f->text, ROWS_BYTES + (16u << 20));
+	if (c->fetch.vanished)
+		rc = imapd_say_vanished(m, c->fetch.changed_since,
+		    m->view.n > 0 ? m->view.uid[m->view.n - 1] + 1 : 1, &all);
 	while (rc == 0 && more)
 		rc = fetch_some(f, &all, &more);
 	settle(f, &all, rc);

@@ -115,6 +115,7 @@ imapd_say_status(struct imapd *m, const struct mailbox_folder *f,
 		{ IMAP_STATUS_UIDVALIDITY, "UIDVALIDITY", f->validity },
 		{ IMAP_STATUS_UNSEEN, "UNSEEN", f->unseen },
 		{ IMAP_STATUS_SIZE, "SIZE", f->bytes },
+		{ IMAP_STATUS_HIGHESTMODSEQ, "HIGHESTMODSEQ", f->modseq },
 		{ IMAP_STATUS_APPENDLIMIT, "APPENDLIMIT",
 		    m->s->conf->max_size }
 	};
@@ -142,7 +143,8 @@ imapd_say_status(struct imapd *m, const struct mailbox_folder *f,
 
 #define STATUS_KNOWN	(IMAP_STATUS_MESSAGES | IMAP_STATUS_RECENT | \
 	IMAP_STATUS_UIDNEXT | IMAP_STATUS_UIDVALIDITY | IMAP_STATUS_UNSEEN | \
-	IMAP_STATUS_SIZE | IMAP_STATUS_APPENDLIMIT)
+	IMAP_STATUS_SIZE | IMAP_STATUS_APPENDLIMIT | \
+	IMAP_STATUS_HIGHESTMODSEQ)
 
 void
 imapd_status(struct imapd *m, const struct imap_command *c)
@@ -157,6 +159,8 @@ imapd_status(struct imapd *m, const struct imap_command *c)
 	}
 	if (!imapd_folder(m, c->name, name))
 		return;
+	if (c->status & IMAP_STATUS_HIGHESTMODSEQ)
+		imapd_condstore(m);
 	rc = mailbox_status(m->box, name, &f);
 	if (rc == CM_ENOINPUT && strcmp(name, "INBOX") == 0) {
 		/* no mail ever came: it gets its UIDVALIDITY now */

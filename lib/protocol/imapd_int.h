@@ -86,6 +86,7 @@ bool	 imapd_send_some(struct imapd *);
 bool	 imapd_is_utf8(const struct imapd *);
 /* Has it said that it knows modification sequences (RFC 7162)? */
 bool	 imapd_is_condstore(const struct imapd *);
+bool	 imapd_is_qresync(const struct imapd *);
 
 /* --- imapd_read.c --- */
 
@@ -104,6 +105,8 @@ void	 imapd_authenticate(struct imapd *, const struct imap_command *);
 void	 imapd_starttls(struct imapd *, const struct imap_command *);
 void	 imapd_id(struct imapd *, const struct imap_command *);
 void	 imapd_enable(struct imapd *, const struct imap_command *);
+/* A command shows that the client knows it: RFC 7162 section 3.1. */
+void	 imapd_condstore(struct imapd *);
 
 /* --- imapd_view.c --- */
 
@@ -137,6 +140,16 @@ void	 imapd_say_flags(struct imapd *, size_t at,
 	    const struct mailbox_message *, bool uid);
 void	 imapd_idle(struct imapd *, const struct imap_command *);
 
+/* --- imapd_qresync.c --- */
+
+/* "* VANISHED (EARLIER) 3:5": of known, or NULL: of all; uidnext: the
+ * folder's, as it was when the view was made or later. */
+int	 imapd_say_vanished(struct imapd *, uint64_t since, uint32_t uidnext,
+	    const struct imap_set *known) CM_MUST;
+/* What SELECT's QRESYNC asks for. */
+int	 imapd_resync(struct imapd *, const struct imap_command *,
+	    const struct mailbox_folder *) CM_MUST;
+
 /* --- imapd_folder.c --- */
 
 /* A folder's name as the client wrote it; false: that was answered. */
@@ -161,6 +174,7 @@ void	 imapd_fetch(struct imapd *, const struct imap_command *);
 /* What the items need of the catalog: MAILBOX_ bits; *bytes: and the message
  * itself. */
 unsigned imapd_items_need(const struct imap_command *, bool *bytes);
+bool	 imapd_has_item(const struct imap_command *, enum imap_what);
 /* Adds the items that a row answers, with blanks between. */
 void	 imapd_items_of_row(const struct imapd *, const struct imap_command *,
 	    const struct mailbox_message *, struct buf *);

@@ -104,8 +104,8 @@ is_of_row(const struct imap_item *it)
 	return !bytes;
 }
 
-static bool
-has_item(const struct imap_command *c, enum imap_what what)
+bool
+imapd_has_item(const struct imap_command *c, enum imap_what what)
 {
 	for (unsigned i = 0; i < c->fetch.n; i++)
 		if (c->fetch.item[i].what == what)
@@ -123,10 +123,10 @@ imapd_items_of_row(const struct imapd *m, const struct imap_command *c,
 	const struct imap_item *more[] = { NULL, NULL };
 	bool		 some = false;
 
-	if (c->uid && !has_item(c, IMAP_GET_UID))
+	if (c->uid && !imapd_has_item(c, IMAP_GET_UID))
 		more[0] = &uid;
-	if (imapd_is_condstore(m) && !has_item(c, IMAP_GET_MODSEQ) &&
-	    has_item(c, IMAP_GET_FLAGS))
+	if (!imapd_has_item(c, IMAP_GET_MODSEQ) && (c->fetch.has_since ||
+	    (imapd_is_condstore(m) && imapd_has_item(c, IMAP_GET_FLAGS))))
 		more[1] = &modseq;
 	for (unsigned i = 0; i < c->fetch.n + 2; i++) {
 		it = i < 2 ? more[i] : &c->fetch.item[i - 2];

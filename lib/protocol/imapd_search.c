@@ -234,6 +234,8 @@ imapd_search(struct imapd *m, const struct imap_command *c)
 	struct searching s = { .m = m, .c = c, .found = &found };
 	int		 rc;
 
+	if (c->search.modseq)
+		imapd_condstore(m);
 	buf_init(&s.text, 1u << 30);
 	rc = search_new(c->search.key, c->search.charset, &s.program);
 	if (rc == CM_EDATA)

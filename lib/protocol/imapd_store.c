@@ -1,7 +1,6 @@
 /* STORE, EXPUNGE, COPY and MOVE: RFC 3501 section 6.4, RFC 4315, RFC 6851. */
 #include <string.h>
 
-#include "base/time.h"
 #include "protocol/imapd_int.h"
 
 #define RANGES_MAX	10000		/* of one request */
@@ -35,7 +34,21 @@ struct storing {
 	struct imapd	*m;
 	const struct imap_command *c;
 	size_t		 found;
+	struct imap_set	 modified;	/* UIDs that were left alone */
 };
+
+/* "* 4 FETCH (MODSEQ (12))": RFC 7162 section 3.1.3. */
+static void
+say_modseq(struct imapd *m, size_t at, const struct mailbox_message *row,
+    bool uid)
+{
+	struct buf	*out = conn_out(m->s->conn);
+
+	buf_addf(out, "* %zu FETCH (", at + 1);
+	if (uid)
+		buf_addf(out, "UID %u ", row->uid);
+	buf_addf(out, "MODSEQ (%llu))\r\n", (unsigned long long)row->modseq);
+}
 
 /* Silent is what the client knows: its own change, of what it had seen. */
 static int
@@ -48,11 +61,22 @@ take_stored(void *arg, const struct mailbox_message *row)
 	if (at == v->n)
 		return 0;
 	s->found++;
-	if (s->c->store.silent && row->was <= v->modseq[at])
-		v->modseq[at] = row->modseq;
-	else
+	if (!s->c->store.silent || row->was > v->modseq[at])
 		imapd_say_flags(s->m, at, row, s->c->uid);
+	else if (imapd_is_condstore(s->m))
+		say_modseq(s->m, at, row, s->c->uid);
+	v->modseq[at] = row->modseq;
 	return 0;
+}
+
+static int
+add_all(struct imap_set *to, const struct imap_set *s)
+{
+	int	 rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < s->n; i++)
+		rc = imap_set_add(to, s->r[i].from, s->r[i].to);
+	return rc;
 }
 
 static int
@@ -61,14 +85,64 @@ store_some(struct storing *s, const struct imap_set *uids)
 	const struct imap_command *c = s->c;
 	struct imapd_view *v = &s->m->view;
 	struct mailbox_store how = { .flags = c->store.flags.bits,
-			    .keywords = c->store.flags.keywords };
+			    .keywords = c->store.flags.keywords,
+			    .conditional = c->store.has_since,
+			    .since = c->store.unchanged_since };
+	struct imap_set	 modified;
+	int		 rc;
 
 	how.how = c->store.how == IMAP_ADD ? MAILBOX_ADD :
 	    c->store.how == IMAP_REMOVE ? MAILBOX_REMOVE : MAILBOX_REPLACE;
 	if (how.keywords.p == NULL)
 		how.keywords = (struct span){ "", 0 };
-	return mailbox_store(s->m->box, v->name, v->validity, uids, &how,
-	    take_stored, s, NULL);
+	rc = mailbox_store(s->m->box, v->name, v->validity, uids, &how,
+	    take_stored, s, &modified);
+	if (rc == 0)
+		rc = add_all(&s->modified, &modified);
+	imap_set_free(&modified);
+	return rc;
+}
+
+/* UIDs, or the numbers that they have. */
+static int
+modified_code(struct storing *s, struct buf *code)
+{
+	const struct imapd_view *v = &s->m->view;
+	struct imap_set	 numbers = { .n = 0 };
+	uint32_t	 n;
+	int		 rc = 0;
+
+	buf_adds(code, "MODIFIED ");
+	if (s->c->uid)
+		return imap_set_write(code, &s->modified);
+	for (size_t i = 0; rc == 0 && i < v->n; i++) {
+		n = (uint32_t)i + 1;
+		if (imap_set_has(&s->modified, v->uid[i]))
+			rc = imap_set_add(&numbers, n, n);
+	}
+	if (rc == 0)
+		rc = imap_set_write(code, &numbers);
+	imap_set_free(&numbers);
+	return rc;
+}
+
+static void
+say_stored(struct storing *s, const struct imap_set *uids)
+{
+	struct imapd	*m = s->m;
+	struct buf	 code;
+	uint64_t	 left = imapd_view_count(m, &s->modified);
+
+	buf_init(&code, 2u << 20);
+	if (s->modified.n > 0 && modified_code(s, &code) != 0)
+		imapd_no_for(m, CM_ENOMEM);
+	else if (s->modified.n > 0)
+		imapd_ok(m, code.p, "these were changed meanwhile");
+	else if (!s->c->uid && s->found + left < imapd_view_count(m, uids))
+		imapd_no(m, "EXPUNGEISSUED", "some of them have gone");
+	else
+		imapd_ok(m, NULL, "stored");
+	buf_free(&code);
 }
 
 void
@@ -78,12 +152,10 @@ imapd_store(struct imapd *m, const struct imap_command *c)
 	struct imap_set	 uids, some;
 	int		 rc = 0;
 
-	if (c->store.has_since) {
-		imapd_bad(m, NULL, "UNCHANGEDSINCE is not offered");
-		return;
-	}
 	if (!is_writable(m) || !command_set(m, c, &uids))
 		return;
+	if (c->store.has_since)
+		imapd_condstore(m);
 	for (size_t at = 0; rc == 0 && at < uids.n; at += some.n) {
 		some = (struct imap_set){ .r = uids.r + at,
 		    .n = uids.n - at < RANGES_MAX ? uids.n - at : RANGES_MAX };
@@ -91,10 +163,9 @@ imapd_store(struct imapd *m, const struct imap_command *c)
 	}
 	if (rc != 0)
 		imapd_no_for(m, rc);
-	else if (!c->uid && s.found < imapd_view_count(m, &uids))
-		imapd_no(m, "EXPUNGEISSUED", "some of them have gone");
 	else
-		imapd_ok(m, NULL, "stored");
+		say_stored(&s, &uids);
+	imap_set_free(&s.modified);
 	imap_set_free(&uids);
 }
 
@@ -106,14 +177,21 @@ imapd_expunge(struct imapd *m, const struct imap_command *c)
 {
 	struct imapd_view *v = &m->view;
 	struct imap_set	 uids = { .n = 0 }, gone = { .n = 0 };
+	char		 code[64];
 	int		 rc;
 
 	if (!is_writable(m) || (c->uid && !command_set(m, c, &uids)))
 		return;
 	rc = mailbox_expunge(m->box, v->name, v->validity, c->uid ? &uids :
 	    NULL, &gone);
+	if (rc == 0)
+		rc = imapd_view_sync(m, true);
 	if (rc != 0)
 		imapd_no_for(m, rc);
+	else if (imapd_is_condstore(m) && gone.n > 0 &&
+	    str_fmt(code, sizeof(code), "HIGHESTMODSEQ %llu",
+	    (unsigned long long)v->highest) == 0)
+		imapd_ok(m, code, "expunged");
 	else
 		imapd_ok(m, NULL, "%llu expunged",
 		    (unsigned long long)imap_set_count(&gone));

@@ -84,23 +84,34 @@ find_missing(struct imapd *m, struct imap_set *gone)
  * Numbers go down as the client hears of it; of what is behind the known ones
  * it never heard.
  */
-static void
+static int
 take_away(struct imapd *m, const struct imap_set *gone, size_t known)
 {
 	struct imapd_view *v = &m->view;
 	struct buf	*out = conn_out(m->s->conn);
+	struct imap_set	 vanished = { .n = 0 };
 	size_t		 to = 0;
+	int		 rc = 0;
 
 	for (size_t i = 0; i < v->n; i++) {
-		if (imap_set_has(gone, v->uid[i])) {
-			if (i < known)
-				buf_addf(out, "* %zu EXPUNGE\r\n", to + 1);
+		if (!imap_set_has(gone, v->uid[i])) {
+			v->uid[to] = v->uid[i];
+			v->modseq[to++] = v->modseq[i];
 			continue;
 		}
-		v->uid[to] = v->uid[i];
-		v->modseq[to++] = v->modseq[i];
+		if (i < known && imapd_is_qresync(m) && rc == 0)
+			rc = imap_set_add(&vanished, v->uid[i], v->uid[i]);
+		else if (i < known)
+			buf_addf(out, "* %zu EXPUNGE\r\n", to + 1);
 	}
 	v->n = to;
+	if (rc == 0 && vanished.n > 0) {
+		buf_adds(out, "* VANISHED ");
+		rc = imap_set_write(out, &vanished);
+		buf_adds(out, "\r\n");
+	}
+	imap_set_free(&vanished);
+	return rc;
 }
 
 static int
@@ -115,10 +126,10 @@ sync_gone(struct imapd *m, uint64_t modseq, size_t known)
 		imap_set_free(&gone);
 		rc = find_missing(m, &gone);
 	}
-	if (rc == 0) {
-		take_away(m, &gone, known);
+	if (rc == 0)
+		rc = take_away(m, &gone, known);
+	if (rc == 0)
 		v->looked = modseq;
-	}
 	imap_set_free(&gone);
 	return rc;
 }

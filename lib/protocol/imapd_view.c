@@ -205,7 +205,22 @@ say_folder(struct imapd *m, const struct opening *o,
 		buf_addf(out, "* OK [UNSEEN %zu] the first one\r\n",
 		    o->unseen);
 	buf_addf(out, "* OK [UIDVALIDITY %u] of these UIDs\r\n"
-	    "* OK [UIDNEXT %u] or higher\r\n", f->validity, f->uidnext);
+	    "* OK [UIDNEXT %u] or higher\r\n"
+	    "* OK [HIGHESTMODSEQ %llu] of what was changed last\r\n",
+	    f->validity, f->uidnext, (unsigned long long)f->modseq);
+}
+
+static void
+begin_view(struct imapd *m, const char name[FOLDER_MAX + 1], bool readonly,
+    const struct mailbox_folder *f)
+{
+	struct imapd_view *v = &m->view;
+
+	v->open = true;
+	v->readonly = readonly;
+	memcpy(v->name, name, sizeof(v->name));
+	v->validity = f->validity;
+	v->highest = v->looked = f->modseq;
 }
 
 void
@@ -216,17 +231,26 @@ imapd_select(struct imapd *m, const struct imap_command *c)
 	char		 name[FOLDER_MAX + 1];
 	int		 rc;
 
+	if (c->select.qresync && !imapd_is_qresync(m)) {
+		imapd_bad(m, NULL, "ENABLE QRESYNC comes first");
+		return;
+	}
+	/* RFC 7162 section 3.2.11: what follows is of the other one */
+	if (m->view.open && imapd_is_qresync(m))
+		buf_adds(conn_out(m->s->conn), "* OK [CLOSED] the other "
+		    "one\r\n");
 	imapd_view_end(m);
+	if (c->select.condstore)
+		imapd_condstore(m);
 	if (!imapd_folder(m, c->name, name))
 		return;
 	buf_init(&o.keywords, KEYWORDS_MAX + 1);
 	if ((rc = list_all(&o, name, &f)) == 0) {
-		m->view.open = true;
-		m->view.readonly = c->verb == IMAP_EXAMINE;
-		memcpy(m->view.name, name, sizeof(name));
-		m->view.validity = f.validity;
-		m->view.highest = m->view.looked = f.modseq;
+		begin_view(m, name, c->verb == IMAP_EXAMINE, &f);
 		say_folder(m, &o, &f);
+		rc = imapd_resync(m, c, &f);
+	}
+	if (rc == 0) {
 		imapd_ok(m, m->view.readonly ? "READ-ONLY" : "READ-WRITE",
 		    "selected");
 	} else {

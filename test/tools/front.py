@@ -15,9 +15,10 @@ LAB = base + "/lab"
 TREES = ROOT + "/build/trees/"
 CA = LAB + "/ca/ca.pem"
 SELF = pwd.getpwuid(os.getuid()).pw_name
-PORTS = {25: 2525, 24: 2424, 587: 2587, 465: 2465, 110: 2110, 995: 2995}
+PORTS = {25: 2525, 24: 2424, 587: 2587, 465: 2465, 110: 2110, 995: 2995,
+         143: 2143, 993: 2993}
 NAMES = {"smtp": 25, "submission": 587, "submissions": 465,
-         "pop3": 110, "pop3s": 995, "127.0.0.1:24": 24, "2443": 2443}
+         "pop3": 110, "pop3s": 995, "imap": 143, "imaps": 993, "127.0.0.1:24": 24, "2443": 2443}
 PATH = os.environ["PATH"] + ":/usr/sbin:/sbin"
 DOMAIN = "example.test"
 net = ""
