@@ -4,9 +4,8 @@
 #include "format/charset.h"
 #include "format/envelope.h"
 #include "format/header.h"
-#include "format/mime_param.h"
+#include "format/part_text.h"
 #include "format/search_int.h"
-#include "format/transfer.h"
 
 #define PART_MAX	(32u << 20)	/* bytes of one part that are read */
 #define FIELD_MAX	(1u << 20)	/* and of one field */
@@ -227,55 +226,18 @@ scan_header(struct search *s, struct span header, bool top)
 	return rc != 0 ? rc : look(s, top);
 }
 
-/* Is it text?  Of which charset? */
-static bool
-is_text(struct search *s, struct span header, struct span *charset)
-{
-	struct header_field	 f;
-	struct mime_param	 p;
-	struct span		 v, type, sub;
-
-	*charset = (struct span){ "", 0 };
-	if (!header_find(header, "content-type", &f))
-		return true;
-	v = f.value;
-	if (!mime_param_type(&v, &type, &sub))
-		return true;
-	if (!str_ieq(type.p, type.len, "text"))
-		return false;
-	while (mime_param_next(&v, &p)) {
-		if (!str_ieq(p.name.p, p.name.len, "charset"))
-			continue;
-		buf_reset(&s->folded);
-		if (mime_param_text(p.value, &s->folded) == 0)
-			*charset = span_of(&s->folded);
-		break;
-	}
-	/* Bytes over 127 are none of it: let them be found out. */
-	if (str_ieq(charset->p, charset->len, "us-ascii"))
-		charset->len = 0;
-	return true;
-}
-
 static int
 scan_text(struct search *s, struct span header, struct span body)
 {
-	enum transfer	 how = transfer_of(header);
-	struct span	 charset;
-	int		 rc = 0;
+	bool	 html;
+	int	 rc;
 
-	if (how == TRANSFER_UNKNOWN || !is_text(s, header, &charset))
-		return 0;
 	if (body.len > PART_MAX)
 		body.len = PART_MAX;
-	buf_reset(&s->raw);
 	buf_reset(&s->words);
-	if (how != TRANSFER_NONE) {
-		rc = transfer_decode(how, body, &s->raw);
-		body = span_of(&s->raw);
-	}
-	if (rc == 0)
-		rc = charset_decode(charset, body, &s->words);
+	rc = part_text(header, body, &s->raw, &s->words, &html);
+	if (rc == CM_ENOINPUT)
+		return 0;
 	return rc != 0 ? rc : look(s, false);
 }
 

@@ -1,0 +1,203 @@
+/* PREVIEW: RFC 8970. */
+#include <string.h>
+#include <unistr.h>
+
+#include "format/mime.h"
+#include "format/part_text.h"
+#include "format/section.h"
+
+#define CHARACTERS_MAX	200		/* RFC 8970 section 3.1: 256 at most */
+#define BODY_MAX	65536		/* bytes that are looked at */
+#define TEXT_MAX	(1u << 20)
+
+struct preview {
+	struct buf	*out;
+	size_t		 n;		/* characters so far */
+	bool		 blank;		/* one comes before the next */
+};
+
+static bool
+is_blank(ucs4_t c)
+{
+	return c <= 0x20 || (c >= 0x7f && c <= 0xa0) || c == 0xad ||
+	    (c >= 0x2000 && c <= 0x200f) || (c >= 0x2028 && c <= 0x202f) ||
+	    c == 0x3000 || c == 0xfeff;
+}
+
+static bool
+is_full(const struct preview *v)
+{
+	return v->n >= CHARACTERS_MAX;
+}
+
+static void
+put(struct preview *v, ucs4_t c)
+{
+	uint8_t	 u[6];
+	int	 n;
+
+	if (is_blank(c)) {
+		v->blank = v->n > 0;
+		return;
+	}
+	if (v->blank) {
+		buf_addc(v->out, ' ');
+		v->n++;
+		v->blank = false;
+	}
+	if (!is_full(v) && (n = u8_uctomb(u, c, sizeof(u))) > 0) {
+		buf_add(v->out, u, (size_t)n);
+		v->n++;
+	}
+}
+
+/* --- HTML --- */
+
+/* "&amp;" and the like; false: it is none. */
+static bool
+entity(struct span *s, ucs4_t *c)
+{
+	static const struct {
+		const char	*name;
+		ucs4_t		 c;
+	} known[] = { { "amp", '&' }, { "lt", '<' }, { "gt", '>' },
+	    { "quot", '"' }, { "apos", '\'' }, { "nbsp", 0xa0 },
+	    { "ndash", 0x2013 }, { "mdash", 0x2014 }, { "zwnj", 0x200c },
+	    { "rsquo", 0x2019 }, { "hellip", 0x2026 }, { "copy", 0xa9 } };
+	const char	*end = memchr(s->p, ';', s->len < 12 ? s->len : 12);
+	struct span	 name;
+	uint64_t	 v = 0;
+	bool		 good = false;
+
+	if (end == NULL || s->len < 3)
+		return false;
+	name = (struct span){ s->p + 1, (size_t)(end - s->p) - 1 };
+	if (name.len > 1 && name.p[0] == '#') {
+		good = (name.p[1] == 'x' || name.p[1] == 'X') ?
+		    str_hex(name.p + 2, name.len - 2, &v) == 0 :
+		    str_u64(name.p + 1, name.len - 1, 0x10ffff, &v) == 0;
+		*c = (ucs4_t)v;
+	}
+	for (size_t i = 0; !good && i < sizeof(known) / sizeof(*known); i++)
+		if (span_is(name, known[i].name)) {
+			*c = known[i].c;
+			good = true;
+		}
+	if (good) {
+		s->len -= name.len + 2;
+		s->p += name.len + 2;
+	}
+	return good;
+}
+
+/* Is it "<style" or the like, whose text nobody sees?  Its end then. */
+static const char *
+hidden(struct span s)
+{
+	static const char *const names[] = { "style", "script", "head",
+		"title" };
+	static const char *const ends[] = { "</style", "</script", "</head",
+		"</title" };
+	size_t		 n;
+
+	for (size_t i = 0; i < 4; i++) {
+		n = strlen(names[i]);
+		if (s.len > n + 1 && str_ieq(s.p + 1, n, names[i]) &&
+		    strchr("> \t\r\n", s.p[n + 1]) != NULL)
+			return ends[i];
+	}
+	return NULL;
+}
+
+static void
+skip_to(struct span *s, const char *end)
+{
+	size_t	 n = strlen(end);
+
+	while (s->len > 0 && !(s->len >= n && str_ieq(s->p, n, end))) {
+		s->p++;
+		s->len--;
+	}
+}
+
+static void
+skip_tag(struct span *s)
+{
+	const char	*end = hidden(*s);
+
+	if (s->len >= 4 && memcmp(s->p, "<!--", 4) == 0)
+		end = "-->";
+	if (end != NULL)
+		skip_to(s, end);
+	skip_to(s, ">");
+	if (s->len > 0) {
+		s->p++;
+		s->len--;
+	}
+}
+
+/* --- both --- */
+
+static void
+squeeze(struct preview *v, struct span s, bool html)
+{
+	ucs4_t	 c;
+	int	 n;
+
+	while (s.len > 0 && !is_full(v)) {
+		if (html && s.p[0] == '<') {
+			skip_tag(&s);
+			put(v, ' ');
+			continue;
+		}
+		if (html && s.p[0] == '&' && entity(&s, &c)) {
+			put(v, c);
+			continue;
+		}
+		n = u8_mbtouc(&c, (const uint8_t *)s.p, s.len);
+		put(v, c);
+		s.p += n;
+		s.len -= (size_t)n;
+	}
+}
+
+/* CM_ENOINPUT: there is nothing to read in it. */
+static int
+try_part(struct span msg, const struct mime_part *p, struct preview *v)
+{
+	struct span	 header = { msg.p + p->header, p->body - p->header };
+	struct span	 body = { msg.p + p->body, p->end - p->body };
+	struct buf	 raw, text;
+	bool		 html;
+	int		 rc;
+
+	if (body.len > BODY_MAX)
+		body.len = BODY_MAX;
+	buf_init(&raw, TEXT_MAX);
+	buf_init(&text, TEXT_MAX);
+	rc = part_text(header, body, &raw, &text, &html);
+	if (rc == 0) {
+		squeeze(v, (struct span){ text.p, text.len }, html);
+		rc = v->n > 0 ? v->out->err : CM_ENOINPUT;
+	}
+	buf_free(&raw);
+	buf_free(&text);
+	return rc;
+}
+
+int
+section_preview(struct span msg, struct buf *out)
+{
+	struct preview	 v = { .out = out };
+	struct mime_tree t;
+	int		 rc;
+
+	if ((rc = mime_scan(msg.p, msg.len, &t)) != 0)
+		return rc;
+	rc = CM_ENOINPUT;
+	for (size_t i = 0; i < t.n && rc == CM_ENOINPUT; i++)
+		if (t.parts[i].kind == MIME_LEAF)
+			rc = try_part(msg, &t.parts[i], &v);
+	mime_free(&t);
+	return rc == CM_ENOINPUT ? 0 : rc;
+}
