@@ -38,7 +38,9 @@ imapd_capability(const struct imapd *m, struct buf *b)
 	if (m->user[0] != '\0') {
 		buf_adds(b, " IDLE NAMESPACE UIDPLUS MOVE UNSELECT CHILDREN "
 		    "LIST-EXTENDED LIST-STATUS SPECIAL-USE CREATE-SPECIAL-USE "
-		    "STATUS=SIZE ESEARCH SEARCHRES WITHIN CONDSTORE QRESYNC");
+		    "STATUS=SIZE ESEARCH SEARCHRES WITHIN SORT "
+		    "THREAD=REFERENCES THREAD=ORDEREDSUBJECT CONDSTORE "
+		    "QRESYNC");
 		buf_addf(b, " APPENDLIMIT=%llu",
 		    (unsigned long long)m->s->conf->max_size);
 		return;

@@ -25,4 +25,8 @@ void	 imapd_found_sort(struct imapd_found *);
 int	 imapd_found_say(struct imapd *, const struct imap_command *,
 	    const struct imapd_found *) CM_MUST;
 
+/* SORT's or THREAD's; CM_ECORRUPT, CM_EAWAY, ...: a header cannot be read. */
+int	 imapd_sorted_say(struct imapd *, const struct imap_command *,
+	    const struct imapd_found *) CM_MUST;
+
 #endif

@@ -195,7 +195,7 @@ void	 imapd_copy(struct imapd *, const struct imap_command *);
 
 void	 imapd_append(struct imapd *, const struct imap_command *);
 
-/* --- imapd_search.c, imapd_found.c --- */
+/* --- imapd_search.c; see imapd_found.h --- */
 
 void	 imapd_search(struct imapd *, const struct imap_command *);
 

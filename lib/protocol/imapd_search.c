@@ -1,4 +1,4 @@
-/* SEARCH: RFC 3501 section 6.4.4; which messages match. */
+/* SEARCH, SORT and THREAD: RFC 3501 section 6.4.4; which messages match. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -213,7 +213,9 @@ settle(struct searching *s, int rc)
 	struct imapd	*m = s->m;
 
 	if (rc == 0 && s->failed == 0)
-		rc = imapd_found_say(m, s->c, s->found);
+		rc = s->c->verb == IMAP_SEARCH ?
+		    imapd_found_say(m, s->c, s->found) :
+		    imapd_sorted_say(m, s->c, s->found);
 	if (rc == 0)
 		rc = s->failed == CM_ENOINPUT ? CM_ECORRUPT : s->failed;
 	if (rc == CM_ECORRUPT)
@@ -234,6 +236,10 @@ imapd_search(struct imapd *m, const struct imap_command *c)
 	struct searching s = { .m = m, .c = c, .found = &found };
 	int		 rc;
 
+	if (c->verb != IMAP_SEARCH && c->search.has_return) {
+		imapd_bad(m, NULL, "RETURN is SEARCH's");
+		return;
+	}
 	if (c->search.modseq)
 		imapd_condstore(m);
 	buf_init(&s.text, 1u << 30);

@@ -43,7 +43,7 @@ class Server:
     def send(self, data):
         try:
             self.s.sendall(data)
-        except (BrokenPipeError, ConnectionResetError):
+        except (BrokenPipeError, ConnectionResetError, ssl.SSLEOFError):
             pass
 
     def more(self):
