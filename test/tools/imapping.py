@@ -1,10 +1,42 @@
 """A session with cm-imapd: commands, answers with their literals, a view."""
 import re
+import socket
+import ssl
 
 from cluster import BOB
 from dialog import Server
 
 LITERAL = re.compile(rb"\{(\d+)\+?\}$")
+
+
+class Remote:
+    """A connection to a server that runs, as dialog.Server is one."""
+    def __init__(self, host, port, ca=None):
+        self.s = socket.create_connection((host, port), 60)
+        self.s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if ca:
+            context = ssl.create_default_context(cafile=ca)
+            context.check_hostname = False
+            self.s = context.wrap_socket(self.s)
+        self.buf = b""
+
+    def send(self, data):
+        try:
+            self.s.sendall(data)
+        except (BrokenPipeError, ConnectionResetError, ssl.SSLEOFError):
+            pass
+
+    def more(self):
+        try:
+            got = self.s.recv(65536)
+        except (ConnectionResetError, ssl.SSLEOFError):
+            got = b""
+        self.buf += got
+        return got
+
+    def close(self):
+        self.s.close()
+        return 0
 
 
 class Imap:
