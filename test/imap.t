@@ -288,6 +288,107 @@ def searches():
     c.close()
 
 
+def condstore():
+    c = selected()
+    c.ok("CREATE Mod")
+    c.ok("SELECT Mod")
+    u = [append(c, "m%d" % i, "Mod") for i in range(3)]
+    got = c.ok("FETCH 1:3 (UID MODSEQ)")
+    mod = [int(re.search(rb"MODSEQ \((\d+)\)", x)[1]) for x in got
+           if b"FETCH" in x]
+    ok(len(mod) == 3 and mod == sorted(set(mod)), "each has a MODSEQ", got)
+    ok(got[0].startswith(b"* OK [HIGHESTMODSEQ"),
+       "the first use of it tells the highest", got[0])
+    got = c.ok("STORE 1 (UNCHANGEDSINCE %d) +FLAGS.SILENT (\\Seen)" % mod[0])
+    ok(len(got) == 1 and re.match(rb"\* 1 FETCH \(MODSEQ \(\d+\)\)$", got[0]),
+       "UNCHANGEDSINCE: the new MODSEQ, also when silent", got)
+    got, end = c.cmd("STORE 1:2 (UNCHANGEDSINCE %d) +FLAGS (x)" % mod[1])
+    ok(end.startswith("OK [MODIFIED 1]"), "and who was changed before", end)
+    got = c.ok("SEARCH MODSEQ %d" % (mod[2] + 1))
+    ok(re.match(rb"\* SEARCH 1 2 \(MODSEQ \d+\)$", got[0]), "SEARCH MODSEQ",
+       got)
+    got = c.ok("FETCH 1:* (FLAGS) (CHANGEDSINCE %d)" % mod[2])
+    same([x.split()[1] for x in got], [b"1", b"2"], "FETCH CHANGEDSINCE")
+    ok(all(b"MODSEQ" in x for x in got), "has their MODSEQs", got)
+    got = c.ok("STATUS Mod (HIGHESTMODSEQ)")
+    ok(re.search(rb"HIGHESTMODSEQ \d+", got[0]), "STATUS", got)
+    c.close()
+    return u
+
+
+def qresync(u):
+    c = Imap()
+    end = c.cmd("SELECT Mod (QRESYNC (1 1))")[1]
+    ok(end.startswith("BAD"), "QRESYNC wants ENABLE", end)
+    same(c.ok("ENABLE QRESYNC X-NONE"), [b"* ENABLED QRESYNC"], "ENABLE")
+    text = b"\n".join(c.ok("SELECT Mod")).decode()
+    validity = int(re.search(r"UIDVALIDITY (\d+)", text)[1])
+    modseq = int(re.search(r"HIGHESTMODSEQ (\d+)", text)[1])
+    c.ok("UNSELECT")
+    a = selected("Mod")
+    a.ok("UID STORE %d +FLAGS.SILENT (\\Deleted)" % u[1])
+    a.ok("EXPUNGE")
+    a.ok("UID STORE %d FLAGS.SILENT (\\Answered)" % u[2])
+    got = c.ok("SELECT Mod (QRESYNC (%d %d))" % (validity, modseq))
+    ok(b"* VANISHED (EARLIER) %d" % u[1] in got, "what has gone", got)
+    changed = [x for x in got if b" FETCH " in x]
+    ok(len(changed) == 1 and b"UID %d" % u[2] in changed[0] and
+       b"FLAGS (\\Answered)" in changed[0], "what was changed", got)
+    got = c.ok("SELECT Mod (QRESYNC (%d %d))" % (validity + 1, modseq))
+    same((got[0][:13], [x for x in got if b"VANISHED" in x]),
+         (b"* OK [CLOSED]", []), "another UIDVALIDITY: nothing of it")
+    got = c.ok("SELECT Mod (QRESYNC (%d 1 %d))" % (validity, u[0]))
+    same([x for x in got if b"VANISHED" in x], [], "known UIDs are all")
+    a.ok("UID STORE %d +FLAGS.SILENT (\\Deleted)" % u[2])
+    a.ok("EXPUNGE")
+    same(c.ok("NOOP"), [b"* VANISHED %d" % u[2]], "VANISHED, no EXPUNGE")
+    got = c.ok("UID FETCH 1:* (FLAGS) (CHANGEDSINCE %d VANISHED)" % modseq)
+    ok(got[0].startswith(b"* VANISHED (EARLIER) %d" % u[1]),
+       "UID FETCH with VANISHED", got)
+    a.close()
+    c.close()
+
+
+def revisions():
+    c = Imap()
+    same(c.ok("ENABLE UTF8=ACCEPT"), [b"* ENABLED UTF8=ACCEPT"], "ENABLE UTF8")
+    got, end = c.cmd("CREATE", "R\u00e4ume".encode())
+    m = re.match(r"OK \[MAILBOXID \((F\d+)\)\]", end)
+    ok(m, "CREATE tells the folder's id", end)
+    got = c.ok('LIST "" R*')
+    ok("R\u00e4ume".encode() in got[0], "names are in UTF-8", got)
+    plain = Imap()
+    got = plain.ok('LIST "" R*')
+    ok(b"R&AOQ-ume" in got[0], "elsewhere in modified UTF-7", got)
+    got = plain.ok("STATUS R&AOQ-ume (MAILBOXID)")
+    ok(m and m[1].encode() in got[0], "STATUS MAILBOXID", got)
+    plain.ok("RENAME R&AOQ-ume Rooms")
+    got = plain.ok("STATUS Rooms (MAILBOXID)")
+    ok(m and m[1].encode() in got[0], "which a rename leaves", got)
+    plain.close()
+    c.close()
+    c = Imap()
+    c.ok("ENABLE IMAP4rev2")
+    got = c.ok("SELECT INBOX")
+    ok(b'* LIST () "/" "INBOX"' in got and b"* 0 RECENT" not in got,
+       "IMAP4rev2: SELECT", got)
+    got = c.ok("SEARCH SUBJECT apple")
+    ok(got[0].startswith(b"* ESEARCH (TAG ") and got[0].endswith(b" ALL 1,3"),
+       "IMAP4rev2: SEARCH", got)
+    got = c.ok("FETCH 1 (EMAILID THREADID PREVIEW)")
+    ok(re.match(rb'\* 1 FETCH \(EMAILID \([0-9a-zA-Z]{26}\) THREADID NIL '
+                rb'PREVIEW "hello"\)$', got[0]), "ids and a preview", got)
+    got = c.ok("STATUS INBOX (DELETED)")
+    ok(got[0].endswith(b"(DELETED 0)"), "STATUS DELETED", got)
+    c.ok("APPEND INBOX", b"Subject: b\r\nContent-Transfer-Encoding: base64\r\n"
+         b"\r\naGFsbG8=\r\n")
+    same([literal(x) for x in c.ok("FETCH * BINARY.PEEK[1]")], [b"hallo"],
+         "BINARY")
+    ok(c.ok("FETCH * BINARY.SIZE[1]")[0].endswith(b"BINARY.SIZE[1] 5)"),
+       "BINARY.SIZE")
+    c.close()
+
+
 def unreadable():
     c = selected()
     os.rename(base + "/v1", base + "/v1.away")
@@ -400,6 +501,8 @@ try:
     copies()
     folders()
     searches()
+    revisions()
+    qresync(condstore())
     unreadable()
     killed_agent()
     large()

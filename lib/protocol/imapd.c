@@ -238,6 +238,12 @@ imapd_is_utf8(const struct imapd *m)
 }
 
 bool
+imapd_is_rev2(const struct imapd *m)
+{
+	return (m->enabled & IMAP_ENABLE_REV2) != 0;
+}
+
+bool
 imapd_is_condstore(const struct imapd *m)
 {
 	return (m->enabled & (IMAP_ENABLE_CONDSTORE | IMAP_ENABLE_QRESYNC)) !=
@@ -361,6 +367,15 @@ tell(struct imapd *m, const struct command *k, bool uid)
 		imapd_log(m, "changes not told", cm_strerror(rc));
 }
 
+/* What "*" means; who asks for what has gone does not mean what is left. */
+static uint32_t
+last_uid(const struct imapd *m, const struct imap_command *c)
+{
+	if (c->fetch.vanished)
+		return UINT32_MAX;
+	return m->view.n > 0 ? m->view.uid[m->view.n - 1] : 0;
+}
+
 static void
 run(struct imapd *m, struct imap_command *c)
 {
@@ -369,8 +384,7 @@ run(struct imapd *m, struct imap_command *c)
 	if (!is_its_time(m, k))
 		return;
 	if (m->view.open)
-		imap_command_resolve(c, (uint32_t)m->view.n, m->view.n > 0 ?
-		    m->view.uid[m->view.n - 1] : 0);
+		imap_command_resolve(c, (uint32_t)m->view.n, last_uid(m, c));
 	k->fn(m, c);
 	tell(m, k, c->uid);
 }

@@ -34,13 +34,13 @@ add_mechanisms(const struct imapd *m, struct buf *b)
 void
 imapd_capability(const struct imapd *m, struct buf *b)
 {
-	buf_adds(b, "IMAP4rev1 LITERAL+ SASL-IR ID ENABLE");
+	buf_adds(b, "IMAP4rev1 IMAP4rev2 LITERAL+ SASL-IR ID ENABLE");
 	if (m->user[0] != '\0') {
 		buf_adds(b, " IDLE NAMESPACE UIDPLUS MOVE UNSELECT CHILDREN "
 		    "LIST-EXTENDED LIST-STATUS SPECIAL-USE CREATE-SPECIAL-USE "
 		    "STATUS=SIZE ESEARCH SEARCHRES WITHIN SORT "
 		    "THREAD=REFERENCES THREAD=ORDEREDSUBJECT CONDSTORE "
-		    "QRESYNC");
+		    "QRESYNC BINARY OBJECTID PREVIEW UTF8=ACCEPT");
 		buf_addf(b, " APPENDLIMIT=%llu",
 		    (unsigned long long)m->s->conf->max_size);
 		return;
@@ -239,7 +239,8 @@ imapd_enable(struct imapd *m, const struct imap_command *c)
 		const char	*name;
 	} known[] = { { IMAP_ENABLE_CONDSTORE, "CONDSTORE" },
 	    { IMAP_ENABLE_QRESYNC, "QRESYNC" },
-	    { IMAP_ENABLE_UTF8, "UTF8=ACCEPT" } };
+	    { IMAP_ENABLE_UTF8, "UTF8=ACCEPT" },
+	    { IMAP_ENABLE_REV2, "IMAP4rev2" } };
 	struct buf	*out = conn_out(m->s->conn);
 	unsigned	 bits = 0;
 

@@ -45,7 +45,9 @@ settle(struct imapd *m, int rc, const char *what)
 void
 imapd_create(struct imapd *m, const struct imap_command *c)
 {
-	char	 name[FOLDER_MAX + 1];
+	struct mailbox_folder f;
+	char	 name[FOLDER_MAX + 1], code[64];
+	int	 rc;
 
 	if (!imapd_folder(m, without_end(c->name), name))
 		return;
@@ -53,7 +55,13 @@ imapd_create(struct imapd *m, const struct imap_command *c)
 		imapd_no(m, "USEATTR", "not a use that is known");
 		return;
 	}
-	settle(m, mailbox_create(m->box, name, c->use), "created");
+	rc = mailbox_create(m->box, name, c->use);
+	/* RFC 8474 section 4.1 */
+	if (rc == 0 && mailbox_status(m->box, name, &f) == 0 &&
+	    str_fmt(code, sizeof(code), "MAILBOXID (F%u)", f.id) == 0)
+		imapd_ok(m, code, "created");
+	else
+		settle(m, rc, "created");
 }
 
 void
@@ -100,6 +108,30 @@ imapd_subscribe(struct imapd *m, const struct imap_command *c)
 		    "subscribed" : "unsubscribed");
 }
 
+static int
+count_deleted(void *arg, const struct mailbox_message *row)
+{
+	uint64_t	*n = arg;
+
+	*n += (row->flags & IMAP_DELETED) != 0;
+	return 0;
+}
+
+/* RFC 9051 section 6.3.11; nobody counts them before they are asked for. */
+static uint64_t
+deleted(struct imapd *m, const struct mailbox_folder *f, unsigned items)
+{
+	uint64_t	 n = 0;
+	int		 rc = 0;
+
+	if (items & IMAP_STATUS_DELETED)
+		rc = mailbox_list(m->box, f->name, f->validity, NULL, 0, 0,
+		    NULL, count_deleted, &n);
+	if (rc != 0)
+		imapd_log(m, "not counted", cm_strerror(rc));
+	return n;
+}
+
 void
 imapd_say_status(struct imapd *m, const struct mailbox_folder *f,
     unsigned items)
@@ -115,6 +147,7 @@ imapd_say_status(struct imapd *m, const struct mailbox_folder *f,
 		{ IMAP_STATUS_UIDVALIDITY, "UIDVALIDITY", f->validity },
 		{ IMAP_STATUS_UNSEEN, "UNSEEN", f->unseen },
 		{ IMAP_STATUS_SIZE, "SIZE", f->bytes },
+		{ IMAP_STATUS_DELETED, "DELETED", deleted(m, f, items) },
 		{ IMAP_STATUS_HIGHESTMODSEQ, "HIGHESTMODSEQ", f->modseq },
 		{ IMAP_STATUS_APPENDLIMIT, "APPENDLIMIT",
 		    m->s->conf->max_size }
@@ -136,6 +169,8 @@ imapd_say_status(struct imapd *m, const struct mailbox_folder *f,
 			    (unsigned long long)item[i].value);
 			blank = " ";
 		}
+		if (items & IMAP_STATUS_MAILBOXID)
+			buf_addf(out, "%sMAILBOXID (F%u)", blank, f->id);
 		buf_adds(out, ")\r\n");
 	}
 	buf_free(&name);
@@ -144,7 +179,8 @@ imapd_say_status(struct imapd *m, const struct mailbox_folder *f,
 #define STATUS_KNOWN	(IMAP_STATUS_MESSAGES | IMAP_STATUS_RECENT | \
 	IMAP_STATUS_UIDNEXT | IMAP_STATUS_UIDVALIDITY | IMAP_STATUS_UNSEEN | \
 	IMAP_STATUS_SIZE | IMAP_STATUS_APPENDLIMIT | \
-	IMAP_STATUS_HIGHESTMODSEQ)
+	IMAP_STATUS_HIGHESTMODSEQ | IMAP_STATUS_MAILBOXID | \
+	IMAP_STATUS_DELETED)
 
 void
 imapd_status(struct imapd *m, const struct imap_command *c)

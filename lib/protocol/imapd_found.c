@@ -151,6 +151,6 @@ imapd_found_say(struct imapd *m, const struct imap_command *c,
 		rc = save(m, c, f);
 	if (rc != 0 || silent)
 		return rc;
-	return c->search.has_return ? say_esearch(m, c, f) :
+	return c->search.has_return || imapd_is_rev2(m) ? say_esearch(m, c, f) :
 	    say_search(m, c, f);
 }

@@ -84,6 +84,8 @@ void	 imapd_log(struct imapd *, const char *what, const char *why);
 bool	 imapd_send_some(struct imapd *);
 /* Does the client read UTF-8 in strings? */
 bool	 imapd_is_utf8(const struct imapd *);
+/* Has it enabled IMAP4rev2 (RFC 9051)? */
+bool	 imapd_is_rev2(const struct imapd *);
 /* Has it said that it knows modification sequences (RFC 7162)? */
 bool	 imapd_is_condstore(const struct imapd *);
 bool	 imapd_is_qresync(const struct imapd *);
@@ -167,6 +169,8 @@ void	 imapd_say_status(struct imapd *, const struct mailbox_folder *,
 /* --- imapd_list.c --- */
 
 void	 imapd_list(struct imapd *, const struct imap_command *);
+/* "* LIST () "/" INBOX". */
+void	 imapd_say_list(struct imapd *, const struct mailbox_folder *);
 
 /* --- imapd_fetch.c, imapd_item.c --- */
 

@@ -265,6 +265,23 @@ say(const struct listing *l, const struct entry *e)
 	return rc;
 }
 
+/* RFC 9051 section 6.3.2: SELECT tells the folder's name. */
+void
+imapd_say_list(struct imapd *m, const struct mailbox_folder *f)
+{
+	struct buf	*out = conn_out(m->s->conn), name;
+
+	buf_init(&name, NAME_ROOM);
+	if (imap_name_encode((struct span){ f->name, strlen(f->name) },
+	    imapd_is_utf8(m), &name) == 0) {
+		buf_adds(out, "* LIST () \"/\" ");
+		imap_string(out, (struct span){ name.p, name.len },
+		    imapd_is_utf8(m));
+		buf_adds(out, "\r\n");
+	}
+	buf_free(&name);
+}
+
 static void
 say_all(struct listing *l)
 {

@@ -240,6 +240,12 @@ imapd_search(struct imapd *m, const struct imap_command *c)
 		imapd_bad(m, NULL, "RETURN is SEARCH's");
 		return;
 	}
+	/* RFC 6855 section 3 */
+	if (c->verb == IMAP_SEARCH && c->search.charset.p != NULL &&
+	    (m->enabled & IMAP_ENABLE_UTF8)) {
+		imapd_bad(m, NULL, "no charset: UTF8=ACCEPT is enabled");
+		return;
+	}
 	if (c->search.modseq)
 		imapd_condstore(m);
 	buf_init(&s.text, 1u << 30);

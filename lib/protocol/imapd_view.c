@@ -200,14 +200,19 @@ say_folder(struct imapd *m, const struct opening *o,
 	else
 		buf_addf(out, "* OK [PERMANENTFLAGS (%s%s%s \\*)] and others\r\n",
 		    system, blank, words);
-	buf_addf(out, "* %zu EXISTS\r\n* 0 RECENT\r\n", m->view.n);
-	if (o->unseen > 0)
+	buf_addf(out, "* %zu EXISTS\r\n", m->view.n);
+	if (imapd_is_rev2(m))
+		imapd_say_list(m, f);
+	else
+		buf_adds(out, "* 0 RECENT\r\n");
+	if (o->unseen > 0 && !imapd_is_rev2(m))
 		buf_addf(out, "* OK [UNSEEN %zu] the first one\r\n",
 		    o->unseen);
 	buf_addf(out, "* OK [UIDVALIDITY %u] of these UIDs\r\n"
 	    "* OK [UIDNEXT %u] or higher\r\n"
-	    "* OK [HIGHESTMODSEQ %llu] of what was changed last\r\n",
-	    f->validity, f->uidnext, (unsigned long long)f->modseq);
+	    "* OK [HIGHESTMODSEQ %llu] of what was changed last\r\n"
+	    "* OK [MAILBOXID (F%u)] whatever its name\r\n", f->validity,
+	    f->uidnext, (unsigned long long)f->modseq, f->id);
 }
 
 static void
@@ -236,7 +241,7 @@ imapd_select(struct imapd *m, const struct imap_command *c)
 		return;
 	}
 	/* RFC 7162 section 3.2.11: what follows is of the other one */
-	if (m->view.open && imapd_is_qresync(m))
+	if (m->view.open && (imapd_is_qresync(m) || imapd_is_rev2(m)))
 		buf_adds(conn_out(m->s->conn), "* OK [CLOSED] the other "
 		    "one\r\n");
 	imapd_view_end(m);
