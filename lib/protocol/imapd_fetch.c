@@ -323,8 +323,7 @@ imapd_fetch(struct imapd *m, const struct imap_command *c)
 	f->what = imapd_items_need(c, &f->bytes);
 	buf_init(&f->text, ROWS_BYTES + (16u << 20));
 	if (c->fetch.vanished)
-		rc = imapd_say_vanished(m, c->fetch.changed_since,
-		    m->view.n > 0 ? m->view.uid[m->view.n - 1] + 1 : 1, &all);
+		rc = imapd_say_vanished(m, c->fetch.changed_since, &all);
 	while (rc == 0 && more)
 		rc = fetch_some(f, &all, &more);
 	settle(f, &all, rc);

@@ -37,6 +37,7 @@ struct imapd_view {
 	uint32_t	*uid;		/* ascending */
 	uint64_t	*modseq;	/* what the client was told of it */
 	size_t		 n, room;
+	uint32_t	 uidnext;	/* UIDs below it are there or have gone */
 	uint64_t	 highest;	/* changes up to it were looked at */
 	uint64_t	 looked;	/* and up to it, what has gone */
 	struct imap_set	 saved;		/* "$" of RFC 5182: UIDs */
@@ -144,9 +145,8 @@ void	 imapd_idle(struct imapd *, const struct imap_command *);
 
 /* --- imapd_qresync.c --- */
 
-/* "* VANISHED (EARLIER) 3:5": of known, or NULL: of all; uidnext: the
- * folder's, as it was when the view was made or later. */
-int	 imapd_say_vanished(struct imapd *, uint64_t since, uint32_t uidnext,
+/* "* VANISHED (EARLIER) 3:5": of known, or NULL: of all. */
+int	 imapd_say_vanished(struct imapd *, uint64_t since,
 	    const struct imap_set *known) CM_MUST;
 /* What SELECT's QRESYNC asks for. */
 int	 imapd_resync(struct imapd *, const struct imap_command *,

@@ -6,7 +6,7 @@
 /* UIDs up to the last that may have been given, which the view does not have:
  * all that can be said when nobody remembers when they went. */
 static int
-all_missing(const struct imapd *m, uint32_t uidnext, struct imap_set *gone)
+all_missing(const struct imapd *m, struct imap_set *gone)
 {
 	const struct imapd_view *v = &m->view;
 	uint32_t	 next = 1;
@@ -18,8 +18,8 @@ all_missing(const struct imapd *m, uint32_t uidnext, struct imap_set *gone)
 			rc = imap_set_add(gone, next, v->uid[i] - 1);
 		next = v->uid[i] + 1;
 	}
-	if (rc == 0 && next < uidnext)
-		rc = imap_set_add(gone, next, uidnext - 1);
+	if (rc == 0 && next < v->uidnext)
+		rc = imap_set_add(gone, next, v->uidnext - 1);
 	return rc;
 }
 
@@ -48,7 +48,7 @@ common(const struct imap_set *a, const struct imap_set *b,
 }
 
 int
-imapd_say_vanished(struct imapd *m, uint64_t since, uint32_t uidnext,
+imapd_say_vanished(struct imapd *m, uint64_t since,
     const struct imap_set *known)
 {
 	struct imapd_view *v = &m->view;
@@ -60,7 +60,7 @@ imapd_say_vanished(struct imapd *m, uint64_t since, uint32_t uidnext,
 	rc = mailbox_vanished(m->box, v->name, v->validity, since, &gone);
 	if (rc == CM_EEND) {
 		imap_set_free(&gone);
-		rc = all_missing(m, uidnext, &gone);
+		rc = all_missing(m, &gone);
 	}
 	if (rc == 0 && known != NULL) {
 		rc = common(&gone, known, &some);
@@ -106,7 +106,7 @@ imapd_resync(struct imapd *m, const struct imap_command *c,
 		return 0;
 	if (c->select.known.n > 0)
 		q.known = &c->select.known;
-	rc = imapd_say_vanished(m, c->select.modseq, f->uidnext, q.known);
+	rc = imapd_say_vanished(m, c->select.modseq, q.known);
 	if (rc != 0)
 		return rc;
 	return mailbox_list(m->box, m->view.name, f->validity, q.known,

@@ -80,6 +80,8 @@ imapd_view_add(struct imapd *m, uint32_t uid, uint64_t modseq)
 		v->modseq = q;
 		v->room = room;
 	}
+	if (uid >= v->uidnext)
+		v->uidnext = uid + 1;
 	v->uid[v->n] = uid;
 	v->modseq[v->n++] = modseq;
 	return 0;
@@ -225,6 +227,8 @@ begin_view(struct imapd *m, const char name[FOLDER_MAX + 1], bool readonly,
 	v->readonly = readonly;
 	memcpy(v->name, name, sizeof(v->name));
 	v->validity = f->validity;
+	if (v->uidnext < f->uidnext)
+		v->uidnext = f->uidnext;
 	v->highest = v->looked = f->modseq;
 }
 
