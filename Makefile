@@ -13,6 +13,7 @@ CHAOS_SECONDS = 300
 LIBS_XML  = -lxml2
 LIBS_KV   = -ldb-5.3
 LIBS_SASL = -lgsasl
+LIBS_ZLIB = -lz
 LIBS_IDN  = -lidn2
 LIBS_UNI  = -lunistring
 LIBS_TLS  = -lgnutls
@@ -43,7 +44,7 @@ endif
 
 CFLAGS_ALL = -std=gnu11 $(WARN) $(HARDEN) $(MODE) -pthread $(CFLAGS)
 LDLIBS	= $(LIBS_XML) $(LIBS_IDN) $(LIBS_UNI) $(LIBS_KV) $(LIBS_SASL) \
-	  $(LIBS_HTTPD) $(LIBS_TLS) $(LIBS_HTTP) -pthread
+	  $(LIBS_HTTPD) $(LIBS_TLS) $(LIBS_HTTP) $(LIBS_ZLIB) -pthread
 
 LIB_SRC	:= $(sort $(wildcard lib/*/*.c))
 BIN_SRC	:= $(sort $(wildcard bin/cm-*.c))

@@ -460,6 +460,28 @@ def large():
     c.close()
 
 
+def compressed():
+    c = Imap()
+    same(c.compress(), "OK from here on", "COMPRESS")
+    ok("COMPRESSIONACTIVE" in c.cmd("COMPRESS DEFLATE")[1], "once")
+    ok(b"COMPRESS" not in c.ok("CAPABILITY")[0], "and is not offered again")
+    c.ok("SELECT INBOX")
+    msg = b"Subject: z\r\n\r\n" + b"".join(
+        b"%x\r\n" % (i * 7919 % 99991) for i in range(200000))
+    ok(c.cmd("APPEND INBOX", msg)[1].startswith("OK"), "a large message in")
+    ok(literal(c.ok("FETCH * BODY.PEEK[]")[0]) == msg, "and out")
+    idle = c.idle()
+    ok(idle and idle.startswith(b"+"), "IDLE, compressed")
+    other = selected()
+    append(other, "idle")
+    ok(b"EXISTS" in c.line(), "tells")
+    c.done()
+    other.close()
+    c.s.below.send(b"garbage that is no stream" * 10)
+    same(c.line(), None, "garbage ends it")
+    c.s.close()
+
+
 def logins():
     for name, password, what in ((BOB, "wrong", "a wrong password"),
                                  ("nobody@example.org", "secret", "no name"),
@@ -506,6 +528,7 @@ try:
     unreadable()
     killed_agent()
     large()
+    compressed()
     limits()
     logins()
 finally:

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "adapter/deflate.h"
 #include "adapter/wire.h"
 
 #define READ_LEAST	4096	/* room for the first read of a session */
@@ -23,6 +24,8 @@ struct conn {
 	bool		 eof;
 	int		 broken;	/* why nothing can be sent any more */
 	struct buf	 out;
+	struct deflate	*z;		/* NULL: not compressed */
+	struct buf	 zout;		/* out, compressed */
 	uint64_t	 bytes_in, bytes_out;
 };
 
@@ -41,6 +44,7 @@ conn_open(int in, int out, struct conn **res)
 	wire_init(&c->wire, in, out);
 	buf_init(&c->in, IN_MAX);
 	buf_init(&c->out, CONN_OUT_MAX);
+	buf_init(&c->zout, 2 * (size_t)CONN_OUT_MAX);
 	c->room = READ_LEAST;
 	*res = c;
 	return 0;
@@ -69,6 +73,8 @@ conn_close(struct conn *c)
 		close(c->wire.out);
 	buf_free(&c->in);
 	buf_free(&c->out);
+	buf_free(&c->zout);
+	deflate_close(c->z);
 	free(c);
 }
 
@@ -128,6 +134,40 @@ squeeze(struct conn *c)
 	c->at = 0;
 }
 
+/* Bytes off the wire into p: their number, or a code. */
+static ssize_t
+read_some(struct conn *c, char *p, size_t n)
+{
+	ssize_t	 r;
+
+	r = c->tls != NULL ? tls_session_read(c->tls, p, n) :
+	    read_plain(c, p, n);
+	if (r > 0)
+		c->bytes_in += (uint64_t)r;
+	if (r == CM_EAWAY)
+		r = 0;
+	return r == 0 ? CM_EEND : r;
+}
+
+static ssize_t
+read_compressed(struct conn *c, char *p, size_t n)
+{
+	char	 chunk[READ_LEAST];
+	size_t	 got;
+	ssize_t	 r;
+
+	for (;;) {
+		if (deflate_in(c->z, p, n, &got) != 0)
+			return CM_EEND;
+		if (got > 0)
+			return (ssize_t)got;
+		if ((r = read_some(c, chunk, sizeof(chunk))) < 0)
+			return r;
+		if (deflate_feed(c->z, chunk, (size_t)r) != 0)
+			return CM_EEND;
+	}
+}
+
 /* More input behind what is there. */
 static int
 fill(struct conn *c)
@@ -144,17 +184,14 @@ fill(struct conn *c)
 	squeeze(c);
 	if ((rc = buf_room(&c->in, c->room)) != 0)
 		return rc;
-	r = c->tls != NULL ?
-	    tls_session_read(c->tls, c->in.p + c->in.len, c->room) :
-	    read_plain(c, c->in.p + c->in.len, c->room);
-	if (r < 0 && r != CM_EAWAY)
+	r = c->z != NULL ?
+	    read_compressed(c, c->in.p + c->in.len, c->room) :
+	    read_some(c, c->in.p + c->in.len, c->room);
+	if (r < 0) {
+		c->eof = r == CM_EEND;
 		return (int)r;
-	if (r <= 0) {
-		c->eof = true;
-		return CM_EEND;
 	}
 	c->in.len += (size_t)r;
-	c->bytes_in += (uint64_t)r;
 	if ((size_t)r == c->room && c->room < CONN_CHUNK)
 		c->room *= 2;
 	return 0;
@@ -228,13 +265,18 @@ conn_take(struct conn *c, size_t n)
 	c->at += n < c->in.len - c->at ? n : c->in.len - c->at;
 }
 
+/* Bytes that are in no descriptor any more. */
+static bool
+has_input(const struct conn *c)
+{
+	return c->at < c->in.len || (c->z != NULL && deflate_pending(c->z)) ||
+	    (c->tls != NULL && tls_session_pending(c->tls));
+}
+
 bool
 conn_pending(struct conn *c)
 {
-	if (c->at < c->in.len ||
-	    (c->tls != NULL && tls_session_pending(c->tls)))
-		return true;
-	return !c->eof && wire_ready(&c->wire);
+	return has_input(c) || (!c->eof && wire_ready(&c->wire));
 }
 
 int
@@ -246,8 +288,7 @@ conn_wait(struct conn *c, int fd, bool *input, bool *other)
 	if ((rc = conn_flush(c)) != 0)
 		return rc;
 	/* what was read already is in no descriptor any more */
-	if (c->at < c->in.len || c->eof ||
-	    (c->tls != NULL && tls_session_pending(c->tls))) {
+	if (c->eof || has_input(c)) {
 		*input = true;
 		return 0;
 	}
@@ -261,17 +302,16 @@ conn_out(struct conn *c)
 }
 
 static int
-send_plain(struct conn *c, size_t *done)
+send_plain(struct conn *c, const struct buf *b, size_t *done)
 {
 	ssize_t	 w;
 	int	 rc;
 
-	while (*done < c->out.len) {
+	while (*done < b->len) {
 		if (!c->wire.out_socket &&
 		    (rc = wire_wait(&c->wire, true)) != 0)
 			return rc;
-		w = wire_write(&c->wire, c->out.p + *done,
-		    c->out.len - *done);
+		w = wire_write(&c->wire, b->p + *done, b->len - *done);
 		if (w >= 0)
 			*done += (size_t)w;
 		else if (errno != EAGAIN && errno != EWOULDBLOCK)
@@ -282,33 +322,59 @@ send_plain(struct conn *c, size_t *done)
 	return 0;
 }
 
+static int
+send_all(struct conn *c, struct buf *b)
+{
+	size_t	 done = 0;
+	int	 rc;
+
+	if (b->len == 0)
+		return 0;
+	if (c->tls == NULL) {
+		rc = send_plain(c, b, &done);
+	} else {
+		rc = tls_session_write(c->tls, b->p, b->len);
+		if (rc == 0)
+			done = b->len;
+		else
+			c->broken = CM_EAWAY;
+	}
+	c->bytes_out += done;
+	if (done == b->len && b->cap > OUT_KEPT)
+		buf_free(b);
+	else
+		buf_drop(b, done);
+	return rc;
+}
+
+/* Half of it would be the end: nothing that follows could be read. */
+static int
+compress_all(struct conn *c)
+{
+	if (c->out.len > 0 &&
+	    deflate_out(c->z, c->out.p, c->out.len, &c->zout) != 0)
+		return c->broken = CM_EAWAY;
+	if (c->out.cap > OUT_KEPT)
+		buf_free(&c->out);
+	else
+		buf_reset(&c->out);
+	return 0;
+}
+
 int
 conn_flush(struct conn *c)
 {
-	size_t	 done = 0;
 	int	 rc;
 
 	if (c->broken != 0)
 		return c->broken;
 	if (c->out.err != 0)
 		return c->out.err;
-	if (c->out.len == 0)
-		return 0;
-	if (c->tls == NULL) {
-		rc = send_plain(c, &done);
-	} else {
-		rc = tls_session_write(c->tls, c->out.p, c->out.len);
-		if (rc == 0)
-			done = c->out.len;
-		else
-			c->broken = CM_EAWAY;
-	}
-	c->bytes_out += done;
-	if (done == c->out.len && c->out.cap > OUT_KEPT)
-		buf_free(&c->out);
-	else
-		buf_drop(&c->out, done);
-	return rc;
+	if (c->z == NULL)
+		return send_all(c, &c->out);
+	if ((rc = compress_all(c)) != 0)
+		return rc;
+	return send_all(c, &c->zout);
 }
 
 int
@@ -338,6 +404,22 @@ conn_starttls(struct conn *c, struct tls_server *s, size_t *dropped,
 		c->broken = CM_EAWAY;
 		c->eof = true;
 	}
+	return rc;
+}
+
+int
+conn_compress(struct conn *c)
+{
+	int	 rc;
+
+	if (c->z != NULL)
+		return CM_EUSAGE;
+	if ((rc = conn_flush(c)) != 0 || (rc = deflate_open(&c->z)) != 0)
+		return rc;
+	if (c->at < c->in.len)
+		rc = deflate_feed(c->z, c->in.p + c->at, c->in.len - c->at);
+	buf_reset(&c->in);
+	c->at = c->seen = 0;
 	return rc;
 }
 

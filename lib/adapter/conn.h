@@ -93,6 +93,12 @@ int	 conn_send_some(struct conn *) CM_MUST;
  */
 int	 conn_starttls(struct conn *, struct tls_server *, size_t *dropped,
 	    struct buf *why) CM_MUST;
+/*
+ * Both ways are compressed from here on (RFC 4978), behind what was gathered,
+ * which is flushed.  What the client sent already is compressed.  CM_EUSAGE:
+ * they are already.
+ */
+int	 conn_compress(struct conn *) CM_MUST;
 /* NULL: not under TLS. */
 const struct tls_session *conn_tls(const struct conn *);
 

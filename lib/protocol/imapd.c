@@ -305,6 +305,7 @@ static const struct command commands[IMAP_UNKNOWN + 1] = {
 	[IMAP_AUTHENTICATE] = { BEFORE_LOGIN, NOTHING, imapd_authenticate },
 	[IMAP_LOGIN] = { BEFORE_LOGIN, NOTHING, imapd_login },
 	[IMAP_ENABLE] = { LOGGED_IN, NOTHING, imapd_enable },
+	[IMAP_COMPRESS] = { LOGGED_IN, NOTHING, imapd_compress },
 	[IMAP_SELECT] = { LOGGED_IN, NOTHING, imapd_select },
 	[IMAP_EXAMINE] = { LOGGED_IN, NOTHING, imapd_select },
 	[IMAP_CREATE] = { LOGGED_IN, ALL, imapd_create },

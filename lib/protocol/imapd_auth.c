@@ -41,6 +41,8 @@ imapd_capability(const struct imapd *m, struct buf *b)
 		    "STATUS=SIZE ESEARCH SEARCHRES WITHIN SORT "
 		    "THREAD=REFERENCES THREAD=ORDEREDSUBJECT CONDSTORE "
 		    "QRESYNC BINARY OBJECTID PREVIEW UTF8=ACCEPT");
+		if (!m->compressed)
+			buf_adds(b, " COMPRESS=DEFLATE");
 		buf_addf(b, " APPENDLIMIT=%llu",
 		    (unsigned long long)m->s->conf->max_size);
 		return;
@@ -192,6 +194,29 @@ imapd_starttls(struct imapd *m, const struct imap_command *c)
 		m->done = true;
 	}
 	buf_free(&why);
+}
+
+/* RFC 4978. */
+void
+imapd_compress(struct imapd *m, const struct imap_command *c)
+{
+	struct buf	*out = conn_out(m->s->conn);
+	int		 rc;
+
+	if (!str_ieq(c->name.p, c->name.len, "DEFLATE")) {
+		imapd_no(m, "CANNOT", "DEFLATE is all there is");
+		return;
+	}
+	if (m->compressed) {
+		imapd_no(m, "COMPRESSIONACTIVE", "it is compressed already");
+		return;
+	}
+	buf_add(out, c->tag.p, c->tag.len);
+	buf_adds(out, " OK from here on\r\n");
+	imapd_deadline(m, IMAPD_SEND_MS);
+	m->compressed = true;
+	if ((rc = conn_compress(m->s->conn)) != 0)
+		imapd_lost(m, rc);
 }
 
 /* RFC 2971: it is logged, and changes nothing. */

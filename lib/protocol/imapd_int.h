@@ -53,6 +53,7 @@ struct imapd {
 	struct buf	 line;		/* the command, literals included */
 	struct buf	 reply;		/* behind its tag */
 	unsigned	 errors;
+	bool		 compressed;
 	bool		 done;
 	int64_t		 begun_ms;
 };
@@ -106,6 +107,7 @@ void	 imapd_capability(const struct imapd *, struct buf *);
 void	 imapd_login(struct imapd *, const struct imap_command *);
 void	 imapd_authenticate(struct imapd *, const struct imap_command *);
 void	 imapd_starttls(struct imapd *, const struct imap_command *);
+void	 imapd_compress(struct imapd *, const struct imap_command *);
 void	 imapd_id(struct imapd *, const struct imap_command *);
 void	 imapd_enable(struct imapd *, const struct imap_command *);
 /* A command shows that the client knows it: RFC 7162 section 3.1. */

@@ -2,6 +2,7 @@
 import re
 import socket
 import ssl
+import zlib
 
 from cluster import BOB
 from dialog import Server
@@ -37,6 +38,29 @@ class Remote:
     def close(self):
         self.s.close()
         return 0
+
+
+class Deflated:
+    """What is sent and read over another one, compressed."""
+    def __init__(self, s):
+        self.below = s
+        self.out = zlib.compressobj(wbits=-15)
+        self.into = zlib.decompressobj(wbits=-15)
+        self.buf = self.into.decompress(s.buf)
+
+    def send(self, data):
+        self.below.send(self.out.compress(data) +
+                        self.out.flush(zlib.Z_SYNC_FLUSH))
+
+    def more(self):
+        self.below.buf = b""
+        got = self.below.more()
+        data = self.into.decompress(got)
+        self.buf += data
+        return data or (self.more() if got else b"")
+
+    def close(self):
+        return self.below.close()
 
 
 class Imap:
@@ -98,6 +122,13 @@ class Imap:
         if end is None or not end.startswith("OK"):
             raise AssertionError("%r: %r %r" % (parts, got, end))
         return got
+
+    def compress(self):
+        """RFC 4978, from here on both ways."""
+        end = self.cmd("COMPRESS DEFLATE")[1]
+        if end.startswith("OK"):
+            self.s = Deflated(self.s)
+        return end
 
     def idle(self):
         self.s.send(b"i IDLE\r\n")
