@@ -482,6 +482,34 @@ def compressed():
     c.s.close()
 
 
+def appends():
+    """Several at once, and of pieces."""
+    c = selected()
+    c.ok("CREATE Multi")
+    got, end = c.cmd("APPEND Multi (\\Seen)", MAIL % b"m1", "(\\Flagged)",
+                     MAIL % b"m2")
+    m = re.match(r"OK \[APPENDUID \d+ (\S+)\]", end)
+    same(m and m[1], "1:2", "MULTIAPPEND: their UIDs")
+    same(texts(c, "Multi"), ["m1", "m2"], "both are there")
+    same(flags(c), {1: {"\\Seen"}, 2: {"\\Flagged"}}, "with their flags")
+    got, end = c.cmd("APPEND Multi", MAIL % b"m3", "CATENATE (URL "
+                     '"/Multi/;UID=99")')
+    ok(end.startswith('NO [BADURL "/Multi/;UID=99"]'), "a URL of nothing", end)
+    same(texts(c, "Multi"), ["m1", "m2"], "and none of them is there")
+    got, end = c.cmd(
+        'APPEND Multi CATENATE (URL "/Multi/;UID=1/;SECTION=HEADER" TEXT',
+        b"piece\r\n", 'URL "/Multi/;UID=2/;SECTION=TEXT/;PARTIAL=0.3")')
+    ok(end.startswith("OK [APPENDUID"), "CATENATE", end)
+    c.ok("NOOP")
+    same(literal(c.ok("FETCH * BODY.PEEK[]")[0]),
+         (MAIL % b"m1")[:-7] + b"piece\r\nhel", "its pieces")
+    for url in ("/None/;UID=1", "/Multi/;UID=1/;SECTION=9", "Multi/;UID=1",
+                "/Multi;UIDVALIDITY=7/;UID=1", "/Multi/;UID=0", "/Multi"):
+        got, end = c.cmd('APPEND Multi CATENATE (URL "%s")' % url)
+        ok(end.startswith("NO [BADURL"), "no URL of a message: " + url, end)
+    c.close()
+
+
 def logins():
     for name, password, what in ((BOB, "wrong", "a wrong password"),
                                  ("nobody@example.org", "secret", "no name"),
@@ -529,6 +557,7 @@ try:
     killed_agent()
     large()
     compressed()
+    appends()
     limits()
     logins()
 finally:

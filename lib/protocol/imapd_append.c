@@ -1,25 +1,34 @@
-/* APPEND: RFC 3501 section 6.3.11, RFC 4315 (APPENDUID). */
+/* APPEND: RFC 3501 section 6.3.11, RFC 3502, RFC 4315 (APPENDUID), RFC 4469. */
+#include <stdlib.h>
 #include <string.h>
 
-#include "base/time.h"
 #include "cluster/intake.h"
 #include "cluster/rows.h"
 #include "protocol/imapd_int.h"
 
 #define LISTED_MS	10000	/* for the UID that it gets */
 
+struct appended {
+	struct delivery	 d;
+	bool		 kept;
+	uint32_t	 uid;		/* 0: not known */
+};
+
 struct appending {
 	struct imapd	*m;
+	const struct imap_command *c;
 	char		 folder[FOLDER_MAX + 1];
 	struct mailbox_folder f;
-	uint32_t	 uid;		/* 0: not known */
+	struct appended	*done;		/* one for each message */
+	struct appended	*looked;	/* whose UID is asked for */
+	struct span	 bad_url;
 };
 
 /* --- before --- */
 
 /* Is the folder there, and has the mailbox room?  Else that was answered. */
 static bool
-can_append(struct appending *a, size_t len)
+can_append(struct appending *a, uint64_t len)
 {
 	struct imapd	*m = a->m;
 	struct buf	 names;
@@ -71,20 +80,46 @@ keep(struct appending *a, const struct imap_append *p, struct span msg,
 	return rc;
 }
 
+/* RFC 4469: pieces of what is there already, and of what comes. */
+static int
+catenate(struct appending *a, const struct imap_append *p, struct buf *b)
+{
+	int	 rc = 0;
+
+	for (unsigned i = 0; rc == 0 && i < p->nparts; i++) {
+		if (!p->part[i].url) {
+			rc = buf_add(b, p->part[i].text.p,
+			    p->part[i].text.len);
+			continue;
+		}
+		rc = imapd_add_url(a->m, p->part[i].text, b);
+		if (rc == CM_EDATA || rc == CM_ENOINPUT) {
+			a->bad_url = p->part[i].text;
+			rc = CM_EDATA;
+		}
+	}
+	return rc;
+}
+
 /* Lines end with CR LF when it is kept, whatever the client sent. */
 static int
 take_in(struct appending *a, const struct imap_append *p, struct delivery *d)
 {
 	struct imapd	*m = a->m;
 	struct intake	 in;
-	struct span	 msg = { NULL, 0 };
-	int		 rc;
+	struct buf	 b;
+	struct span	 msg = p->msg;
+	int		 rc = 0;
 
+	buf_init(&b, (size_t)m->s->conf->max_size);
 	intake_init(&in, m->s->log, m->w->spool, m->s->conf->max_size);
-	if ((rc = intake_add(&in, p->msg.p, p->msg.len)) == 0 &&
+	if (p->catenate && (rc = catenate(a, p, &b)) == 0)
+		msg = (struct span){ b.len > 0 ? b.p : "", b.len };
+	if (rc == 0 && (rc = intake_add(&in, msg.p, msg.len)) == 0 &&
 	    (rc = intake_get(&in, &msg.p, &msg.len)) == 0)
-		rc = keep(a, p, msg, d);
+		rc = msg.len > 0 ? keep(a, p, msg, d) : CM_EUSAGE;
 	intake_free(&in);
+	buf_free(&b);
 	return rc;
 }
 
@@ -106,38 +141,48 @@ take_entries(void *arg, struct span line)
 		    span_is((struct span){ mailbox.p, mailbox.len },
 		    a->m->user) &&
 		    span_is((struct span){ folder.p, folder.len }, a->folder))
-			a->uid = uid;
+			a->looked->uid = uid;
 	buf_free(&mailbox);
 	buf_free(&folder);
 	return 0;
 }
 
 /* It is safe, and will be listed in any case. */
-static void
-find_uid(struct appending *a, const struct delivery *d)
+static int
+find_uid(struct appending *a, struct appended *x)
 {
-	struct imapd	*m = a->m;
 	struct buf	 place;
 	int		 rc;
 
 	buf_init(&place, 256);
-	place_write(&place, &d->place);
-	if (place.err == 0) {
-		const char *words[] = { "wait", d->id, place.p, NULL };
+	a->looked = x;
+	if ((rc = place_write(&place, &x->d.place)) == 0) {
+		const char *words[] = { "wait", x->d.id, place.p, NULL };
 
-		rc = catalog_call(m->w->catalog, words, -1, LISTED_MS,
+		rc = catalog_call(a->m->w->catalog, words, -1, LISTED_MS,
 		    take_entries, a);
-		if (rc == 0)
-			rc = mailbox_status(m->box, a->folder, &a->f);
-		if (rc != 0)
-			a->uid = 0;
 	}
 	buf_free(&place);
+	return rc == 0 && x->uid == 0 ? CM_ENOINPUT : rc;
+}
+
+/* The UIDs of all; p NULL: they are not known. */
+static int
+find_uids(struct appending *a, struct imap_set *uids)
+{
+	int	 rc = 0;
+
+	for (unsigned i = 0; rc == 0 && i < a->c->nappend; i++) {
+		if (!a->done[i].kept)
+			continue;
+		if ((rc = find_uid(a, &a->done[i])) == 0)
+			rc = imap_set_append(uids, a->done[i].uid);
+	}
+	return rc != 0 ? rc : mailbox_status(a->m->box, a->folder, &a->f);
 }
 
 static void
-log_append(struct imapd *m, const struct delivery *d, const char *folder,
-    size_t size)
+log_append(struct imapd *m, const struct delivery *d, const char *folder)
 {
 	struct buf	 b;
 
@@ -146,7 +191,7 @@ log_append(struct imapd *m, const struct delivery *d, const char *folder,
 	session_log_field(&b, "client", m->s->client);
 	session_log_field(&b, "user", m->user);
 	session_log_field(&b, "folder", folder);
-	buf_addf(&b, " size=%zu", size);
+	buf_addf(&b, " size=%u", d->place.length);
 	session_log_field(&b, "volume", d->place.volume);
 	if (d->copies.p != NULL)
 		session_log_field(&b, "copies", d->copies.p);
@@ -156,46 +201,152 @@ log_append(struct imapd *m, const struct delivery *d, const char *folder,
 	buf_free(&b);
 }
 
+static int
+ignore_row(void *arg, const struct mailbox_message *row)
+{
+	(void)arg;
+	(void)row;
+	return 0;
+}
+
+/* RFC 3502: all or none; those that were kept go again. */
 static void
-settle(struct appending *a, const struct imap_append *p)
+take_back(struct appending *a)
 {
 	struct imapd	*m = a->m;
-	struct delivery	 d = { .few = false };
-	char		 code[64];
+	struct mailbox_store s = { .how = MAILBOX_ADD, .flags = IMAP_DELETED,
+			    .keywords = { "", 0 } };
+	struct imap_set	 uids = { .n = 0 }, gone = { .n = 0 };
 	int		 rc;
 
-	if ((rc = take_in(a, p, &d)) == 0) {
-		log_append(m, &d, a->folder, p->msg.len);
-		find_uid(a, &d);
-	}
-	if (rc == CM_ETOOBIG)
+	rc = find_uids(a, &uids);
+	imap_set_resolve(&uids, UINT32_MAX);
+	if (uids.n == 0)
+		return;
+	if (rc == 0)
+		rc = mailbox_store(m->box, a->folder, a->f.validity, &uids, &s,
+		    ignore_row, NULL, NULL);
+	if (rc == 0)
+		rc = mailbox_expunge(m->box, a->folder, a->f.validity, &uids,
+		    &gone);
+	if (rc != 0)
+		imapd_log(m, "not all appended, and not taken back",
+		    cm_strerror(rc));
+	imap_set_free(&gone);
+	imap_set_free(&uids);
+}
+
+static void
+say_failure(struct appending *a, int rc)
+{
+	struct imapd	*m = a->m;
+	struct buf	 code;
+
+	buf_init(&code, 65536);
+	if (a->bad_url.len > 0) {
+		buf_adds(&code, "BADURL ");
+		imap_string(&code, a->bad_url, true);
+		imapd_no(m, code.p, "there is no such part");
+	} else if (rc == CM_EUSAGE) {
+		imapd_no(m, "CANNOT", "an empty message");
+	} else if (rc == CM_ETOOBIG) {
 		imapd_no(m, "TOOBIG", "over the size that is taken");
-	else if (rc == CM_ESPACE)
+	} else if (rc == CM_ESPACE) {
 		imapd_no(m, "UNAVAILABLE", "no space, try again");
-	else if (rc != 0)
+	} else if (rc == CM_ECORRUPT) {
+		imapd_no(m, "CORRUPTION", "a message has no good copy");
+	} else {
 		imapd_no_for(m, rc);
-	else if (a->uid == 0 || str_fmt(code, sizeof(code),
-	    "APPENDUID %u %u", a->f.validity, a->uid) != 0)
-		imapd_ok(m, NULL, "appended, and listed soon");
+	}
+	buf_free(&code);
+}
+
+static void
+say_uids(struct appending *a)
+{
+	struct imap_set	 uids = { .n = 0 };
+	struct buf	 code;
+	int		 rc;
+
+	buf_init(&code, 1u << 20);
+	if ((rc = find_uids(a, &uids)) == 0) {
+		buf_addf(&code, "APPENDUID %u ", a->f.validity);
+		rc = imap_set_write(&code, &uids);
+	}
+	if (rc == 0)
+		imapd_ok(a->m, code.p, "appended");
 	else
-		imapd_ok(m, code, "appended");
-	delivery_free(&d);
+		imapd_ok(a->m, NULL, "appended, and listed soon");
+	buf_free(&code);
+	imap_set_free(&uids);
+}
+
+static void
+append_all(struct appending *a)
+{
+	int	 rc = 0;
+
+	for (unsigned i = 0; rc == 0 && i < a->c->nappend; i++) {
+		struct appended *x = &a->done[i];
+
+		if ((rc = take_in(a, &a->c->append[i], &x->d)) != 0)
+			break;
+		x->kept = true;
+		log_append(a->m, &x->d, a->folder);
+	}
+	if (rc == 0) {
+		say_uids(a);
+		return;
+	}
+	take_back(a);
+	say_failure(a, rc);
+}
+
+/* Every byte of a message but NUL can be kept. */
+static bool
+has_nul(const struct imap_command *c)
+{
+	for (unsigned i = 0; i < c->nappend; i++) {
+		const struct imap_append *p = &c->append[i];
+
+		if (p->msg.len > 0 && memchr(p->msg.p, '\0', p->msg.len))
+			return true;
+		for (unsigned k = 0; k < p->nparts; k++)
+			if (p->part[k].text.len > 0 &&
+			    memchr(p->part[k].text.p, '\0',
+			    p->part[k].text.len) != NULL)
+				return true;
+	}
+	return false;
+}
+
+static uint64_t
+total(const struct imap_command *c)
+{
+	uint64_t	 n = 0;
+
+	for (unsigned i = 0; i < c->nappend; i++)
+		n += c->append[i].msg.len;
+	return n;
 }
 
 void
 imapd_append(struct imapd *m, const struct imap_command *c)
 {
-	struct appending a = { .m = m };
-	const struct imap_append *p = c->append;
+	struct appending a = { .m = m, .c = c };
 
-	if (c->nappend != 1 || p->catenate)
-		imapd_bad(m, NULL, "one message at a time, in one literal");
-	else if (!imapd_folder(m, c->name, a.folder))
-		return;
-	else if (p->msg.len == 0)
-		imapd_no(m, "CANNOT", "an empty message");
-	else if (memchr(p->msg.p, '\0', p->msg.len) != NULL)
+	if (has_nul(c)) {
 		imapd_no(m, "UNKNOWN-CTE", "a NUL in the message");
-	else if (can_append(&a, p->msg.len))
-		settle(&a, p);
+		return;
+	}
+	if (!imapd_folder(m, c->name, a.folder) || !can_append(&a, total(c)))
+		return;
+	if ((a.done = calloc(c->nappend, sizeof(*a.done))) == NULL) {
+		imapd_no_for(m, CM_ENOMEM);
+		return;
+	}
+	append_all(&a);
+	for (unsigned i = 0; i < c->nappend; i++)
+		delivery_free(&a.done[i].d);
+	free(a.done);
 }

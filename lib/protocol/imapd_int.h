@@ -201,6 +201,12 @@ void	 imapd_copy(struct imapd *, const struct imap_command *);
 
 void	 imapd_append(struct imapd *, const struct imap_command *);
 
+/* --- imapd_url.c --- */
+
+/* Adds what a URL names.  CM_EDATA, CM_ENOINPUT: it is none of a message that
+ * is there; CM_ECORRUPT, CM_EAWAY, ...: it cannot be read. */
+int	 imapd_add_url(struct imapd *, struct span, struct buf *) CM_MUST;
+
 /* --- imapd_search.c; see imapd_found.h --- */
 
 void	 imapd_search(struct imapd *, const struct imap_command *);
