@@ -510,6 +510,23 @@ def appends():
     c.close()
 
 
+def quotas():
+    c = Imap()
+    got = c.ok("GETQUOTAROOT INBOX")
+    same(got, [b'* QUOTAROOT "INBOX" ""', b'* QUOTA "" ()'], "no quota")
+    run("cm-user", "set", BOB, "quota", "1M")
+    m = re.match(rb'\* QUOTA "" \(STORAGE (\d+) 1024\)$',
+                 c.ok('GETQUOTA ""')[0])
+    ok(m and int(m[1]) > 1024, "a quota, and more than that is used", m)
+    end = c.cmd("APPEND INBOX", MAIL % b"over")[1]
+    ok(end.startswith("NO [OVERQUOTA]"), "APPEND over it", end)
+    end = c.cmd('SETQUOTA "" (STORAGE 5000)')[1]
+    ok(end.startswith("NO [NOPERM]"), "SETQUOTA is not for users", end)
+    ok(c.cmd("GETQUOTA x")[1].startswith("NO [NONEXISTENT]"), "no such root")
+    run("cm-user", "set", BOB, "quota", "0")
+    c.close()
+
+
 def logins():
     for name, password, what in ((BOB, "wrong", "a wrong password"),
                                  ("nobody@example.org", "secret", "no name"),
@@ -558,6 +575,7 @@ try:
     large()
     compressed()
     appends()
+    quotas()
     limits()
     logins()
 finally:

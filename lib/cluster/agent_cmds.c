@@ -164,6 +164,7 @@ static const struct command {
 	{ "merge-end", 2, 2, AGAIN, agent_cmd_merge_end },
 	{ "messages", 7, 7, READS | HERE, agent_cmd_messages },
 	{ "ping", 1, 1, ANY_STATE | HERE, cmd_ping },
+	{ "quota", 2, 2, READS | HERE, agent_cmd_quota },
 	{ "rcpt", 2, 2, READS | HERE, agent_cmd_rcpt },
 	{ "rebuild", 1, 3, ANY_STATE | SLOW, agent_cmd_rebuild },
 	{ "remote", 2, 2, ANY_STATE | HERE, cmd_remote },

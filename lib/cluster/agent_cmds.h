@@ -51,6 +51,7 @@ bool	 agent_is_dump_here(const struct session *);
 
 /* agent_mailbox.c: the same. */
 int	 agent_cmd_folders(struct session *);
+int	 agent_cmd_quota(struct session *);
 int	 agent_cmd_messages(struct session *);
 /* "=NAME TAB UIDVALIDITY TAB UIDNEXT TAB messages TAB unseen TAB bytes TAB
  * modseq TAB id TAB use" */

@@ -194,6 +194,20 @@ agent_cmd_folders(struct session *c)
 	return rc == CM_ENOINPUT ? 0 : rc;
 }
 
+/* quota MAILBOX: its limit in bytes (0: none), bytes and messages. */
+int
+agent_cmd_quota(struct session *c)
+{
+	struct mailbox_walk w = { .c = c };
+	int		 rc = find_account(&w);
+
+	if (rc == 0)
+		rc = buf_addf(&c->s.out, "=%llu\t%llu\t%u\n",
+		    (unsigned long long)w.account.quota,
+		    (unsigned long long)w.account.bytes, w.account.messages);
+	return rc;
+}
+
 /* TAB length TAB bytes: any byte but LF may be in them. */
 static void
 say_text(struct buf *o, struct span s)

@@ -155,6 +155,27 @@ message_of_line(struct span *line, unsigned what, struct mailbox_message *m)
 	return what & MAILBOX_BODY ? next_text(line, &m->body) : 0;
 }
 
+static int
+take_quota(void *arg, struct span line)
+{
+	struct mailbox_quota *q = arg;
+
+	if (next_number(&line, UINT64_MAX, &q->limit) != 0 ||
+	    next_number(&line, UINT64_MAX, &q->bytes) != 0)
+		return CM_EPROTO;
+	return next_u32(&line, &q->messages);
+}
+
+int
+mailbox_quota(struct mailbox *m, struct mailbox_quota *q)
+{
+	const char	*words[] = { "quota", m->account, NULL };
+
+	*q = (struct mailbox_quota){ .limit = 0 };
+	return catalog_call(m->catalog, words, -1, CATALOG_CALL_MS,
+	    take_quota, q);
+}
+
 /* --- folders --- */
 
 struct folders {

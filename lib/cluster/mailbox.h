@@ -28,6 +28,13 @@ int	 mailbox_open(struct catalog *, const char *account, struct mailbox **)
 	    CM_MUST;
 void	 mailbox_close(struct mailbox *);
 
+struct mailbox_quota {
+	uint64_t	 limit;		/* bytes; 0: none */
+	uint64_t	 bytes;		/* of its messages */
+	uint32_t	 messages;
+};
+int	 mailbox_quota(struct mailbox *, struct mailbox_quota *) CM_MUST;
+
 /* --- folders --- */
 
 struct mailbox_folder {

@@ -168,6 +168,12 @@ void	 imapd_namespace(struct imapd *, const struct imap_command *);
 void	 imapd_say_status(struct imapd *, const struct mailbox_folder *,
 	    unsigned items);
 
+/* --- imapd_quota.c --- */
+
+void	 imapd_getquota(struct imapd *, const struct imap_command *);
+void	 imapd_getquotaroot(struct imapd *, const struct imap_command *);
+void	 imapd_setquota(struct imapd *, const struct imap_command *);
+
 /* --- imapd_list.c --- */
 
 void	 imapd_list(struct imapd *, const struct imap_command *);
