@@ -144,6 +144,7 @@ static const struct command {
 	int		(*fn)(struct session *);
 } commands[] = {
 	{ "alias", 3, 3, AGAIN, agent_cmd_alias },
+	{ "copy", 7, 7, 0, agent_cmd_copy },
 	{ "cursors", 4, 5, READS, agent_cmd_cursors },
 	{ "dump", 1, 2, SLOW, agent_cmd_dump },
 	{ "expunge", 4, 4, 0, agent_cmd_expunge },

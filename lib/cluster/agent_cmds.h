@@ -66,6 +66,7 @@ int	 agent_walk_uids(struct catdb *, struct kv_txn *, uint32_t account,
 /* agent_store.c: the same. */
 int	 agent_cmd_store(struct session *);
 int	 agent_cmd_expunge_set(struct session *);
+int	 agent_cmd_copy(struct session *);
 
 /* agent_changes.c: the same. */
 int	 agent_cmd_user_add(struct session *);

@@ -40,6 +40,17 @@ void	 change_note_uids(struct catdb *, const char *mailbox,
 /* Of a mailbox that mail has made. */
 void	 change_note_inbox(struct catdb *, const char *mailbox,
 	    uint32_t validity);
+/* A message of a folder has a copy; see change_copy.h. */
+struct change_copied {
+	const char	*folder;
+	uint32_t	 validity, uid;
+	uint64_t	 modseq;
+	uint64_t	 gone;		/* the old one went with that modseq;
+					 * 0: it stays */
+};
+int	 change_note_copy(struct catdb *, const char *mailbox,
+	    const char *folder, uint32_t uid, const struct row_message *,
+	    const struct change_copied *) CM_MUST;
 /* New folders have a higher UIDVALIDITY than that. */
 void	 change_note_floor(struct catdb *, uint32_t validity);
 

@@ -7,6 +7,8 @@
  * mailbox store MAILBOX FOLDER UIDVALIDITY UIDS SINCE|- add|del|set FLAGS: the
  * messages, then "modified UIDS".
  * mailbox expunge MAILBOX FOLDER UIDVALIDITY UIDS: "gone UIDS".
+ * mailbox copy MAILBOX FOLDER UIDVALIDITY UIDS TO copy|move: "from UIDS", "to
+ * UIDS", "uidvalidity NUMBER".
  */
 #include <err.h>
 #include <stdio.h>
@@ -148,6 +150,20 @@ expunge(const struct call *c)
 }
 
 static int
+copy(const struct call *c)
+{
+	struct mailbox_copied done;
+	int		 rc;
+
+	rc = mailbox_copy(c->m, c->folder, c->validity, &c->uids, c->argv[0],
+	    c->argv[1][0] == 'm', &done);
+	print_set("from", &done.from);
+	print_set("to", &done.to);
+	printf("uidvalidity %u\n", done.validity);
+	return rc;
+}
+
+static int
 call(struct tool *t, int argc, char **argv)
 {
 	struct call	 c = { .folder = argv[3], .all = argv[5][0] == '-',
@@ -164,7 +180,8 @@ call(struct tool *t, int argc, char **argv)
 	if (rc == 0)
 		rc = argv[1][0] == 'l' && argc == 8 ? list(&c) :
 		    argv[1][0] == 's' && argc == 9 ? store(&c) :
-		    argv[1][0] == 'e' && argc == 6 ? expunge(&c) : CM_EUSAGE;
+		    argv[1][0] == 'e' && argc == 6 ? expunge(&c) :
+		    argv[1][0] == 'c' && argc == 8 ? copy(&c) : CM_EUSAGE;
 	mailbox_close(c.m);
 	imap_set_free(&c.uids);
 	return rc;
@@ -178,7 +195,7 @@ main(int argc, char **argv)
 
 	tool_init(&t, "mailbox");
 	if (argc < 6)
-		errx(EX_USAGE, "list|store|expunge mailbox folder uidvalidity "
+		errx(EX_USAGE, "list|store|expunge|copy mailbox folder uidvalidity "
 		    "uids ...");
 	if ((rc = tool_open(&t)) == 0)
 		rc = call(&t, argc, argv);
