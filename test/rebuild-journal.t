@@ -48,6 +48,16 @@ def expunge(entry):
         raise AssertionError(r)
 
 
+TOOL = os.environ["OUT"] + "/tools/mailbox"
+
+
+def copy(uids, to, how="copy", folder="INBOX", mailbox=BOB):
+    r = run(TOOL, "copy", mailbox, folder, "0", uids, to, how)
+    if r.returncode != 0:
+        raise AssertionError(r)
+    return r.stdout.decode().split("\n")[1][3:]
+
+
 def dump():
     r = run("cm-catalog", "dump", "-l")
     if r.returncode != 0:
@@ -108,6 +118,23 @@ def behind():
     expunge(ANN + "/INBOX/2")
     expunge(BOB + "/INBOX/9")
     add("a folder", args=("-F", "Lists/x"))
+    add("another", args=("-F", "Lists/y"))
+    add("odd", args=("-F", "a 100% folder"))
+    # of those that the dump has, and of those that it has not
+    copy("1,2", "Lists/x")
+    copy("5,6", "Lists/x")
+    copy("6", "Lists/x")
+    copy("1,5", "INBOX")
+    flag(BOB + "/INBOX/5", "+\\Flagged", "+original")
+    copies = copy("5", "INBOX", "move")
+    flag(BOB + "/INBOX/" + copies, "+moved", "-original")
+    copy("7:8", "Lists/y", "move")
+    flag(BOB + "/Lists/y/2", "+\\Draft")
+    copy("1", "a 100% folder", "move", "Lists/y")
+    flag(BOB + "/a 100% folder/1".replace("%", "%25").replace(" ", "%20"),
+         "+percent")
+    expunge(BOB + "/Lists/x/3")
+    copy("2", "a 100% folder", "move")
     add("two", args=("-F", "Lists/y"))
     add("three", args=("-F", "Lists/x"))
     flag(BOB + "/Lists/x/1", "+\\Flagged")

@@ -301,7 +301,7 @@ copy_one(struct catdb *d, struct kv_txn *x, struct many *q,
 	if ((rc = kv_get(d->messages, x, key_message(key, &ref), &raw)) == 0 &&
 	    (rc = row_message_get((struct span){ raw.p, raw.len },
 	    &m)) == 0 &&
-	    (rc = change_copy_one(d, x, c, uid, &m, &now)) == 0)
+	    (rc = change_copy_one(d, x, c, uid, &m, &m, &now)) == 0)
 		rc = buf_addf(&q->answer, "=%u\t%u\n", uid, now);
 	buf_free(&raw);
 	return rc;

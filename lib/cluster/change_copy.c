@@ -56,7 +56,8 @@ change_copy_begin(struct catdb *d, struct kv_txn *x, struct change_copy *c,
 
 int
 change_copy_one(struct catdb *d, struct kv_txn *x, struct change_copy *c,
-    uint32_t uid, const struct row_message *m, uint32_t *now)
+    uint32_t uid, const struct row_message *m, const struct row_message *old,
+    uint32_t *now)
 {
 	struct row_folder	*t = &c->target;
 	struct row_folder	*s = c->same ? t : &c->source;
@@ -72,7 +73,7 @@ change_copy_one(struct catdb *d, struct kv_txn *x, struct change_copy *c,
 	if (c->move) {
 		note.gone = ++s->modseq;
 		if ((rc = account_displace(d, x, &c->account, s, uid,
-		    m)) != 0)
+		    old)) != 0)
 			return rc;
 	}
 	return change_note_copy(d, c->mailbox, c->from, uid, m, &note);

@@ -26,13 +26,13 @@ struct change_copy {
 int	 change_copy_begin(struct catdb *, struct kv_txn *,
 	    struct change_copy *, uint32_t n) CM_MUST;
 /*
- * m: as the copy is to be, with the modseq that the old one has.  uid: of the
- * old one, which must be there to be moved.  *now: of the copy.  CM_ENOINPUT
- * when the message is in no record.
+ * m: as the copy is to be, with the modseq of the old one; that one's UID, and
+ * its row, which is of no interest unless it is moved.  *now: of the copy.
+ * CM_ENOINPUT when the message is in no record.
  */
 int	 change_copy_one(struct catdb *, struct kv_txn *,
 	    struct change_copy *, uint32_t uid, const struct row_message *m,
-	    uint32_t *now) CM_MUST;
+	    const struct row_message *old, uint32_t *now) CM_MUST;
 /* Writes what was counted. */
 int	 change_copy_end(struct catdb *, struct kv_txn *, struct change_copy *)
 	    CM_MUST;

@@ -1,5 +1,3 @@
-#include "cluster/merge.h"
-
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,38 +6,22 @@
 #include "base/time.h"
 #include "cluster/account.h"
 #include "cluster/change.h"
+#include "cluster/merge_int.h"
 
-#define BUCKETS		1024
 #define KEY_MAX		8192
 #define WORDS_MAX	65536
 
-/* A message that lines are about, and what happened to it here since. */
-struct touch {
-	struct touch	*next;
-	char		*key;		/* MAILBOX/FOLDER TAB ID */
-	size_t		 len;
-	uint32_t	 flags;
-	struct buf	 keywords;
-	bool		 any;
-};
-
-struct work {
-	struct catdb	*db;
-	struct kv_txn	*txn;
-	struct merge	*m;
-	bool		 known;		/* the journal here has all since */
-	struct touch	*touched[BUCKETS];
-	const char	*why;		/* it was not done; NULL: it was */
-	struct buf	 f[8];		/* fields of a line, decoded */
-	struct buf	 mailbox, folder, raw, words, del;
-	uint32_t	 uid;
-};
+static struct span
+span_of(const struct buf *b)
+{
+	return (struct span){ b->len ? b->p : "", b->len };
+}
 
 /* --- what was done here --- */
 
 /* "MAILBOX/FOLDER/UID TAB ID", without the UID; false: no such fields. */
-static bool
-key_of(struct span fields, struct buf *out)
+bool
+merge_key(struct span fields, struct buf *out)
 {
 	struct span	 entry, id;
 	size_t		 n;
@@ -57,11 +39,11 @@ key_of(struct span fields, struct buf *out)
 static struct touch **
 bucket(struct work *w, const struct buf *key)
 {
-	return &w->touched[crc32c(0, key->p, key->len) % BUCKETS];
+	return &w->touched[crc32c(0, key->p, key->len) % MERGE_BUCKETS];
 }
 
-static struct touch *
-find_touch(struct work *w, const struct buf *key)
+struct touch *
+merge_find_touch(struct work *w, const struct buf *key)
 {
 	struct touch	*t = *bucket(w, key);
 
@@ -76,7 +58,7 @@ want_touch(struct work *w, const struct buf *key)
 {
 	struct touch	**b = bucket(w, key), *t;
 
-	if (find_touch(w, key) != NULL)
+	if (merge_find_touch(w, key) != NULL)
 		return 0;
 	if ((t = calloc(1, sizeof(*t))) == NULL ||
 	    (t->key = malloc(key->len)) == NULL) {
@@ -86,6 +68,7 @@ want_touch(struct work *w, const struct buf *key)
 	memcpy(t->key, key->p, key->len);
 	t->len = key->len;
 	buf_init(&t->keywords, WORDS_MAX);
+	buf_init(&t->moved, KEY_MAX);
 	t->next = *b;
 	*b = t;
 	return 0;
@@ -111,21 +94,44 @@ static int
 see_line(void *arg, const struct journal_line *l)
 {
 	struct work	*w = arg;
-	struct span	 rest = l->fields;
+	struct span		 rest = l->fields;
 	struct touch	*t;
-	bool		 flag = span_is(l->kind, "flag");
-	int		 rc = 0;
+	bool			 flag = span_is(l->kind, "flag");
+	bool			 move = span_is(l->kind, "move");
+	int			 rc = 0;
 
-	if (l->origin == w->m->from || (!flag &&
-	    !span_is(l->kind, "expunge")) || !key_of(rest, &w->raw) ||
-	    (t = find_touch(w, &w->raw)) == NULL)
+	if (l->origin == w->m->from)
+		return 0;
+	if (move || span_is(l->kind, "copy"))
+		merge_see_arrival(w, l->fields);
+	else if (!flag && !span_is(l->kind, "expunge"))
+		return 0;
+	/* a copy changes nothing of what it is of */
+	if (span_is(l->kind, "copy") || !merge_key(rest, &w->raw) ||
+	    (t = merge_find_touch(w, &w->raw)) == NULL)
 		return 0;
 	t->any = true;
+	if (move)
+		return merge_see_move(t, rest);
 	for (int i = 0; flag && rc == 0 && i < 7; i++)
 		if (journal_take(&rest, &w->f[0]) != 0)
 			break;
 		else if (i >= 5)
 			rc = add_flags(w, t, &w->f[0]);
+	return rc;
+}
+
+static int
+want_line(struct work *w, const struct journal_line *l)
+{
+	bool	 copy = span_is(l->kind, "copy") || span_is(l->kind, "move");
+	int	 rc = 0;
+
+	if ((copy || span_is(l->kind, "flag") || span_is(l->kind,
+	    "expunge")) && merge_key(l->fields, &w->raw))
+		rc = want_touch(w, &w->raw);
+	if (rc == 0 && copy && merge_key_to(l->fields, &w->raw))
+		rc = want_touch(w, &w->raw);
 	return rc;
 }
 
@@ -138,11 +144,8 @@ find_touched(struct work *w)
 	int			 rc = 0;
 
 	while (rc == 0 && rest.len > 0 && str_field(&rest, '\n', &l))
-		if (l.len > 0 && journal_parse(l, &jl) == 0 &&
-		    (span_is(jl.kind, "flag") ||
-		    span_is(jl.kind, "expunge")) &&
-		    key_of(jl.fields, &w->raw))
-			rc = want_touch(w, &w->raw);
+		if (l.len > 0 && journal_parse(l, &jl) == 0)
+			rc = want_line(w, &jl);
 	if (rc != 0)
 		return rc;
 	rc = w->m->against == 0 ? CM_ENOINPUT :
@@ -155,43 +158,55 @@ find_touched(struct work *w)
 
 enum { ENTRY, ID, PLACE, MODSEQ, FLAGS, ADD, DEL };
 
-/* Where the message is in that folder here; 1: wait, or why says why not. */
+/* The record of a line's message; 1: wait, or why says why not. */
 static int
-find_message(struct work *w, struct row_message *m)
+find_record(struct work *w)
 {
-	struct row_account	 a;
-	struct row_folder	 f;
-	struct row_record	 r;
-	struct row_ref		 ref;
+	struct row_record	*r = &w->record;
 	struct place		 place;
-	struct ulid		 id;
 	uint32_t		 cursor;
 	int			 rc;
 
-	if (entry_parse(w->f[ENTRY].p, w->f[ENTRY].len, &w->mailbox,
-	    &w->folder, &w->uid) != 0 ||
-	    ulid_parse(w->f[ID].p, w->f[ID].len, &id) != 0 ||
+	if (ulid_parse(w->f[ID].p, w->f[ID].len, &w->id) != 0 ||
 	    place_parse(w->f[PLACE].p, w->f[PLACE].len, &place) != 0)
 		return CM_EPROTO;
 	rc = kv_get(w->db->records, w->txn,
-	    (struct span){ (const char *)id.b, 16 }, &w->raw);
-	if (rc == CM_ENOINPUT) {
-		w->why = "its volume is not in cluster.xml";
-		if (conf_volume(w->m->conf, place.volume,
-		    strlen(place.volume)) == NULL)
-			return 0;
-		if ((rc = catdb_cursor(w->db, w->txn, place.volume,
-		    place.segment, &cursor)) != 0)
-			return rc;
-		w->why = "its message is not listed";
-		return cursor < place.offset + place.length;
-	}
-	if (rc != 0 || (rc = row_record_get((struct span){ w->raw.p,
-	    w->raw.len }, &r)) != 0)
+	    (struct span){ (const char *)w->id.b, 16 }, &w->refs);
+	w->listed = rc == 0;
+	if (rc == 0)
+		return row_record_get(span_of(&w->refs), r);
+	if (rc != CM_ENOINPUT)
 		return rc;
-	buf_reset(&w->words);
-	if (buf_add(&w->words, r.refs.p, r.refs.len) != 0)
-		return w->words.err;
+	w->why = "its volume is not in cluster.xml";
+	if (conf_volume(w->m->conf, place.volume, strlen(place.volume)) == NULL)
+		return 0;
+	if ((rc = catdb_cursor(w->db, w->txn, place.volume, place.segment,
+	    &cursor)) != 0)
+		return rc;
+	w->why = "its message is not listed";
+	return cursor < place.offset + place.length;
+}
+
+int
+merge_find_message(struct work *w, struct span line,
+    struct row_message *m)
+{
+	struct row_account	 a;
+	struct row_folder	 f;
+	struct row_ref		 ref;
+	struct span		 entry;
+	uint32_t		 uid, there = 0;
+	bool			 any;
+	int			 rc;
+
+	if (!str_field(&line, '\t', &entry) || entry_parse(entry.p, entry.len,
+	    &w->mailbox, &w->folder, &uid) != 0)
+		return CM_EPROTO;
+	if ((rc = find_record(w)) != 0 || w->why != NULL)
+		return rc;
+	w->uid = uid;
+	if ((rc = merge_made_as(w, entry, &uid, &any)) != 0)
+		return rc;
 	w->why = "the message is not in that folder any more";
 	rc = account_get(w->db, w->txn, w->mailbox.p, &w->raw, &a);
 	if (rc == 0)
@@ -199,17 +214,18 @@ find_message(struct work *w, struct row_message *m)
 		    w->folder.p, w->folder.len }, &f);
 	if (rc != 0)
 		return rc == CM_ENOUSER || rc == CM_ENOINPUT ? 0 : rc;
-	for (uint32_t i = 0; i < r.nrefs; i++) {
-		row_ref_get((struct span){ w->words.p, w->words.len }, i,
-		    &ref);
-		if (ref.account != a.id || ref.folder != f.id)
-			continue;
-		w->uid = ref.uid;
-		w->why = NULL;
-		return account_message(w->db, w->txn, w->mailbox.p,
-		    w->folder.p, ref.uid, &w->raw, m);
+	for (uint32_t i = 0; i < w->record.nrefs; i++) {
+		row_ref_get(w->record.refs, i, &ref);
+		if (ref.account == a.id && ref.folder == f.id &&
+		    (ref.uid == uid || (any && there == 0)))
+			there = ref.uid;
 	}
-	return 0;
+	if (there == 0)
+		return 0;
+	w->uid = there;
+	w->why = NULL;
+	return account_message(w->db, w->txn, w->mailbox.p, w->folder.p, there,
+	    &w->raw, m);
 }
 
 static bool
@@ -223,19 +239,13 @@ has_word(struct span words, struct span word)
 	return false;
 }
 
-static struct span
-span_of(const struct buf *b)
-{
-	return (struct span){ b->len ? b->p : "", b->len };
-}
-
 /*
  * Which flags this node's side has touched, of a message as it is now.  Where
  * its journal does not say: those that it has, and had not when the other side
  * changed them.
  */
-static int
-touched(struct work *w, struct span line, const struct row_message *m,
+int
+merge_touched(struct work *w, struct span line, const struct row_message *m,
     uint32_t *flags, struct buf *keywords)
 {
 	struct touch	*t = NULL;
@@ -248,8 +258,8 @@ touched(struct work *w, struct span line, const struct row_message *m,
 	buf_reset(keywords);
 	if (w->known) {
 		buf_init(&was, KEY_MAX);
-		if (key_of(line, &was))
-			t = find_touch(w, &was);
+		if (merge_key(line, &was))
+			t = merge_find_touch(w, &was);
 		buf_free(&was);
 		if (t == NULL)
 			return 0;
@@ -282,7 +292,7 @@ may_clear(struct work *w, struct span line, const struct row_message *m)
 	buf_init(&left, WORDS_MAX);
 	if ((rc = flags_parse(w->f[DEL].p, w->f[DEL].len, &del,
 	    &words)) != 0 ||
-	    (rc = touched(w, line, m, &flags, &mine)) != 0)
+	    (rc = merge_touched(w, line, m, &flags, &mine)) != 0)
 		goto out;
 	rest = span_of(&words);
 	while (rest.len > 0 && str_field(&rest, ' ', &f)) {
@@ -311,7 +321,8 @@ merge_flag(struct work *w, struct span line)
 	struct row_message	 m;
 	int			 rc;
 
-	if ((rc = find_message(w, &m)) != 0 || w->why != NULL ||
+	if ((rc = merge_find_message(w, line, &m)) != 0 || (w->why != NULL &&
+	    ((rc = merge_follow(w, line, &m)) != 0 || w->why != NULL)) ||
 	    (rc = may_clear(w, line, &m)) != 0)
 		return rc;
 	if (w->f[ADD].len == 0 && w->del.len == 0)
@@ -327,11 +338,12 @@ merge_expunge(struct work *w, struct span line)
 	struct touch		*t;
 	int			 rc;
 
-	if ((rc = find_message(w, &m)) != 0 || w->why != NULL)
+	if ((rc = merge_find_message(w, line, &m)) != 0 || w->why != NULL)
 		return rc;
 	buf_reset(&w->words);
 	if (w->known) {
-		t = key_of(line, &w->words) ? find_touch(w, &w->words) : NULL;
+		t = merge_key(line, &w->words) ?
+		    merge_find_touch(w, &w->words) : NULL;
 		if (t != NULL && t->any)
 			w->why = "the message was changed here";
 	} else {
@@ -490,7 +502,6 @@ merge_uids(struct work *w, struct span line)
 	uint64_t		 v[3];
 	int			 rc;
 
-	(void)line;
 	for (int i = 0; i < 3; i++)
 		if (str_u64(w->f[i + 1].p, w->f[i + 1].len, UINT32_MAX,
 		    &v[i]) != 0)
@@ -498,6 +509,9 @@ merge_uids(struct work *w, struct span line)
 	if (entry_parse(w->f[0].p, w->f[0].len, &w->mailbox, &w->folder,
 	    NULL) != 0)
 		return CM_EPROTO;
+	if (v[2] > v[1] && (rc = merge_note_first(w, line,
+	    (uint32_t)v[1])) != 0)
+		return rc;
 	rc = account_get(w->db, w->txn, w->mailbox.p, &w->raw, &a);
 	if (rc == 0)
 		rc = account_folder_get(w->db, w->txn, a.id,
@@ -530,6 +544,8 @@ static const struct {
 	{ "uids", 4, merge_uids },
 	{ "flag", 7, merge_flag },
 	{ "expunge", 5, merge_expunge },
+	{ "copy", 7, merge_copy },
+	{ "move", 7, merge_move },
 	{ "user-add", 2, merge_user_add },
 	{ "user-set", 4, merge_user_set },
 	{ "user-del", 3, merge_user_del },
@@ -607,10 +623,11 @@ work_free(struct work *w)
 {
 	struct touch	*t;
 
-	for (int i = 0; i < BUCKETS; i++)
+	for (int i = 0; i < MERGE_BUCKETS; i++)
 		while ((t = w->touched[i]) != NULL) {
 			w->touched[i] = t->next;
 			buf_free(&t->keywords);
+			buf_free(&t->moved);
 			free(t->key);
 			free(t);
 		}
@@ -621,6 +638,8 @@ work_free(struct work *w)
 	buf_free(&w->raw);
 	buf_free(&w->words);
 	buf_free(&w->del);
+	buf_free(&w->refs);
+	buf_free(&w->to);
 	free(w);
 }
 
@@ -641,6 +660,8 @@ work_new(struct catdb *d, struct kv_txn *x, struct merge *m)
 	buf_init(&w->raw, ROW_MAX);
 	buf_init(&w->words, ROW_MAX);
 	buf_init(&w->del, WORDS_MAX);
+	buf_init(&w->refs, ROW_MAX);
+	buf_init(&w->to, KEY_MAX);
 	return w;
 }
 
@@ -686,5 +707,6 @@ merge_forget(struct catdb *d, struct kv_txn *x, uint64_t from)
 		if ((rc = key(name, what[i], from)) == 0)
 			rc = kv_del(d->meta, x, (struct span){ name,
 			    strlen(name) });
-	return rc == CM_ENOINPUT ? 0 : rc;
+	return rc != 0 && rc != CM_ENOINPUT ? rc : merge_forget_copies(d, x,
+	    from);
 }

@@ -227,6 +227,8 @@ static const struct {
 	{ "floor", 1, do_floor },
 	{ "flag", 8, replay_flag },
 	{ "expunge", 6, replay_expunge },
+	{ "copy", 8, replay_copy },
+	{ "move", 9, replay_move },
 	{ "user-add", 4, replay_user_add },
 	{ "user-set", 4, replay_user_set },
 	{ "user-del", 3, replay_user_del },
