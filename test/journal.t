@@ -23,6 +23,20 @@ ok "one taken away" cm-catalog flag '-a' "$e"
 is "is" "$(noted flag 10-)" "3	\\Seen%20a	-	a	4"
 exits "a flag of no message" 66 cm-catalog flag '+\Seen' "${e%1}9"
 is "is not" "$(grep -c '	flag	' "$j")" 2
+copy() {
+	"$OUT/tools/mailbox" copy ann@example.org INBOX 0 "$@" >"$CM_HOME/r"
+}
+ok "a copy" copy 1 INBOX copy
+is "is, with its UID" "$(noted copy 7-)" \
+    "$e	$id	$place	4	\\Seen	${e%1}2	$(noted uids 8)	5"
+is "which is given before" "$(noted uids 7,9-)" "${e%/1}	2	3"
+is "in the same batch" "$(noted batch 9)" 2
+ok "a move" copy 2 INBOX move
+is "is, with the end of the old one" "$(noted move 7-)" \
+    "${e%1}2	$id	$place	5	\\Seen	${e%1}3	$(noted uids 8)	6	7"
+ok "which goes again" sh -c "cm-catalog expunge ${e%1}3"
+exits "a copy to nowhere" 66 copy 1 No copy
+is "is not" "$(grep -c '	copy	' "$j")" 1
 ok "a quota" cm-user set ann@example.org quota 1M
 is "is, with the one before" "$(noted user-set 7-)" \
     "ann@example.org	quota	0	1048576"

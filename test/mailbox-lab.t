@@ -81,4 +81,32 @@ is "a message is marked" \
 is "and goes by another node" "$(box n3 expunge -)" "gone 2"
 ok "all see that" until_same
 is "two are left" "$(box n1 list - 0 0 | cut -f 1 | head -n 2 | xargs)" "1 3"
+
+# copies, of whoever asks for them
+uids() { box "$1" list - 0 0 | grep '	' | cut -f 1 | xargs; }
+stale=
+next=4
+for i in $(seq 5); do
+	for n in n1 n2 n3; do
+		[ "$(box $n copy 1 INBOX copy | sed -n 2p)" = "to $next" ] ||
+		    stale="$stale ?$n/$i"
+		case " $(uids $n) " in
+		*" $next "*) ;;
+		*) stale="$stale $n/$i" ;;
+		esac
+		next=$((next + 1))
+	done
+done
+is "a copy is there, with the next UID, on the node that made it" "$stale" ""
+ok "all see them" until_same
+
+# three nodes move all of them at once
+for n in n1 n2 n3; do
+	box $n copy 4:18 INBOX move >"$dir/out.$n" || touch "$dir/failed" &
+done
+wait
+ok "nothing failed" [ ! -e "$dir/failed" ]
+ok "all see the same" until_same
+is "each was moved once" "$(uids n2 | wc -w) $(cat "$dir"/out.n? |
+    grep -c '^from .')" "17 1"
 done_testing

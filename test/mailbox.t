@@ -184,6 +184,129 @@ def many_messages():
     same(run("cm-catalog", "check").returncode, 0, "check agrees")
 
 
+def copy(uids, to, how="copy", folder="K", validity=0):
+    """(old UIDs, new ones), or the last line of a failure."""
+    r = run(TOOL, "copy", BOB, folder, str(validity), uids, to, how)
+    lines = r.stdout.decode().splitlines()
+    if r.returncode != 0:
+        return lines[-1]
+    same(lines[2], "uidvalidity " + lists(to)[0][1], "UIDVALIDITY of " + to)
+    return lines[0][len("from "):], lines[1][len("to "):]
+
+
+def bytes_of(rows):
+    return str(sum(int(x[6]) for x in rows))
+
+
+def copy_messages():
+    for i in range(4):
+        store("Subject: k%d\n\n%s\n" % (i, "x" * i), args=("-F", "K"))
+    for i in range(2):
+        store("Subject: l\n\n", args=("-F", "L"))
+    run("cm-catalog", "sync")
+    store_flags("add", "\\Seen", "1", folder="K")
+    store_flags("add", "\\Flagged work", "3", folder="K")
+    was = lists("K", what=STORED)[1]
+    used = sum(int(x[6]) for f in folders() for x in lists(
+        urllib.parse.unquote(f[0])[len(BOB) + 1:], what=STORED)[1])
+    modseq = int(lists("L")[0][6])
+    same(copy("1,3:4,9", "L"), ("1,3:4", "3:5"), "messages are copied")
+    f, rows = lists("L", what=STORED)
+    same([x[2:] for x in rows[2:]], [x[2:] for x in was[:1] + was[2:]],
+         "with flags, keywords, id, place, size and arrival")
+    same([int(x[1]) for x in rows[2:]], [modseq + 1, modseq + 2, modseq + 3],
+         "each has a modseq of its own")
+    same(f[2:], ["6", "5", "4", bytes_of(rows), str(modseq + 3)],
+         "and is counted")
+    same(lists("K", what=STORED)[1], was, "the old ones are as they were")
+    same(copy("2", "K"), ("2", "5"), "a copy in the same folder")
+    same(uids("K"), [1, 2, 3, 4, 5], "is one more")
+    store_flags("add", "\\Deleted", "5", folder="K")
+    same([x[2] for x in lists("K")[1]], ["1", "0", "4", "0", "8"],
+         "and has flags of its own")
+    same(expunge("-", "K"), "gone 5", "it may go,")
+    same(uids("K"), [1, 2, 3, 4], "and the other stays")
+    same(copy("1:2", "INBOX"), ("1:2", "4:5"), "into INBOX")
+    same(copy("7:9", "L"), ("", ""), "none of them is there")
+    same(copy("", "L"), ("", ""), "an empty set")
+    none, target = copy("1", "K", folder="No"), copy("1", "No")
+    ok(isinstance(none, str) and isinstance(target, str) and none != target,
+       "no such folder, and no such target", (none, target))
+    same(copy("7", "No"), target, "of no message neither")
+    same(copy("", "No"), target, "nor of an empty set")
+    same(copy("1", "a//b"), target, "nor is that a name for one")
+    v = int(lists("K")[0][1])
+    same(copy("1", "L", validity=v + 1), copy("", "L", validity=v + 1),
+         "another UIDVALIDITY")
+    same(len(uids("L")), 5, "is no copy")
+    for words in (["x", "1", "L", "copy"], ["0", "0", "L", "copy"],
+                  ["0", "1", "L", "link"]):
+        a = request("copy", BOB, "K", *words)
+        ok(a[-1].startswith(".-"), "not a request: %s" % words, a)
+    same(len(uids("L")), 5, "changes nothing")
+
+    modseq = int(lists("K")[0][6])
+    same(copy("1,3", "L", "move"), ("1,3", "6:7"), "two are moved")
+    f, rows = lists("K", what=STORED)
+    same([x[0] for x in rows], ["2", "4"], "and are not there any more")
+    same(f[2:], ["6", "2", "2", bytes_of(rows), str(modseq + 2)],
+         "nor counted; each takes a modseq")
+    same([x[2:] for x in lists("L", what=STORED)[1][-2:]],
+         [was[0][2:], was[2][2:]], "but elsewhere, as they were")
+    same(copy("2", "K", "move"), ("2", "6"), "a move to the same folder")
+    same(uids("K"), [4, 6], "is another UID")
+    same(copy("1:3", "L", "move"), ("", ""), "what is moved is gone")
+
+    total = sum(int(x[6]) for f in folders() for x in lists(
+        urllib.parse.unquote(f[0])[len(BOB) + 1:], what=STORED)[1])
+    size = int(lists("K", what=STORED, uids="4")[1][0][6])
+    run("cm-user", "set", BOB, "quota", str(total + size - 1))
+    r = run(TOOL, "copy", BOB, "K", "0", "4", "L", "copy")
+    ok(r.returncode != 0, "a copy that the quota has no room for", r)
+    same([len(uids("K")), len(uids("L"))], [2, 7], "is not made")
+    same(copy("4", "L", "move"), ("4", "8"), "a move needs no room")
+    run("cm-user", "set", BOB, "quota", str(total + size))
+    same(copy("8", "K", folder="L"), ("8", "7"), "with room it is made")
+    run("cm-user", "set", BOB, "quota", "0")
+    same(run("cm-catalog", "check").returncode, 0, "check agrees")
+    d = run("cm-catalog", "dump", "-l").stdout
+    bob = [x for x in d.split(b"\n") if x.startswith(b"account\tbob")][0]
+    same(int(bob.split(b"\t")[6]), total + size, "the mailbox's bytes too")
+
+
+def killed_moves():
+    """The agent dies: a message is never in neither folder, nor in both, and
+    no UID is that of two."""
+    box = "".join("From a@b.c Fri Nov 24 08:00:00 2023\nSubject: %d\n\n\n" % i
+                  for i in range(3000))
+    run("cm-store", "-m", "-F", "P", BOB, stdin=box)
+    store("Subject: q\n\n", args=("-F", "Q"))
+    run("cm-catalog", "sync")
+    every = sorted(x[4] for f in "PQ" for x in lists(f, what=STORED)[1])
+    seen, bad, ends = {}, [], set()
+    for i in range(12):
+        source, target = "PQ" if uids("P") else "QP"
+        p = subprocess.Popen([TOOL, "copy", BOB, source, "0", "1:*", target,
+                              "move"], stdout=subprocess.DEVNULL,
+                             stderr=subprocess.DEVNULL)
+        time.sleep(0.008 * i)
+        kill(helper("catalog"))
+        p.wait()
+        run("cm-catalog", "sync")
+        ids = []
+        for f in "PQ":
+            for x in lists(f, what=STORED)[1]:
+                ids.append(x[4])
+                if seen.setdefault((f, x[0]), x[4]) != x[4]:
+                    bad.append((f, x[0]))
+        if sorted(ids) != every:
+            bad.append((i, len(ids), len(set(ids))))
+        ends.add(not uids(source))
+    same(bad, [], "agent killed: each is in one folder, UIDs do not repeat")
+    print("# moved: %s" % sorted(ends))
+    same(run("cm-catalog", "check").returncode, 0, "check agrees")
+
+
 def look_at_summaries():
     tab = "Subject: a\tb \"c\" \\ d\nFrom: Ann <ann@example.org>\n" \
         "Message-ID: <x@y>\nContent-Type: text/plain; charset=utf-8\n\nx\n"
@@ -231,6 +354,8 @@ try:
     change_messages()
     look_at_summaries()
     many_messages()
+    copy_messages()
+    killed_moves()
     corpus()
 finally:
     finish()

@@ -202,5 +202,6 @@ main(int argc, char **argv)
 	if (rc != 0)
 		printf("%s\n", cm_strerror(rc));
 	tool_close(&t);
-	return cm_exit(rc);
+	/* elsewhere the end is no failure */
+	return rc == CM_EEND ? EX_NOINPUT : cm_exit(rc);
 }
