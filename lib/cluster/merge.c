@@ -499,6 +499,7 @@ merge_uids(struct work *w, struct span line)
 {
 	struct row_account	 a;
 	struct row_folder	 f;
+	struct span		 rest = line, entry;
 	uint64_t		 v[3];
 	int			 rc;
 
@@ -506,8 +507,8 @@ merge_uids(struct work *w, struct span line)
 		if (str_u64(w->f[i + 1].p, w->f[i + 1].len, UINT32_MAX,
 		    &v[i]) != 0)
 			return CM_EPROTO;
-	if (entry_parse(w->f[0].p, w->f[0].len, &w->mailbox, &w->folder,
-	    NULL) != 0)
+	if (!str_field(&rest, '\t', &entry) || entry_parse(entry.p, entry.len,
+	    &w->mailbox, &w->folder, NULL) != 0)
 		return CM_EPROTO;
 	if (v[2] > v[1] && (rc = merge_note_first(w, line,
 	    (uint32_t)v[1])) != 0)
