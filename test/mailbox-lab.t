@@ -109,4 +109,13 @@ ok "nothing failed" [ ! -e "$dir/failed" ]
 ok "all see the same" until_same
 is "each was moved once" "$(uids n2 | wc -w) $(cat "$dir"/out.n? |
     grep -c '^from .')" "17 1"
+# what is gone is known by all
+gone() { box "$1" vanished - "$2"; }
+since=$(box n1 list - 0 0 | tail -n 1 | cut -d ' ' -f 7)
+box n2 store 1,3 - add '\Deleted' >"$dir/out"
+is "two go" "$(box n3 expunge -)" "gone 1,3"
+is "which the node that did it says" "$(gone n3 "$since")" "vanished 1,3"
+ok "all see the same" until_same
+is "so do the others" "$(gone n1 "$since") $(gone n2 "$since")" \
+    "vanished 1,3 vanished 1,3"
 done_testing

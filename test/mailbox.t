@@ -307,6 +307,75 @@ def killed_moves():
     same(run("cm-catalog", "check").returncode, 0, "check agrees")
 
 
+def vanished(since, folder="V", validity=0):
+    """The UIDs, or the last line of a failure."""
+    r = run(TOOL, "vanished", BOB, folder, str(validity), "-", str(since))
+    lines = r.stdout.decode().splitlines()
+    return lines[-1] if r.returncode != 0 else lines[0][len("vanished "):]
+
+
+def modseq(folder="V"):
+    return int(lists(folder)[0][6])
+
+
+def look_at_vanished():
+    for i in range(12):
+        store("Subject: v\n\n", args=("-F", "V"))
+    run("cm-catalog", "sync")
+    first = modseq()
+    same(vanished(0), "", "nothing is gone from a new folder")
+    store_flags("add", "\\Deleted", "2:4,9", folder="V")
+    marked = modseq()
+    same(vanished(first), "", "what is marked is there")
+    same(expunge("-", "V"), "gone 2:4,9", "some are expunged")
+    same([vanished(0), vanished(marked), vanished(modseq())],
+         ["2:4,9", "2:4,9", ""], "and are gone since then")
+    before = modseq()
+    same(copy("1,5", "L", "move", folder="V")[0], "1,5", "some are moved")
+    same([vanished(before), vanished(marked)], ["1,5", "1:5,9"],
+         "and are gone, too")
+    before = modseq()
+    run("cm-catalog", "expunge", BOB + "/V/12")
+    same(vanished(before), "12", "and one by itself")
+    before = modseq()
+    same(copy("6", "V", "move", folder="V"), ("6", "13"), "within the folder")
+    same([vanished(before), uids("V")], ["6", [7, 8, 10, 11, 13]],
+         "the old UID is gone")
+    same(copy("7", "V", folder="V"), ("7", "14"), "a copy")
+    same(vanished(before), "6", "is no end of anything")
+    every = vanished(0)
+    kill(helper("catalog"))
+    run("cm-catalog", "sync")
+    same(vanished(0), every, "the agent killed: the same")
+    v = int(lists("V")[0][1])
+    same(vanished(0, validity=v), every, "with its UIDVALIDITY")
+    stale, none = vanished(0, validity=v + 1), vanished(0, folder="No")
+    same(stale, lists("V", validity=v + 1), "another UIDVALIDITY")
+    same(none, lists("No"), "no such folder")
+    for words in (["x", "0"], ["0", "x"], ["0", "-1"]):
+        a = request("vanished", BOB, "V", *words)
+        ok(a[-1].startswith(".-"), "not a request: %s" % words, a)
+
+    # a dump does not tell
+    d = run("cm-catalog", "dump").stdout
+    now = modseq()
+    exits(0, "a dump is loaded", "cm-catalog", "load", "-f", stdin=d)
+    run("cm-catalog", "sync")
+    same(modseq(), now, "the folder is as it was")
+    same(vanished(now), "", "nothing is gone since then")
+    end = vanished(now - 1)
+    ok(end not in (stale, none, "", every), "what was before is not known",
+       end)
+    run("cm-catalog", "expunge", BOB + "/V/7")
+    same([vanished(now), vanished(now - 1)], ["7", end],
+         "what comes behind is")
+    exits(0, "the mailbox is deleted", "cm-user", "del", BOB)
+    users(BOB)
+    store("Subject: v\n\n", args=("-F", "V"))
+    run("cm-catalog", "sync")
+    same(vanished(0), "", "the next one's folder is a new one")
+
+
 def look_at_summaries():
     tab = "Subject: a\tb \"c\" \\ d\nFrom: Ann <ann@example.org>\n" \
         "Message-ID: <x@y>\nContent-Type: text/plain; charset=utf-8\n\nx\n"
@@ -357,5 +426,6 @@ try:
     copy_messages()
     killed_moves()
     corpus()
+    look_at_vanished()
 finally:
     finish()

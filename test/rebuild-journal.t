@@ -200,6 +200,34 @@ def all_is_back():
          + 1, "it is listed, and nothing else is new")
 
 
+def what_is_gone():
+    """The floor of what is known to be gone is the modseq of the rebuild."""
+    fresh()
+    before()
+    d = dump_to("d")
+    copy("1", "INBOX", "move")
+    expunge(BOB + "/INBOX/2")
+    add("behind")
+    expunge(BOB + "/INBOX/6")
+
+    def gone(since):
+        r = run(TOOL, "vanished", BOB, "INBOX", "0", "-", str(since))
+        return r.stdout.decode().split("\n")[0 if r.returncode == 0 else 1]
+
+    def modseq():
+        r = run(TOOL, "list", BOB, "INBOX", "0", "-", "0", "0")
+        return int(r.stdout.split()[-1])
+    same(gone(1), "vanished 1:2,6", "before")
+    want, now = dump(), modseq()
+    lose()
+    rebuild("lost, when UIDs have gone", d)
+    is_as_it_was(want, "as it was")
+    same([gone(now), gone(now - 1)], ["vanished ", "end"],
+         "what had gone before is not known")
+    expunge(BOB + "/INBOX/3")
+    same(gone(now), "vanished 3", "what goes then is")
+
+
 def older_dumps():
     fresh()
     before()
@@ -382,7 +410,7 @@ def killed():
 
 try:
     configure()
-    for part in (all_is_back, older_dumps, no_dump, another_catalog,
+    for part in (all_is_back, what_is_gone, older_dumps, no_dump, another_catalog,
                  journal_is_lost, damaged, killed):
         if part.__name__ in (sys.argv[1:] or [part.__name__]):
             part()

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cluster/vanished.h"
 #include "format/address.h"
 
 #define LEAP_MAX	(1u << 31)	/* UIDs are not to run out */
@@ -129,7 +130,8 @@ account_folder_make(struct catdb *d, struct kv_txn *x, struct row_account *a,
 	r->validity = validity;
 	r->uidnext = 1;
 	r->modseq = 1;
-	if ((rc = account_folder_put(d, x, a->id, name, r)) != 0)
+	if ((rc = account_folder_put(d, x, a->id, name, r)) != 0 ||
+	    (rc = vanished_begin(d, x, a->id, r->id, 0)) != 0)
 		return rc;
 	a->next_folder++;
 	a->last_validity = validity;
@@ -324,6 +326,9 @@ purge_step(struct catdb *d, struct kv_txn *x, struct purge *p)
 		if ((rc = kv_del(d->folders, x,
 		    (struct span){ p->names[i], p->len[i] })) != 0)
 			return rc;
+	if (p->n == 0 && (rc = vanished_forget(d, x, key_u32(key, p->account),
+	    PURGE_STEP, &p->n)) != 0)
+		return rc;
 	if (p->n > 0)
 		return 0;
 	return kv_del(d->purge, x, key_u32(key, p->account));
@@ -639,9 +644,10 @@ account_displace(struct catdb *d, struct kv_txn *x, struct row_account *a,
 	f->unseen -= !(m->flags & FLAG_SEEN);
 	a->messages--;
 	a->bytes -= m->size;
-	if ((rc = unref(d, x, &m->id, &ref)) != 0)
+	if ((rc = unref(d, x, &m->id, &ref)) != 0 ||
+	    (rc = kv_del(d->messages, x, key_message(key, &ref))) != 0)
 		return rc;
-	return kv_del(d->messages, x, key_message(key, &ref));
+	return vanished_note(d, x, a->id, f->id, uid, f->modseq);
 }
 
 int

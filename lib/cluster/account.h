@@ -94,6 +94,7 @@ int	 account_expunge(struct catdb *, struct kv_txn *, const char *mailbox,
 /*
  * A message that the catalog has gets a row in a folder, and a reference of
  * its record; or loses both.  *a and *f are changed, the caller writes them.
+ * What goes has the folder's modseq, which the caller has raised for it.
  * CM_ENOINPUT: there is no such record.
  */
 int	 account_place(struct catdb *, struct kv_txn *, struct row_account *a,

@@ -52,6 +52,7 @@ bool	 agent_is_dump_here(const struct session *);
 /* agent_mailbox.c: the same. */
 int	 agent_cmd_folders(struct session *);
 int	 agent_cmd_messages(struct session *);
+int	 agent_cmd_vanished(struct session *);
 /* "=NAME TAB UIDVALIDITY TAB UIDNEXT TAB messages TAB unseen TAB bytes TAB
  * modseq" */
 void	 agent_add_folder(struct buf *, struct span name,

@@ -10,6 +10,7 @@
 #include "base/time.h"
 #include "cluster/account.h"
 #include "cluster/expect.h"
+#include "cluster/vanished.h"
 
 #define MAGIC		"clustermail-catalog 1"
 #define FLUSH		(1u << 20)
@@ -430,6 +431,7 @@ load_folder(struct load *l)
 {
 	struct row_folder	 f = { 0 };
 	char			 key[ROW_KEY_MAX];
+	int			 rc;
 
 	if (entry_parse(l->f[1].p, l->f[1].len, &l->text[0], &l->text[1],
 	    NULL) != 0 || l->text[1].len > FOLDER_MAX ||
@@ -443,6 +445,10 @@ load_folder(struct load *l)
 	l->folder = f.id;
 	if (l->db == NULL)
 		return 0;
+	/* what went before is not in the dump */
+	if ((rc = vanished_begin(l->db, l->txn, l->account, f.id,
+	    f.modseq)) != 0)
+		return rc;
 	row_folder_put(&l->row, &f);
 	return put(l, l->db->folders, key_folder(key, l->account,
 	    l->text[1].p, l->text[1].len));

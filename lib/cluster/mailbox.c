@@ -494,3 +494,46 @@ mailbox_copied_free(struct mailbox_copied *c)
 	imap_set_free(&c->from);
 	imap_set_free(&c->to);
 }
+
+/* --- what is gone --- */
+
+struct vanishing {
+	struct listing	 l;
+	struct buf	 ranges;
+};
+
+static int
+take_vanished(void *arg, struct span line)
+{
+	struct vanishing *q = arg;
+
+	if (!q->l.begun)
+		return take_message(&q->l, line);
+	if (q->ranges.len > 0)
+		buf_addc(&q->ranges, ',');
+	return buf_add(&q->ranges, line.p, line.len);
+}
+
+int
+mailbox_vanished(struct mailbox *m, const char *folder, uint32_t validity,
+    uint64_t since, struct imap_set *gone)
+{
+	char		 v[NUMBER_SIZE], s[NUMBER_SIZE];
+	const char	*words[] = { "vanished", m->account, folder, v, s,
+			    NULL };
+	struct vanishing q = { .l = { .what = 0 } };
+	int		 rc;
+
+	*gone = (struct imap_set){ .n = 0 };
+	snprintf(v, sizeof(v), "%u", validity);
+	snprintf(s, sizeof(s), "%llu", (unsigned long long)since);
+	buf_init(&q.ranges, IMAP_SET_MAX * NUMBER_SIZE);
+	rc = after(&q.l, validity, catalog_call(m->catalog, words, -1,
+	    CATALOG_CALL_MS, take_vanished, &q));
+	if (rc == 0 && q.ranges.len > 0 && imap_set_parse((struct span){
+	    q.ranges.p, q.ranges.len }, gone) != 0)
+		rc = CM_EPROTO;
+	imap_set_resolve(gone, UINT32_MAX);
+	buf_free(&q.ranges);
+	return rc;
+}

@@ -6,6 +6,7 @@
 #include "cluster/catindex.h"
 #include "cluster/expect.h"
 #include "cluster/replay_int.h"
+#include "cluster/vanished.h"
 
 #define STEP		1000		/* lines of one transaction */
 
@@ -417,6 +418,9 @@ replay_apply(struct replay *r)
 		}
 		if (rc == 0)
 			rc = date_accounts(w);
+		/* modseqs that lines tell are not always those noted */
+		if (rc == 0)
+			rc = vanished_begin_all(w->db, w->txn);
 		if (rc == 0)
 			rc = kv_commit(w->txn);
 		else if (w->txn != NULL)

@@ -9,6 +9,7 @@
  * mailbox expunge MAILBOX FOLDER UIDVALIDITY UIDS: "gone UIDS".
  * mailbox copy MAILBOX FOLDER UIDVALIDITY UIDS TO copy|move: "from UIDS", "to
  * UIDS", "uidvalidity NUMBER".
+ * mailbox vanished MAILBOX FOLDER UIDVALIDITY - SINCE: "vanished UIDS".
  */
 #include <err.h>
 #include <stdio.h>
@@ -164,6 +165,18 @@ copy(const struct call *c)
 }
 
 static int
+vanished(const struct call *c)
+{
+	struct imap_set	 gone;
+	int		 rc;
+
+	rc = mailbox_vanished(c->m, c->folder, c->validity,
+	    number(c->argv[0], UINT64_MAX), &gone);
+	print_set("vanished", &gone);
+	return rc;
+}
+
+static int
 call(struct tool *t, int argc, char **argv)
 {
 	struct call	 c = { .folder = argv[3], .all = argv[5][0] == '-',
@@ -181,7 +194,8 @@ call(struct tool *t, int argc, char **argv)
 		rc = argv[1][0] == 'l' && argc == 8 ? list(&c) :
 		    argv[1][0] == 's' && argc == 9 ? store(&c) :
 		    argv[1][0] == 'e' && argc == 6 ? expunge(&c) :
-		    argv[1][0] == 'c' && argc == 8 ? copy(&c) : CM_EUSAGE;
+		    argv[1][0] == 'c' && argc == 8 ? copy(&c) :
+		    argv[1][0] == 'v' && argc == 7 ? vanished(&c) : CM_EUSAGE;
 	mailbox_close(c.m);
 	imap_set_free(&c.uids);
 	return rc;
@@ -195,7 +209,7 @@ main(int argc, char **argv)
 
 	tool_init(&t, "mailbox");
 	if (argc < 6)
-		errx(EX_USAGE, "list|store|expunge|copy mailbox folder uidvalidity "
+		errx(EX_USAGE, "list|store|expunge|copy|vanished mailbox folder uidvalidity "
 		    "uids ...");
 	if ((rc = tool_open(&t)) == 0)
 		rc = call(&t, argc, argv);
