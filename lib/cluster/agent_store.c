@@ -1,8 +1,8 @@
 /*
- * What IMAP's sessions change of messages: flags of many, their copies, and the
- * end of those that are \Deleted.  A request is one transaction, and has the folder's line,
- * as of "folders", in its answer when the folder is there; nothing is done
- * when that has another UIDVALIDITY than was meant.
+ * What IMAP's sessions change of messages: flags of many, their copies, and
+ * the end of those that are \Deleted.  A request is one transaction, and has
+ * the folder's line, as of "folders", in its answer when the folder is there;
+ * nothing is done when that has another UIDVALIDITY than was meant.
  */
 #include <stdlib.h>
 #include <string.h>

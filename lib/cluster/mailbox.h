@@ -44,8 +44,8 @@ struct mailbox_folder {
 	uint64_t	 bytes;
 	uint64_t	 modseq;	/* HIGHESTMODSEQ, 1 at least */
 };
-/* All, and names that are subscribed to, in the order of their bytes.  Anything but 0 ends the call and
- * is returned. */
+/* All, and names that are subscribed to, in the order of their bytes.  Anything
+ * but 0 ends the call and is returned. */
 typedef int	(*mailbox_folder_fn)(void *, const struct mailbox_folder *);
 int	 mailbox_folders(struct mailbox *, mailbox_folder_fn, void *) CM_MUST;
 /* CM_ENOINPUT: no such folder. */

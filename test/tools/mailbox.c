@@ -209,8 +209,8 @@ main(int argc, char **argv)
 
 	tool_init(&t, "mailbox");
 	if (argc < 6)
-		errx(EX_USAGE, "list|store|expunge|copy|vanished mailbox folder uidvalidity "
-		    "uids ...");
+		errx(EX_USAGE, "list|store|expunge|copy|vanished mailbox "
+		    "folder uidvalidity uids ...");
 	if ((rc = tool_open(&t)) == 0)
 		rc = call(&t, argc, argv);
 	if (rc != 0)
