@@ -379,6 +379,8 @@ def killed():
         request("flag", BOB, "INBOX", str(i), "k%d" % (i % 7), "")
     for i in range(2, 3000, 20):
         request("expunge", BOB, "INBOX", str(i))
+    copy("1:300", "INBOX", "move")
+    copy("1400:1600", "INBOX")
     for i in range(60):
         request("user-add", "u%d@example.org" % i, "-")
         if i % 3 == 0:
@@ -400,7 +402,7 @@ def killed():
         times += 1
         again = [d] if "missing" in now else []
         if run("cm-rebuild", "catalog", *again).returncode != 0 or \
-                dump() != want:
+                sorted_refs(dump()) != sorted_refs(want):
             ok(False, "killed after %d ms, and run again" % (5 * step))
             is_as_it_was(want, "as it was")
             return

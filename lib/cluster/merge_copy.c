@@ -99,23 +99,38 @@ merge_follow(struct work *w, struct span line, struct row_message *m)
 
 /* --- which UID here one of there has --- */
 
-/* In meta: copied/FROM/MAILBOX/FOLDER/UID and copied/FROM/MAILBOX/FOLDER. */
+/* In meta: copied/FROM/MAILBOX/FOLDER/UID, and given/FROM/MAILBOX/FOLDER. */
+#define COPIED	"copied"
+#define GIVEN	"given"
+
 static int
-made_key(uint64_t from, struct span entry, struct buf *b)
+meta_key(const char *what, uint64_t from, struct span entry, struct buf *b)
 {
 	buf_init(b, NAME_MAX_LEN);
-	buf_addf(b, "copied/%016llx/", (unsigned long long)from);
+	buf_addf(b, "%s/%016llx/", what, (unsigned long long)from);
 	return buf_add(b, entry.p, entry.len);
 }
 
 static int
-get_made(struct work *w, struct span entry, uint64_t *v)
+get_uid(struct work *w, const char *what, struct span entry, uint64_t *v)
 {
 	struct buf	 name;
 	int		 rc;
 
-	if ((rc = made_key(w->m->from, entry, &name)) == 0)
+	if ((rc = meta_key(what, w->m->from, entry, &name)) == 0)
 		rc = catdb_number(w->db, w->txn, name.p, v);
+	buf_free(&name);
+	return rc;
+}
+
+static int
+set_uid(struct work *w, const char *what, struct span entry, uint32_t uid)
+{
+	struct buf	 name;
+	int		 rc;
+
+	if ((rc = meta_key(what, w->m->from, entry, &name)) == 0)
+		rc = catdb_set_number(w->db, w->txn, name.p, uid);
 	buf_free(&name);
 	return rc;
 }
@@ -123,11 +138,11 @@ get_made(struct work *w, struct span entry, uint64_t *v)
 int
 merge_made_as(struct work *w, struct span entry, uint32_t *uid, bool *any)
 {
-	uint64_t	 v, first;
+	uint64_t	 v;
 	int		 rc;
 
 	*any = false;
-	if ((rc = get_made(w, entry, &v)) != 0)
+	if ((rc = get_uid(w, COPIED, entry, &v)) != 0)
 		return rc;
 	if (v != 0) {
 		*uid = (uint32_t)v;
@@ -135,20 +150,8 @@ merge_made_as(struct work *w, struct span entry, uint32_t *uid, bool *any)
 	}
 	while (entry.len > 0 && entry.p[--entry.len] != '/')
 		continue;
-	if ((rc = get_made(w, entry, &first)) == 0)
-		*any = first != 0 && *uid >= first;
-	return rc;
-}
-
-static int
-note_made(struct work *w, struct span entry, uint32_t uid)
-{
-	struct buf	 name;
-	int		 rc;
-
-	if ((rc = made_key(w->m->from, entry, &name)) == 0)
-		rc = catdb_set_number(w->db, w->txn, name.p, uid);
-	buf_free(&name);
+	if ((rc = get_uid(w, GIVEN, entry, &v)) == 0)
+		*any = v != 0 && *uid >= v;
 	return rc;
 }
 
@@ -159,9 +162,9 @@ merge_note_first(struct work *w, struct span line, uint32_t first)
 	uint64_t	 v;
 	int		 rc;
 
-	if ((rc = get_made(w, entry, &v)) != 0 || (v != 0 && v <= first))
+	if ((rc = get_uid(w, GIVEN, entry, &v)) != 0 || (v != 0 && v <= first))
 		return rc;
-	return note_made(w, entry, first);
+	return set_uid(w, GIVEN, entry, first);
 }
 
 struct forget {
@@ -181,14 +184,18 @@ forget_row(void *arg, struct span key, struct span value)
 int
 merge_forget_copies(struct catdb *d, struct kv_txn *x, uint64_t from)
 {
+	static const char *const what[] = { COPIED, GIVEN };
 	struct forget	 f = { d, x };
 	struct buf	 name;
-	int		 rc;
+	int		 rc = 0;
 
-	if ((rc = made_key(from, (struct span){ "", 0 }, &name)) == 0)
-		rc = kv_walk(d->meta, x, span_of(&name), name.len, forget_row,
-		    &f);
-	buf_free(&name);
+	for (int i = 0; rc == 0 && i < 2; i++) {
+		if ((rc = meta_key(what[i], from, (struct span){ "", 0 },
+		    &name)) == 0)
+			rc = kv_walk(d->meta, x, span_of(&name), name.len,
+			    forget_row, &f);
+		buf_free(&name);
+	}
 	return rc;
 }
 
@@ -278,7 +285,7 @@ put_copy(struct work *w, struct span line, const struct row_message *here,
 		if ((rc = change_copy_one(w->db, w->txn, c, w->uid, &m,
 		    c->move ? here : &m, &now)) == 0 &&
 		    (rc = change_copy_end(w->db, w->txn, c)) == 0)
-			rc = note_made(w, field(line, TO), now);
+			rc = set_uid(w, COPIED, field(line, TO), now);
 		change_copy_free(c);
 	}
 	buf_free(&keywords);
@@ -307,7 +314,7 @@ join(struct work *w, struct span line, const char *to, bool *joined)
 	if (w->f[FLAGS].len > 0 && (rc = change_flag(w->db, w->txn,
 	    w->mailbox.p, to, t->arrived, w->f[FLAGS].p, "")) != 0)
 		return rc;
-	return note_made(w, field(line, TO), t->arrived);
+	return set_uid(w, COPIED, field(line, TO), t->arrived);
 }
 
 static int
