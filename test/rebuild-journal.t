@@ -413,8 +413,8 @@ def killed():
 
 try:
     configure()
-    for part in (all_is_back, folders_are_back, older_dumps, no_dump, another_catalog,
-                 journal_is_lost, damaged, killed):
+    for part in (all_is_back, folders_are_back, older_dumps, no_dump,
+                 another_catalog, journal_is_lost, damaged, killed):
         if part.__name__ in (sys.argv[1:] or [part.__name__]):
             part()
 finally:

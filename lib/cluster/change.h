@@ -30,6 +30,9 @@ int	 change_alias(struct catdb *, struct kv_txn *, const char *name,
  */
 int	 change_folder_add(struct catdb *, struct kv_txn *,
 	    const char *mailbox, const char *folder, uint32_t use) CM_MUST;
+/* It is there, and its use is another one now. */
+int	 change_folder_use(struct catdb *, struct kv_txn *,
+	    const char *mailbox, const char *folder, uint32_t use) CM_MUST;
 int	 change_folder_del(struct catdb *, struct kv_txn *,
 	    const char *mailbox, const char *folder) CM_MUST;
 int	 change_folder_rename(struct catdb *, struct kv_txn *,

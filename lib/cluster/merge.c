@@ -8,32 +8,10 @@
 #include "base/time.h"
 #include "cluster/account.h"
 #include "cluster/change.h"
+#include "cluster/merge_int.h"
 
-#define BUCKETS		1024
 #define KEY_MAX		8192
 #define WORDS_MAX	65536
-
-/* A message that lines are about, and what happened to it here since. */
-struct touch {
-	struct touch	*next;
-	char		*key;		/* MAILBOX/FOLDER TAB ID */
-	size_t		 len;
-	uint32_t	 flags;
-	struct buf	 keywords;
-	bool		 any;
-};
-
-struct work {
-	struct catdb	*db;
-	struct kv_txn	*txn;
-	struct merge	*m;
-	bool		 known;		/* the journal here has all since */
-	struct touch	*touched[BUCKETS];
-	const char	*why;		/* it was not done; NULL: it was */
-	struct buf	 f[8];		/* fields of a line, decoded */
-	struct buf	 mailbox, folder, raw, words, del;
-	uint32_t	 uid;
-};
 
 /* --- what was done here --- */
 
@@ -57,7 +35,7 @@ key_of(struct span fields, struct buf *out)
 static struct touch **
 bucket(struct work *w, const struct buf *key)
 {
-	return &w->touched[crc32c(0, key->p, key->len) % BUCKETS];
+	return &w->touched[crc32c(0, key->p, key->len) % MERGE_BUCKETS];
 }
 
 static struct touch *
@@ -69,6 +47,14 @@ find_touch(struct work *w, const struct buf *key)
 	    memcmp(t->key, key->p, key->len) != 0))
 		t = t->next;
 	return t;
+}
+
+struct touch *
+merge_touch_folder(struct work *w, struct span entry)
+{
+	buf_reset(&w->raw);
+	return buf_add(&w->raw, entry.p, entry.len) == 0 && entry.len > 0 ?
+	    find_touch(w, &w->raw) : NULL;
 }
 
 static int
@@ -106,6 +92,21 @@ add_flags(struct work *w, struct touch *t, const struct buf *field)
 	return buf_add(&t->keywords, w->words.p, w->words.len);
 }
 
+/* The folder of a line that is about one, or a message in one. */
+static void
+see_folder(struct work *w, const struct journal_line *l, bool message)
+{
+	struct span	 rest = l->fields, entry;
+	struct touch	*t;
+
+	if (!w->folders || !str_field(&rest, '\t', &entry))
+		return;
+	while (message && entry.len > 0 && entry.p[--entry.len] != '/')
+		continue;
+	if ((t = merge_touch_folder(w, entry)) != NULL)
+		t->any = true;
+}
+
 /* A line of this node's journal. */
 static int
 see_line(void *arg, const struct journal_line *l)
@@ -114,10 +115,13 @@ see_line(void *arg, const struct journal_line *l)
 	struct span	 rest = l->fields;
 	struct touch	*t;
 	bool		 flag = span_is(l->kind, "flag");
+	bool		 message = flag || span_is(l->kind, "expunge");
 	int		 rc = 0;
 
-	if (l->origin == w->m->from || (!flag &&
-	    !span_is(l->kind, "expunge")) || !key_of(rest, &w->raw) ||
+	if (l->origin == w->m->from)
+		return 0;
+	see_folder(w, l, message);
+	if (!message || !key_of(rest, &w->raw) ||
 	    (t = find_touch(w, &w->raw)) == NULL)
 		return 0;
 	t->any = true;
@@ -129,7 +133,20 @@ see_line(void *arg, const struct journal_line *l)
 	return rc;
 }
 
-/* Only messages that the lines are about are looked for. */
+static int
+want_folder(struct work *w, struct span fields)
+{
+	struct span	 entry;
+
+	if (!str_field(&fields, '\t', &entry))
+		return 0;
+	w->folders = true;
+	buf_reset(&w->raw);
+	buf_add(&w->raw, entry.p, entry.len);
+	return w->raw.err != 0 ? w->raw.err : want_touch(w, &w->raw);
+}
+
+/* Only messages and folders that the lines are about are looked for. */
 static int
 find_touched(struct work *w)
 {
@@ -137,12 +154,16 @@ find_touched(struct work *w)
 	struct journal_line	 jl;
 	int			 rc = 0;
 
-	while (rc == 0 && rest.len > 0 && str_field(&rest, '\n', &l))
-		if (l.len > 0 && journal_parse(l, &jl) == 0 &&
-		    (span_is(jl.kind, "flag") ||
+	while (rc == 0 && rest.len > 0 && str_field(&rest, '\n', &l)) {
+		if (l.len == 0 || journal_parse(l, &jl) != 0)
+			continue;
+		if (span_is(jl.kind, "folder-del"))
+			rc = want_folder(w, jl.fields);
+		else if ((span_is(jl.kind, "flag") ||
 		    span_is(jl.kind, "expunge")) &&
 		    key_of(jl.fields, &w->raw))
 			rc = want_touch(w, &w->raw);
+	}
 	if (rc != 0)
 		return rc;
 	rc = w->m->against == 0 ? CM_ENOINPUT :
@@ -153,7 +174,7 @@ find_touched(struct work *w)
 
 /* --- messages --- */
 
-enum { ENTRY, ID, PLACE, MODSEQ, FLAGS, ADD, DEL };
+enum { ID = 1, PLACE, MODSEQ, FLAGS, ADD, DEL };
 
 /* Where the message is in that folder here; 1: wait, or why says why not. */
 static int
@@ -168,8 +189,8 @@ find_message(struct work *w, struct row_message *m)
 	uint32_t		 cursor;
 	int			 rc;
 
-	if (entry_parse(w->f[ENTRY].p, w->f[ENTRY].len, &w->mailbox,
-	    &w->folder, &w->uid) != 0 ||
+	if (entry_parse(w->entry.p, w->entry.len, &w->mailbox, &w->folder,
+	    &w->uid) != 0 ||
 	    ulid_parse(w->f[ID].p, w->f[ID].len, &id) != 0 ||
 	    place_parse(w->f[PLACE].p, w->f[PLACE].len, &place) != 0)
 		return CM_EPROTO;
@@ -223,12 +244,6 @@ has_word(struct span words, struct span word)
 	return false;
 }
 
-static struct span
-span_of(const struct buf *b)
-{
-	return (struct span){ b->len ? b->p : "", b->len };
-}
-
 /*
  * Which flags this node's side has touched, of a message as it is now.  Where
  * its journal does not say: those that it has, and had not when the other side
@@ -260,7 +275,7 @@ touched(struct work *w, struct span line, const struct row_message *m,
 	rc = flags_parse(w->f[FLAGS].p, w->f[FLAGS].len, &had, &was);
 	*flags = rc == 0 ? m->flags & ~had : 0;
 	while (rc == 0 && now.len > 0 && str_field(&now, ' ', &f))
-		if (!has_word(span_of(&was), f)) {
+		if (!has_word(merge_span(&was), f)) {
 			buf_addc(keywords, ' ');
 			rc = buf_add(keywords, f.p, f.len);
 		}
@@ -284,9 +299,9 @@ may_clear(struct work *w, struct span line, const struct row_message *m)
 	    &words)) != 0 ||
 	    (rc = touched(w, line, m, &flags, &mine)) != 0)
 		goto out;
-	rest = span_of(&words);
+	rest = merge_span(&words);
 	while (rest.len > 0 && str_field(&rest, ' ', &f)) {
-		if (has_word(span_of(&mine), f)) {
+		if (has_word(merge_span(&mine), f)) {
 			w->why = "a flag that it cleared was changed here";
 			continue;
 		}
@@ -296,7 +311,7 @@ may_clear(struct work *w, struct span line, const struct row_message *m)
 	if ((del & flags) != 0)
 		w->why = "a flag that it cleared was changed here";
 	buf_reset(&w->del);
-	flags_write(&w->del, del & ~flags, span_of(&left));
+	flags_write(&w->del, del & ~flags, merge_span(&left));
 	rc = left.err != 0 ? left.err : w->del.err;
 out:
 	buf_free(&mine);
@@ -361,7 +376,7 @@ merge_user_add(struct work *w, struct span line)
 	int			 rc;
 
 	(void)line;
-	rc = change_user_add(w->db, w->txn, name, span_of(&w->f[1]));
+	rc = change_user_add(w->db, w->txn, name, merge_span(&w->f[1]));
 	if (rc != CM_EEXIST)
 		return rc;
 	w->why = "an alias has that name here";
@@ -421,7 +436,7 @@ merge_user_del(struct work *w, struct span line)
 static int
 merge_alias(struct work *w, struct span line)
 {
-	struct span	 name = span_of(&w->f[0]);
+	struct span	 name = merge_span(&w->f[0]);
 	int		 rc;
 
 	(void)line;
@@ -435,7 +450,7 @@ merge_alias(struct work *w, struct span line)
 	w->why = "it is another one here";
 	if (!same(&w->words, &w->f[1]))
 		return 0;
-	rc = change_alias(w->db, w->txn, name.p, span_of(&w->f[2]));
+	rc = change_alias(w->db, w->txn, name.p, merge_span(&w->f[2]));
 	if (rc == CM_EEXIST)
 		w->why = "a mailbox has that name here";
 	else if (rc == 0)
@@ -445,9 +460,8 @@ merge_alias(struct work *w, struct span line)
 
 /* --- UIDs that a reader may have seen there --- */
 
-/* A UIDVALIDITY that neither side has given. */
-static int
-new_validity(struct work *w, struct row_account *a, struct row_folder *f,
+int
+merge_new_validity(struct work *w, struct row_account *a, struct row_folder *f,
     uint32_t theirs)
 {
 	uint32_t	 v = (uint32_t)(time_now_ms() / 1000);
@@ -464,13 +478,12 @@ new_validity(struct work *w, struct row_account *a, struct row_folder *f,
 	    w->mailbox.p, w->folder.p, v);
 	if ((rc = account_put(w->db, w->txn, w->mailbox.p, a)) != 0)
 		return rc;
-	return account_folder_put(w->db, w->txn, a->id, span_of(&w->folder),
+	return account_folder_put(w->db, w->txn, a->id, merge_span(&w->folder),
 	    f);
 }
 
-/* A folder that is not here yet gets a higher one when it is made. */
-static int
-raise_floor(struct work *w, uint32_t theirs)
+int
+merge_raise_floor(struct work *w, uint32_t theirs)
 {
 	uint64_t	 floor;
 	int		 rc;
@@ -495,28 +508,28 @@ merge_uids(struct work *w, struct span line)
 		if (str_u64(w->f[i + 1].p, w->f[i + 1].len, UINT32_MAX,
 		    &v[i]) != 0)
 			return CM_EPROTO;
-	if (entry_parse(w->f[0].p, w->f[0].len, &w->mailbox, &w->folder,
+	if (entry_parse(w->entry.p, w->entry.len, &w->mailbox, &w->folder,
 	    NULL) != 0)
 		return CM_EPROTO;
 	rc = account_get(w->db, w->txn, w->mailbox.p, &w->raw, &a);
 	if (rc == 0)
 		rc = account_folder_get(w->db, w->txn, a.id,
-		    span_of(&w->folder), &f);
+		    merge_span(&w->folder), &f);
 	if (rc == CM_ENOUSER || rc == CM_ENOINPUT)
-		return raise_floor(w, (uint32_t)v[0]);
+		return merge_raise_floor(w, (uint32_t)v[0]);
 	if (rc != 0 || f.validity > v[0])
 		return rc;
 	if (f.validity < v[0] || (f.uidnext > v[1] && v[2] > v[1] &&
 	    !account_left_out(&f, (uint32_t)w->m->against, (uint32_t)v[1],
 	    (uint32_t)v[2])))
-		return new_validity(w, &a, &f, (uint32_t)v[0]);
+		return merge_new_validity(w, &a, &f, (uint32_t)v[0]);
 	if (f.uidnext >= v[2])
 		return 0;
 	change_note_uids(w->db, w->mailbox.p, w->folder.p,
 	    &(struct change_uids){ f.validity, f.uidnext, (uint32_t)v[2], 0,
 	    { NULL, 0 } });
 	f.uidnext = (uint32_t)v[2];
-	return account_folder_put(w->db, w->txn, a.id, span_of(&w->folder),
+	return account_folder_put(w->db, w->txn, a.id, merge_span(&w->folder),
 	    &f);
 }
 
@@ -534,13 +547,17 @@ static const struct {
 	{ "user-set", 4, merge_user_set },
 	{ "user-del", 3, merge_user_del },
 	{ "alias", 3, merge_alias },
+	{ "folder-add", 4, merge_folder_add },
+	{ "folder-del", 5, merge_folder_del },
+	{ "folder-rename", 4, merge_folder_rename },
+	{ "subscribe", 2, merge_subscribe },
 };
 
 /* Returns 1 when its message is not listed yet. */
 static int
 merge_line(struct work *w, const struct journal_line *l)
 {
-	struct span	 rest = l->fields;
+	struct span	 rest = l->fields, first = l->fields;
 	size_t		 n = sizeof(kinds) / sizeof(kinds[0]), i;
 
 	for (i = 0; i < n; i++)
@@ -551,6 +568,8 @@ merge_line(struct work *w, const struct journal_line *l)
 	for (int k = 0; k < kinds[i].fields; k++)
 		if (journal_take(&rest, &w->f[k]) != 0)
 			return CM_EPROTO;
+	if (!str_field(&first, '\t', &w->entry))
+		return CM_EPROTO;
 	w->why = NULL;
 	return kinds[i].fn(w, l->fields);
 }
@@ -607,7 +626,7 @@ work_free(struct work *w)
 {
 	struct touch	*t;
 
-	for (int i = 0; i < BUCKETS; i++)
+	for (int i = 0; i < MERGE_BUCKETS; i++)
 		while ((t = w->touched[i]) != NULL) {
 			w->touched[i] = t->next;
 			buf_free(&t->keywords);
