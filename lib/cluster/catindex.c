@@ -399,7 +399,7 @@ is_taken(struct batch *b, const struct target *t, uint32_t uid, bool *taken)
 static int
 follow_folder(struct batch *b, struct target *t, uint32_t id, bool *gone)
 {
-	struct folder	*f = t->folder;
+	struct folder	*f = t->folder, *now;
 	struct buf	 entry;
 	char		 name[FOLDER_MAX + 1];
 	int		 rc;
@@ -413,10 +413,10 @@ follow_folder(struct batch *b, struct target *t, uint32_t id, bool *gone)
 		return rc == CM_ENOINPUT ? 0 : rc;
 	buf_init(&entry, ENTRY_MAX);
 	if ((rc = entry_write(&entry, f->account->name, name)) == 0 &&
-	    (rc = find_folder(b, span_of(&entry), &f)) == 0 && f != NULL &&
-	    f->last != b->serial) {
-		f->last = b->serial;
-		t->folder = f;
+	    (rc = find_folder(b, span_of(&entry), &now)) == 0 &&
+	    now != NULL && now->last != b->serial) {
+		now->last = b->serial;
+		t->folder = now;
 		*gone = false;
 	}
 	buf_free(&entry);
