@@ -161,6 +161,166 @@ def change_messages():
     same(run("cm-catalog", "check").returncode, 0, "check agrees")
 
 
+def tool(*words):
+    """Its lines, or the last one of a failure."""
+    r = run(TOOL, words[0], BOB, *words[1:])
+    out = r.stdout.decode().splitlines()
+    return out if r.returncode == 0 else out[-1]
+
+
+def tree():
+    """{name: (id, uidvalidity, uidnext, messages, use, subscribed)}"""
+    run("cm-catalog", "stat")       # which starts the agent, if need be
+    r = run(TOOL, "folders", BOB)
+    if r.returncode != 0:
+        raise AssertionError(r)
+    rows = [x.split(" ") for x in r.stdout.decode().splitlines()]
+    return {urllib.parse.unquote(x[0]): tuple(x[1:5]) + (x[8],) +
+            (len(x) == 10,) for x in rows}
+
+
+def change_folders():
+    there, gone, bad = "exists already", "does not exist", "malformed input"
+    same(tool("create", "Sent", "32"), [], "a folder with a use")
+    same(tool("create", "Sent", "0"), there, "is made once")
+    same(tool("create", "inbox", "0"), there, "INBOX is there")
+    for name in "a//b", "/a", "", "a\x01":
+        same(tool("create", name, "0"), bad, "no name: %r" % name)
+    same(tool("create", "x", "256"), bad, "no use")
+    same(run(TOOL, "create", "no@example.org", "x", "0").stdout,
+         b"no valid recipient on specified domain\n", "no mailbox")
+    s = tree()["Sent"]
+    same(s[2:], ("1", "0", "32", False), "it is empty, and has its use")
+    same(tool("status", "Sent")[0].split(" ")[1:3], list(s[:2]),
+         "its status says the same")
+    same(tool("status", "Nothing"), gone, "of none there is no status")
+    for name in "Sent", "Later", "a b", "Sent":
+        same(tool("subscribe", name, "1"), [], "subscribed: " + name)
+    t = tree()
+    same([(t[x][4], t[x][5]) for x in ("Sent", "Later", "a b")],
+         [("32", True), ("gone", True), ("0", True)],
+         "names are listed, too, whose folders are not there")
+    same(list(t), sorted(t, key=lambda x: x.encode()), "in their order")
+    ok("Later" not in [urllib.parse.unquote(x[0].split("/", 1)[1])
+                       for x in folders()], "not as folders")
+    same(tool("status", "Later"), gone, "nor is it one")
+
+    for i in range(3):
+        store("Subject: s\n\n", args=("-F", "Sent"))
+    store("Subject: s\n\n", args=("-F", "Sent/old"))
+    run("cm-catalog", "sync")
+    was, rows = tree(), lists("Sent", what=STORED)[1]
+    same(tool("rename", "Sent", "Out/box"), [], "another name")
+    t = tree()
+    same(t["Out/box"][:5], was["Sent"][:5], "is the same folder")
+    same(t["Out/box/old"][:5], was["Sent/old"][:5], "and that below it")
+    same((t["Sent"][4], t["Sent"][5], t["Out/box"][5]),
+         ("gone", True, False), "its old name is still subscribed to")
+    same(lists("Out/box", what=STORED)[1], rows, "its messages are there")
+    same(tool("rename", "Sent", "x"), gone, "it is not there any more")
+    same(tool("rename", "Out", "Out/box/x"), "wrong usage", "below itself")
+    same(tool("rename", "Out/box", "a b"), there, "to one that is there")
+    same(tool("rename", "Out/box", "x//y"), bad, "to no name")
+    same(tool("rename", "Out", "In"), [], "a level with folders below it")
+    ok("In/box/old" in tree() and "Out/box" not in tree(), "is renamed")
+    same(tool("rename", "Out", "In"), gone, "and is not there")
+    same(tool("rename", "In/box", "n" * 252), "too large",
+         "one below would have too long a name")
+    store("Subject: late\n\n", args=("-F", "Sent"))
+    run("cm-catalog", "sync")
+    ok(int(tree()["Sent"][1]) > int(was["Sent"][1]),
+       "mail to the old name makes another folder of that name")
+
+    store("Subject: in\n\n")
+    store("Subject: in\n\n", args=("-F", "INBOX/below"))
+    run("cm-catalog", "sync")
+    was, rows = tree(), lists(what=STORED)[1]
+    same(tool("rename", "INBOX", "INBOX/below"), there, "INBOX to another")
+    same(tool("rename", "INBOX", "Old"), [], "INBOX")
+    t = tree()
+    same(lists("Old", what=STORED)[1], rows, "its messages have gone")
+    same(t["INBOX"][2:], ("1", "0", "0", False), "it is empty")
+    ok(int(t["INBOX"][1]) > int(was["INBOX"][1]), "and a new one")
+    same(t["INBOX/below"], was["INBOX/below"], "what is below it stays")
+
+    bytes_then = quota()
+    same(tool("delete", "INBOX"), "permission denied", "INBOX stays")
+    same(tool("delete", "No"), gone, "none goes")
+    size = sum(int(x[6]) for x in lists("In/box", what=STORED)[1])
+    one = [x[4] for x in lists("In/box", what=STORED)[1]]
+    same(tool("delete", "In/box"), [], "one goes")
+    ok("In/box" not in tree() and "In/box/old" in tree(), "without others")
+    same(quota(), bytes_then - size, "its bytes are not counted any more")
+    same(lists("In/box"), gone, "nothing can be read in it")
+    ok(until(lambda: all("\t-\t" in x for x in records(one))),
+       "and its messages are garbage", records(one))
+    same(tool("subscribe", "In/box", "0"), [], "no subscription is none")
+    same(tool("subscribe", "Later", "0"), [], "one is taken back")
+    ok("Later" not in tree(), "and not listed any more")
+    same(run("cm-catalog", "check").returncode, 0, "check agrees")
+    # what the tests that follow expect
+    for name in "INBOX/below", "a b", "Sent", "Old":
+        tool("delete", name)
+
+
+def quota():
+    return [int(x.split("\t")[6]) for x in
+            run("cm-catalog", "dump", "-l").stdout.decode().splitlines()
+            if x.startswith("account\t" + BOB)][0]
+
+
+def records(ids):
+    return [x for x in run("cm-catalog", "dump",
+                           "-l").stdout.decode().splitlines()
+            if x.startswith("record\t") and x.split("\t")[1] in ids]
+
+
+def folders_and_kills():
+    """The agent dies: a change of folders is there or not, and whole."""
+    box = "".join("From a@b.c Fri Nov 24 08:00:00 2023\nSubject: %d\n\n\n" % i
+                  for i in range(2000))
+    run("cm-store", "-m", "-F", "T/big", BOB, stdin=box)
+    for i in range(40):
+        tool("create", "T/%d" % i, "0")
+    run("cm-catalog", "sync")
+    was = {x[2:]: v for x, v in tree().items() if x.startswith("T/")}
+    name, said = "T", set()
+    for i in range(12):
+        to = "T%d" % i
+        p = subprocess.Popen([TOOL, "rename", BOB, name, to],
+                             stdout=subprocess.DEVNULL,
+                             stderr=subprocess.DEVNULL)
+        time.sleep(0.0015 * i)
+        kill(helper("catalog"))
+        said.add(p.wait())
+        now = {x.split("/", 1)[0] for x in tree() if x.startswith("T")}
+        if not ok(len(now) == 1, "agent killed: one name of all (%s)" % now):
+            return
+        name = now.pop()
+        ok({x[len(name) + 1:]: v for x, v in tree().items()
+            if x.startswith(name + "/")} == was, "with all that it was")
+    print("# exit codes: %s" % said)
+    before = quota()
+    run("cm-catalog", "stat")
+    size = int(tool("status", name + "/big")[0].split(" ")[6])
+    same(tool("delete", name + "/big"), [], "a large one goes")
+    kill(helper("catalog"))
+    ok(name + "/big" not in tree(), "agent killed: it is not there")
+    same(run("cm-catalog", "check").returncode, 0, "check agrees at once")
+    same(quota(), before - size, "and the sum of bytes is right")
+    for i in range(4):
+        kill(helper("catalog"))
+        run("cm-catalog", "stat")
+    dump = run("cm-catalog", "dump", "-l").stdout
+    exits(0, "what is left is loaded", "cm-catalog", "load", "-f", stdin=dump)
+    same(run("cm-catalog", "check").returncode, 0, "check agrees")
+    store("Subject: x\n\n", args=("-F", name + "/big"))
+    run("cm-catalog", "sync")
+    ok(int(tree()[name + "/big"][1]) > int(was["big"][1]),
+       "another one has a higher UIDVALIDITY")
+    same(len(uids(name + "/big")), 1, "and one message")
+
+
 def many_messages():
     """One request changes all; the agent that dies leaves all or none."""
     box = "".join("From a@b.c Fri Nov 24 08:00:00 2023\nSubject: %d\n\n\n" % i
@@ -226,7 +386,8 @@ def copy_messages():
          "and has flags of its own")
     same(expunge("-", "K"), "gone 5", "it may go,")
     same(uids("K"), [1, 2, 3, 4], "and the other stays")
-    same(copy("1:2", "INBOX"), ("1:2", "4:5"), "into INBOX")
+    n = int(lists("INBOX")[0][2])
+    same(copy("1:2", "INBOX"), ("1:2", "%d:%d" % (n, n + 1)), "into INBOX")
     same(copy("7:9", "L"), ("", ""), "none of them is there")
     same(copy("", "L"), ("", ""), "an empty set")
     none, target = copy("1", "K", folder="No"), copy("1", "No")
@@ -422,6 +583,8 @@ try:
     look_at_messages()
     change_messages()
     look_at_summaries()
+    change_folders()
+    folders_and_kills()
     many_messages()
     copy_messages()
     killed_moves()

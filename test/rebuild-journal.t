@@ -12,6 +12,7 @@ from cluster import *
 
 STATE = base + "/state"
 JOURNAL = STATE + "/catalog.journal"
+TOOL = os.environ["OUT"] + "/tools/mailbox"
 CLA, DAN = "cla@example.org", "dan@example.org"
 
 
@@ -228,6 +229,74 @@ def what_is_gone():
     same(gone(now), "vanished 3", "what goes then is")
 
 
+def folder(what, *args):
+    r = run(TOOL, what, BOB, *args)
+    if r.returncode != 0:
+        raise AssertionError((what, args, r))
+
+
+def change_folders():
+    """Each kind of change, with mail and flags in all of them."""
+    folder("create", "Sent", "32")
+    folder("create", "A", "0")
+    folder("create", "100%/x", "0")
+    folder("subscribe", "Sent", "1")
+    folder("subscribe", "not there", "1")
+    folder("subscribe", "A", "1")
+    for name in "A", "A/b", "Go", "Go", "Go/below", "100%/x":
+        add("to " + name, args=("-F", name))
+    flag(BOB + "/A/1", "+old")
+    flag(BOB + "/100%25/x/1", "+odd")
+    folder("rename", "A", "B/c")
+    flag(BOB + "/B/c/1", "+new")
+    flag(BOB + "/B/c/b/1", "+\\Flagged")
+    add("another A", args=("-F", "A"))
+    flag(BOB + "/A/1", "+second")
+    flag(BOB + "/Go/1", "+\\Seen")
+    folder("delete", "Go")
+    add("another Go", args=("-F", "Go"))
+    add("to one that goes for good", args=("-F", "Gone"))
+    folder("delete", "Gone")
+    folder("subscribe", "A", "0")
+    add("inbox")
+    folder("rename", "INBOX", "Old")
+    add("in the new one")
+    flag(BOB + "/Old/1", "+moved")
+    expunge(BOB + "/B/c/b/1")
+    folder("rename", "Sent", "Out")
+    folder("rename", "B", "D")
+    folder("create", "Empty", "64")
+    folder("delete", "Empty")
+    folder("create", "Last", "0")
+
+
+def folders_are_back():
+    fresh()
+    add("first")
+    add("there before", args=("-F", "Go"))
+    folder("create", "Kept", "2")
+    folder("subscribe", "Kept", "1")
+    d = dump_to("d")
+    change_folders()
+    want = dump()
+    same(run("cm-catalog", "check").returncode, 0, "folders are changed")
+    lose()
+    r = rebuild("the catalog is lost", d)
+    is_as_it_was(want, "folders are as they were behind a dump")
+    ok("could not be" not in r, "all was done again", r)
+    same(run("cm-catalog", "check").returncode, 0, "and is right")
+    lose()
+    rebuild("it is lost again", "-f")
+    is_as_it_was(want, "folders are as they were without a dump")
+    same(run("cm-catalog", "check").returncode, 0, "and are right")
+    dump_to("d2")
+    exits(0, "a dump is loaded", "cm-catalog", "load", "-f",
+          stdin=read(base + "/d2"))
+    same([x for x in dump().splitlines() if not x.startswith(b"meta\t")],
+         [x for x in read(base + "/d2").splitlines()
+          if not x.startswith(b"meta\t")], "uses and subscriptions are in it")
+
+
 def older_dumps():
     fresh()
     before()
@@ -412,8 +481,8 @@ def killed():
 
 try:
     configure()
-    for part in (all_is_back, what_is_gone, older_dumps, no_dump, another_catalog,
-                 journal_is_lost, damaged, killed):
+    for part in (all_is_back, what_is_gone, folders_are_back, older_dumps,
+                 no_dump, another_catalog, journal_is_lost, damaged, killed):
         if part.__name__ in (sys.argv[1:] or [part.__name__]):
             part()
 finally:

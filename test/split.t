@@ -19,11 +19,12 @@ ROOT = os.environ.get("ROOT") or os.path.dirname(os.path.dirname(
 BIN = os.environ.get("BIN") or ROOT + "/bin"
 LAB = ROOT + "/examples/lab"
 TOOL = (os.environ.get("OUT") or ROOT + "/build") + "/tools/mailbox"
+BOX = "u8@example.test"		# whose folders are changed
 MESSAGES = int(os.environ.get("SPLIT_MESSAGES", "40"))
 CHANGES = int(os.environ.get("SPLIT_CHANGES", "200"))
 SEED = int(os.environ.get("SPLIT_SEED") or
            int.from_bytes(os.urandom(4), "big"))
-MOVER = "u8@example.test"	# its messages are copied and moved, no other's
+MOVER = "u9@example.test"	# its messages are copied and moved, no other's
 WAIT = 90 + (MESSAGES + CHANGES) // 10
 FLAGS = ["\\Seen", "\\Flagged", "\\Answered", "k1", "k2"]
 rnd = random.Random(SEED)
@@ -178,7 +179,7 @@ class Side:
     def change(self, n):
         """n changes, by one shell: what was done is known from its words."""
         w = self.look()
-        keys = list(w.at)
+        keys = [k for k in w.at if not k[0].startswith(BOX)]
         script, plan = [], []
         for _ in range(n):
             k = rnd.choice(keys)
@@ -323,6 +324,96 @@ def look_at_moves(fresh, end):
     ok(got == [("A", "k1"), ("INBOX", "")], "a new one, too", got)
 
 
+def folder(node, what, *args):
+    p = on(node, TOOL, what, BOX, *args)
+    if p.returncode != 0:
+        ok(False, "%s: %s %s" % (node, what, args), p.stdout + p.stderr)
+
+
+def to_folder(node, name):
+    """A message to it; its id."""
+    p = on(node, "sh", "-c", "printf 'Subject: %s\\n\\nx\\n' | cm-store -F "
+           "'%s' %s | cm-catalog add" % (node, name, BOX))
+    ok(p.returncode == 0, "%s: a message to %s" % (node, name), p.stderr)
+    return p.stdout.split("\t")[0]
+
+
+class Folders:
+    """Changes of folders on both sides, and what has to come of them."""
+    NAMES = "Untouched", "Mailed", "Flagged", "Deleted", "Moved", "Moved/below"
+
+    def __init__(self, node, n):
+        self.n, self.id = n, {}
+        for f in self.NAMES:
+            self.id[f] = to_folder(node, self.name(f))
+
+    def name(self, f):
+        return "%s%d" % (f, self.n) if "/" not in f else \
+            "%s%d/below" % (f.split("/")[0], self.n)
+
+    def at_winner(self, node):
+        n = self.name
+        self.id["mail"] = to_folder(node, n("Mailed"))
+        on(node, "cm-catalog", "flag", "+kept", "%s/%s/1" % (BOX,
+                                                            n("Flagged")))
+        folder(node, "delete", n("Deleted"))
+        folder(node, "create", n("Both"), "0")
+        folder(node, "subscribe", n("winner"), "1")
+        self.id["both w"] = to_folder(node, n("Both"))
+        folder(node, "rename", "INBOX", n("Old"))
+        self.id["inbox w"] = to_folder(node, "INBOX")
+
+    def at_loser(self, node):
+        n = self.name
+        folder(node, "delete", n("Untouched"))
+        folder(node, "delete", n("Mailed"))
+        folder(node, "delete", n("Flagged"))
+        self.id["late"] = to_folder(node, n("Deleted"))
+        folder(node, "create", n("Both"), "32")
+        self.id["both l"] = to_folder(node, n("Both"))
+        folder(node, "create", n("Made"), "64")
+        folder(node, "create", n("Passing"), "0")
+        folder(node, "delete", n("Passing"))
+        folder(node, "rename", n("Moved"), n("New"))
+        self.id["new"] = to_folder(node, n("New"))
+        folder(node, "subscribe", n("loser"), "1")
+        folder(node, "subscribe", n("loser"), "1")
+        self.id["inbox l"] = to_folder(node, "INBOX")
+
+    def look(self, world, text):
+        at = {}
+        for (f, i), _ in world.at.items():
+            if f.startswith(BOX):
+                at.setdefault(i, []).append(f[len(BOX) + 1:])
+        n, i = self.name, self.id
+        want = {i["Mailed"]: n("Mailed"), i["mail"]: n("Mailed"),
+                i["Flagged"]: n("Flagged"), i["late"]: n("Deleted"),
+                i["both w"]: n("Both"), i["both l"]: n("Both"),
+                i["new"]: n("New"), i["inbox w"]: "INBOX",
+                i["inbox l"]: "INBOX"}
+        got = {k: at.get(k) for k in want}
+        ok(got == {k: [v] for k, v in want.items()},
+           "mail wins over a deletion, and each message is where it belongs",
+           (got, want))
+        ok(i["Untouched"] not in at and i["Deleted"] not in at,
+           "what nobody touched is deleted by either side", at)
+        # mail to the new name may be there before the rename is done
+        moved = at.get(i["Moved"]), at.get(i["Moved/below"])
+        ok(moved in (([n("New")], [n("New") + "/below"]),
+                     ([n("Moved")], [n("Moved") + "/below"])),
+           "a rename takes all with it, or nothing", moved)
+        ok(world.flags.get((BOX + "/" + n("Flagged"), i["Flagged"])) ==
+           {"kept"}, "a flag that was set keeps a folder")
+        rows = {l.split("\t")[1]: l.split("\t") for l in text.splitlines()
+                if l.startswith("folder\t" + BOX)}
+        ok(rows[BOX + "/" + n("Both")][9] == "32" and
+           rows[BOX + "/" + n("Made")][9] == "64", "uses are there", rows)
+        ok(BOX + "/" + n("Passing") not in rows and
+           BOX + "/" + n("Untouched") not in rows, "no row is left")
+        ok(all("subscribed\t%s/%s\n" % (BOX, n(s)) in text
+               for s in ("winner", "loser")), "both are subscribed to")
+
+
 def cut():
     if netns:
         lab("cut", where, "n1", "n2")
@@ -371,6 +462,7 @@ def split(winner, more, kills):
     print("# a split that %s wins%s" % (winner, ", with kills" if kills else
                                         ""), flush=True)
     fresh = {m[0]: deliver(winner) for m in MOVES}
+    folders = Folders(loser, rounds)
     until(lambda: dump("n1") == dump("n2"))
     base = World(dump(winner))
     sides = {}
@@ -394,6 +486,10 @@ def split(winner, more, kills):
             s.command("cm-user", "alias", "a%s@example.test" % node,
                       "u1@example.test")]
         move_all(node, 1 if node == loser else 2, fresh)
+        if node == winner:
+            folders.at_winner(node)
+        else:
+            folders.at_loser(node)
         s.final = s.look()
         s.ids += store(node, ["new%s" % node], 1)
         s.look()
@@ -416,15 +512,17 @@ def split(winner, more, kills):
     ok(len(found) == len(set(found)), "no message is there twice")
     ok(not set(every) - set(found) - gone, "every message is there",
        set(every) - set(found) - gone)
-    want = expect(w, l, end)
+    want = {k: v for k, v in expect(w, l, end).items()
+            if not k[0].startswith(BOX)}
     got = {k: v for k, v in end.flags.items() if k in want or
-           k[1] not in every}
+           (k[1] not in every and not k[0].startswith(BOX))}
     ok(got == want, "every flag is as the rules say", "\n".join(
         "%s: %s, not %s" % (k, got.get(k), want.get(k))
         for k in sorted(set(got) | set(want))
         if got.get(k) != want.get(k)))
     uids(w, l, end)
     look_at_moves(fresh, end)
+    folders.look(end, end.text)
     ok(end.quota["u5@example.test"] == rounds + 1 << 20,
        "a setting of both stays that of who went on")
     ok(end.quota["u6@example.test"] == rounds + 7 << 20 and
@@ -522,7 +620,7 @@ def main():
     first = on("n1", "cm-catalog", "dump").stdout
     for rounds, (winner, kills) in enumerate((("n1", False), ("n2", True)),
                                              1):
-        split(winner, 20, kills)
+        split(winner, 60, kills)
         if failed:
             return
         later()

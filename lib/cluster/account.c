@@ -259,20 +259,20 @@ struct purge {
 	char		 names[PURGE_STEP][ROW_KEY_MAX];
 	size_t		 len[PURGE_STEP];
 	size_t		 n;
-	uint32_t	 account;
-	bool		 any;
+	char		 key[8];	/* account, or account and folder */
+	size_t		 key_len;	/* 0: nothing is to go */
 };
 
 static int
-purge_account(void *arg, struct span key, struct span value)
+purge_first(void *arg, struct span key, struct span value)
 {
 	struct purge	*p = arg;
 
 	(void)value;
-	if (key.len != 4)
+	if (key.len != 4 && key.len != 8)
 		return CM_ECORRUPT;
-	p->account = get_u32(key.p);
-	p->any = true;
+	memcpy(p->key, key.p, key.len);
+	p->key_len = key.len;
 	return 1;
 }
 
@@ -291,7 +291,7 @@ purge_message(void *arg, struct span key, struct span value)
 }
 
 static int
-purge_folder(void *arg, struct span key, struct span value)
+purge_name(void *arg, struct span key, struct span value)
 {
 	struct purge	*p = arg;
 
@@ -301,14 +301,31 @@ purge_folder(void *arg, struct span key, struct span value)
 	return ++p->n == PURGE_STEP ? 1 : 0;
 }
 
+/* Rows of names in a table. */
+static int
+purge_names(struct kv *kv, struct kv_txn *x, struct purge *p)
+{
+	int	 rc;
+
+	rc = kv_walk(kv, x, (struct span){ p->key, 4 }, 4, purge_name, p);
+	if (rc < 0)
+		return rc;
+	for (size_t i = 0; i < p->n; i++)
+		if ((rc = kv_del(kv, x, (struct span){ p->names[i],
+		    p->len[i] })) != 0)
+			return rc;
+	return 0;
+}
+
 static int
 purge_step(struct catdb *d, struct kv_txn *x, struct purge *p)
 {
+	struct kv	*names[] = { d->folders, d->subscribed };
+	struct span	 k = { p->key, p->key_len };
 	char		 key[12];
-	struct span	 k = key_u32(key, p->account);
 	int		 rc;
 
-	rc = kv_walk(d->messages, x, k, 4, purge_message, p);
+	rc = kv_walk(d->messages, x, k, k.len, purge_message, p);
 	if (rc < 0)
 		return rc;
 	for (size_t i = 0; i < p->n; i++)
@@ -316,22 +333,14 @@ purge_step(struct catdb *d, struct kv_txn *x, struct purge *p)
 		    (rc = kv_del(d->messages, x,
 		    key_message(key, &p->ref[i]))) != 0)
 			return rc;
-	if (p->n > 0)
-		return 0;
-	rc = kv_walk(d->folders, x, key_u32(key, p->account), 4, purge_folder,
-	    p);
-	if (rc < 0)
-		return rc;
-	for (size_t i = 0; i < p->n; i++)
-		if ((rc = kv_del(d->folders, x,
-		    (struct span){ p->names[i], p->len[i] })) != 0)
+	/* a folder's own row went first of all */
+	for (size_t i = 0; k.len == 4 && p->n == 0 && i < 2; i++)
+		if ((rc = purge_names(names[i], x, p)) != 0)
 			return rc;
-	if (p->n == 0 && (rc = vanished_forget(d, x, key_u32(key, p->account),
-	    PURGE_STEP, &p->n)) != 0)
+	if (p->n == 0 && (rc = vanished_forget(d, x, k, PURGE_STEP,
+	    &p->n)) != 0)
 		return rc;
-	if (p->n > 0)
-		return 0;
-	return kv_del(d->purge, x, key_u32(key, p->account));
+	return p->n > 0 ? 0 : kv_del(d->purge, x, k);
 }
 
 int
@@ -343,10 +352,10 @@ account_purge_some(struct catdb *d, struct kv_txn *x, bool *more)
 	*more = false;
 	if ((p = calloc(1, sizeof(*p))) == NULL)
 		return CM_ENOMEM;
-	rc = kv_walk(d->purge, x, text(""), 0, purge_account, p);
+	rc = kv_walk(d->purge, x, text(""), 0, purge_first, p);
 	if (rc >= 0) {
-		*more = p->any;
-		rc = p->any ? purge_step(d, x, p) : 0;
+		*more = p->key_len > 0;
+		rc = *more ? purge_step(d, x, p) : 0;
 	}
 	free(p);
 	return rc;

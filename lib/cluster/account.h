@@ -28,7 +28,8 @@ int	 account_put(struct catdb *, struct kv_txn *, const char *name,
  * account_purge_some.
  */
 int	 account_del(struct catdb *, struct kv_txn *, const char *name) CM_MUST;
-/* Removes some messages of deleted mailboxes; *more when there are others. */
+/* Removes some messages of deleted mailboxes and folders; *more when there are
+ * others. */
 int	 account_purge_some(struct catdb *, struct kv_txn *, bool *more)
 	    CM_MUST;
 

@@ -54,7 +54,7 @@ int	 agent_cmd_folders(struct session *);
 int	 agent_cmd_messages(struct session *);
 int	 agent_cmd_vanished(struct session *);
 /* "=NAME TAB UIDVALIDITY TAB UIDNEXT TAB messages TAB unseen TAB bytes TAB
- * modseq" */
+ * modseq TAB id TAB use" */
 void	 agent_add_folder(struct buf *, struct span name,
 	    const struct row_folder *);
 
@@ -68,6 +68,12 @@ int	 agent_walk_uids(struct catdb *, struct kv_txn *, uint32_t account,
 int	 agent_cmd_store(struct session *);
 int	 agent_cmd_expunge_set(struct session *);
 int	 agent_cmd_copy(struct session *);
+
+/* agent_folder.c: the same. */
+int	 agent_cmd_folder_add(struct session *);
+int	 agent_cmd_folder_del(struct session *);
+int	 agent_cmd_folder_rename(struct session *);
+int	 agent_cmd_subscribe(struct session *);
 
 /* agent_changes.c: the same. */
 int	 agent_cmd_user_add(struct session *);

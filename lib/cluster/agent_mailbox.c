@@ -6,9 +6,12 @@
 
 #include "cluster/account.h"
 #include "cluster/agent_cmds.h"
+#include "cluster/folder.h"
 #include "cluster/mailbox.h"
 #include "cluster/vanished.h"
 #include "format/address.h"
+
+#define NAMES_MAX	(64u << 20)	/* bytes of subscribed names */
 
 /* A request's mailbox and folder. */
 struct mailbox_walk {
@@ -29,15 +32,23 @@ agent_add_folder(struct buf *o, struct span name, const struct row_folder *f)
 {
 	buf_addc(o, '=');
 	str_pct(o, name.p, name.len, "");
-	buf_addf(o, "\t%u\t%u\t%u\t%u\t%llu\t%llu\n", f->validity, f->uidnext,
-	    f->messages, f->unseen, (unsigned long long)f->bytes,
-	    (unsigned long long)f->modseq);
+	buf_addf(o, "\t%u\t%u\t%u\t%u\t%llu\t%llu\t%u\t%u\n", f->validity,
+	    f->uidnext, f->messages, f->unseen, (unsigned long long)f->bytes,
+	    (unsigned long long)f->modseq, f->id, f->use);
 }
 
+/* With "TAB subscribed TAB exists"; f NULL: the name alone is there. */
 static int
-say_folder(struct session *c, struct span name, const struct row_folder *f)
+say_folder(struct session *c, struct span name, const struct row_folder *f,
+    bool subscribed)
 {
-	agent_add_folder(&c->s.out, name, f);
+	static const struct row_folder	 none;
+	struct buf			*o = &c->s.out;
+
+	agent_add_folder(o, name, f != NULL ? f : &none);
+	if (o->err == 0)
+		o->len--;
+	buf_addf(o, "\t%d\t%d\n", subscribed, f != NULL);
 	return agent_flush(c, AGENT_FLUSH);
 }
 
@@ -60,46 +71,126 @@ find_account(struct mailbox_walk *w)
 	return rc;
 }
 
+/* Folders and subscribed names, both in the order of their bytes. */
+struct folder_list {
+	struct session	*c;
+	struct buf	 names;		/* subscribed, with LF behind each */
+	struct span	 rest;		/* of them */
+};
+
+static int
+add_subscribed(void *arg, struct span k, struct span v)
+{
+	struct folder_list	*l = arg;
+
+	(void)v;
+	if (k.len < 4)
+		return CM_ECORRUPT;
+	buf_add(&l->names, k.p + 4, k.len - 4);
+	return buf_addc(&l->names, '\n');
+}
+
+static int
+compare(struct span a, struct span b)
+{
+	int	 n = memcmp(a.p, b.p, a.len < b.len ? a.len : b.len);
+
+	return n != 0 ? n : a.len < b.len ? -1 : a.len > b.len;
+}
+
+/* Those that come before a folder (NULL: all); *same: it is one itself. */
+static int
+say_subscribed(struct folder_list *l, const struct span *before, bool *same)
+{
+	struct span	 rest, name;
+	int		 n, rc;
+
+	*same = false;
+	while (l->rest.len > 0) {
+		rest = l->rest;
+		if (!str_field(&rest, '\n', &name))
+			break;
+		n = before != NULL ? compare(name, *before) : -1;
+		if (n > 0)
+			break;
+		l->rest = rest;
+		*same = n == 0;
+		if (*same)
+			break;
+		if ((rc = say_folder(l->c, name, NULL, true)) != 0)
+			return rc;
+	}
+	return 0;
+}
+
 static int
 list_folder(void *arg, struct span k, struct span v)
 {
-	struct mailbox_walk	*w = arg;
+	struct folder_list	*l = arg;
 	struct row_folder	 f;
+	struct span		 name;
+	bool			 subscribed;
+	int			 rc;
 
 	if (k.len < 4 || row_folder_get(v, &f) != 0)
 		return CM_ECORRUPT;
-	return say_folder(w->c, (struct span){ k.p + 4, k.len - 4 }, &f);
+	name = (struct span){ k.p + 4, k.len - 4 };
+	rc = say_subscribed(l, &name, &subscribed);
+	return rc != 0 ? rc : say_folder(l->c, name, &f, subscribed);
+}
+
+static int
+list_folders(struct session *c, uint32_t account)
+{
+	struct folder_list l = { .c = c };
+	char		 key[4];
+	bool		 none;
+	int		 rc;
+
+	buf_init(&l.names, NAMES_MAX);
+	if ((rc = kv_walk(c->a->db.subscribed, NULL, key_u32(key, account), 4,
+	    add_subscribed, &l)) == 0) {
+		l.rest = (struct span){ l.names.p, l.names.len };
+		rc = kv_walk(c->a->db.folders, NULL, key_u32(key, account), 4,
+		    list_folder, &l);
+	}
+	if (rc == 0)
+		rc = say_subscribed(&l, NULL, &none);
+	buf_free(&l.names);
+	return rc;
 }
 
 /* One, when it is there. */
 static int
 find_folder(struct mailbox_walk *w)
 {
+	struct catdb	*d = &w->c->a->db;
 	struct span	 name = { w->only, 0 };
+	bool		 subscribed;
 	int		 rc;
 
 	if (w->only == NULL)
 		return CM_ENOINPUT;
 	name.len = strlen(w->only);
-	if ((rc = account_folder_get(&w->c->a->db, NULL, w->account.id, name,
-	    &w->f)) != 0)
+	if ((rc = account_folder_get(d, NULL, w->account.id, name,
+	    &w->f)) != 0 || (rc = folder_subscribed(d, NULL, w->account.id,
+	    name, &subscribed)) != 0)
 		return rc;
-	return say_folder(w->c, name, &w->f);
+	return say_folder(w->c, name, &w->f, subscribed);
 }
 
-/* folders MAILBOX [FOLDER]: all of them, or that one when it is there. */
+/* folders MAILBOX [FOLDER]: all of them, and names that are subscribed to, or
+ * that one when it is there. */
 int
 agent_cmd_folders(struct session *c)
 {
 	struct mailbox_walk w = { .c = c };
-	char		 key[4];
 	int		 rc;
 
 	if ((rc = find_account(&w)) != 0)
 		return rc;
 	if (c->nargs == 2)
-		return kv_walk(c->a->db.folders, NULL, key_u32(key,
-		    w.account.id), 4, list_folder, &w);
+		return list_folders(c, w.account.id);
 	rc = find_folder(&w);
 	return rc == CM_ENOINPUT ? 0 : rc;
 }

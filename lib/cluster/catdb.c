@@ -26,6 +26,7 @@ struct table {
 	{ "gaps", &(d)->gaps }, { "purge", &(d)->purge },		\
 	{ "deleted", &(d)->deleted },	{ "expected", &(d)->expected },	\
 	{ "vanished", &(d)->vanished },					\
+	{ "subscribed", &(d)->subscribed },				\
 }
 
 int

@@ -28,11 +28,13 @@ struct catdb {
 	struct kv	*records;	/* message id -> row_record */
 	struct kv	*cursors;	/* volume, segment -> indexed up to */
 	struct kv	*gaps;		/* volume, segment, offset -> length */
-	struct kv	*purge;		/* ids of accounts that are going */
+	struct kv	*purge;		/* accounts, and folders of accounts,
+					 * that are going */
 	struct kv	*deleted;	/* mailboxes that were, and are not to
 					 * be made for late mail */
 	struct kv	*expected;	/* id, folder -> row_expected */
 	struct kv	*vanished;	/* see vanished.h */
+	struct kv	*subscribed;	/* account, name -> "1" */
 	/*
 	 * Of the transaction that is under way: what is to be in the journal
 	 * (see journal.h).  NULL: nothing is noted.

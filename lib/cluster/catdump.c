@@ -25,7 +25,10 @@ struct dump {
 	char		 account[1024];	/* whose folders are written */
 	char		 folder[FOLDER_MAX + 1];
 	struct buf	 entry;		/* account/folder, encoded */
+	struct buf	 going;		/* keys of purge, each in 8 bytes */
 };
+
+#define GOING	8			/* account and folder; 0: all folders */
 
 static int
 end_line(struct dump *d)
@@ -153,12 +156,27 @@ dump_folder(void *arg, struct span k, struct span v)
 	number(d, f.messages);
 	number(d, f.unseen);
 	number(d, f.bytes);
+	number(d, f.use);
 	if ((rc = end_line(d)) != 0)
 		return rc;
 	ref.account = get_u32(k.p);
 	ref.folder = f.id;
 	return kv_walk(d->db->messages, NULL, key_message(key, &ref), 8,
 	    dump_message, d);
+}
+
+static int
+dump_subscribed(void *arg, struct span k, struct span v)
+{
+	struct dump	*d = arg;
+
+	(void)v;
+	if (k.len < 4 || str_ncopy(d->folder, sizeof(d->folder), k.p + 4,
+	    k.len - 4) != 0)
+		return CM_ECORRUPT;
+	buf_adds(&d->out, "subscribed\t");
+	entry_write(&d->out, d->account, d->folder);
+	return end_line(d);
 }
 
 static int
@@ -183,10 +201,11 @@ dump_account(void *arg, struct span k, struct span v)
 	date_field(d, a.created);
 	field(d, a.verifier);
 	field(d, a.sms);
-	if ((rc = end_line(d)) != 0)
+	if ((rc = end_line(d)) != 0 || (rc = kv_walk(d->db->folders, NULL,
+	    key_u32(key, a.id), 4, dump_folder, d)) != 0)
 		return rc;
-	return kv_walk(d->db->folders, NULL, key_u32(key, a.id), 4,
-	    dump_folder, d);
+	return kv_walk(d->db->subscribed, NULL, key_u32(key, a.id), 4,
+	    dump_subscribed, d);
 }
 
 static int
@@ -211,12 +230,56 @@ dump_alias(void *arg, struct span k, struct span v)
 	return end_line(d);
 }
 
+/* What is deleted and not gone yet is not in the dump. */
+static int
+note_going(void *arg, struct span k, struct span v)
+{
+	struct dump	*d = arg;
+	char		 none[4] = { 0 };
+
+	(void)v;
+	if (k.len != 4 && k.len != GOING)
+		return CM_ECORRUPT;
+	buf_add(&d->going, k.p, k.len);
+	return buf_add(&d->going, none, GOING - k.len);
+}
+
+static bool
+is_going(const struct dump *d, const struct row_ref *r)
+{
+	const char	*p = d->going.p;
+
+	for (size_t i = 0; i < d->going.len; i += GOING)
+		if (get_u32(p + i) == r->account &&
+		    (get_u32(p + i + 4) == 0 ||
+		    get_u32(p + i + 4) == r->folder))
+			return true;
+	return false;
+}
+
+static void
+refs_field(struct dump *d, const struct row_record *r)
+{
+	struct row_ref	 ref;
+	const char	*sep = "\t";
+
+	for (uint32_t i = 0; i < r->nrefs; i++) {
+		row_ref_get(r->refs, i, &ref);
+		if (is_going(d, &ref))
+			continue;
+		buf_addf(&d->out, "%s%u.%u.%u", sep, ref.account, ref.folder,
+		    ref.uid);
+		sep = ",";
+	}
+	if (sep[0] == '\t')
+		buf_adds(&d->out, "\t-");
+}
+
 static int
 dump_record(void *arg, struct span k, struct span v)
 {
 	struct dump		*d = arg;
 	struct row_record	 r;
-	struct row_ref		 ref;
 	int			 rc;
 
 	if (k.len != 16)
@@ -228,12 +291,7 @@ dump_record(void *arg, struct span k, struct span v)
 	place_field(d, &r.place);
 	number(d, r.size);
 	date_field(d, r.time_ms);
-	buf_adds(&d->out, r.nrefs ? "\t" : "\t-");
-	for (uint32_t i = 0; i < r.nrefs; i++) {
-		row_ref_get(r.refs, i, &ref);
-		buf_addf(&d->out, "%s%u.%u.%u", i ? "," : "", ref.account,
-		    ref.folder, ref.uid);
-	}
+	refs_field(d, &r);
 	field(d, r.envelope);
 	field(d, r.body);
 	return end_line(d);
@@ -297,6 +355,7 @@ dump_expected(void *arg, struct span k, struct span v)
 	flags_write(&flags, r.flags, r.keywords);
 	field(d, (struct span){ flags.len ? flags.p : "", flags.len });
 	buf_free(&flags);
+	number(d, r.folder);
 	return end_line(d);
 }
 
@@ -319,8 +378,10 @@ catdump_write(struct catdb *db, int fd)
 
 	buf_init(&d.out, FLUSH + CATDUMP_LINE_MAX);
 	buf_init(&d.entry, 8192);
+	buf_init(&d.going, ROW_MAX);
 	buf_adds(&d.out, MAGIC);
-	rc = end_line(&d);
+	if ((rc = end_line(&d)) == 0)
+		rc = kv_walk(db->purge, NULL, all, 0, note_going, &d);
 	for (size_t i = 0; rc == 0 && i < sizeof(parts) / sizeof(parts[0]);
 	    i++)
 		rc = kv_walk(parts[i].kv, NULL, all, 0, parts[i].fn, &d);
@@ -332,6 +393,7 @@ catdump_write(struct catdb *db, int fd)
 		rc = file_write(fd, d.out.p, d.out.len);
 	buf_free(&d.out);
 	buf_free(&d.entry);
+	buf_free(&d.going);
 	return rc;
 }
 
@@ -440,7 +502,8 @@ load_folder(struct load *l)
 	    want_number(l, 5, UINT64_MAX, &f.modseq) != 0 ||
 	    want_u32(l, 6, &f.messages) != 0 ||
 	    want_u32(l, 7, &f.unseen) != 0 ||
-	    want_number(l, 8, UINT64_MAX, &f.bytes) != 0)
+	    want_number(l, 8, UINT64_MAX, &f.bytes) != 0 ||
+	    (l->nf > 9 && want_u32(l, 9, &f.use) != 0))
 		return CM_EDATA;
 	l->folder = f.id;
 	if (l->db == NULL)
@@ -452,6 +515,19 @@ load_folder(struct load *l)
 	row_folder_put(&l->row, &f);
 	return put(l, l->db->folders, key_folder(key, l->account,
 	    l->text[1].p, l->text[1].len));
+}
+
+static int
+load_subscribed(struct load *l)
+{
+	char	 key[ROW_KEY_MAX];
+
+	if (entry_parse(l->f[1].p, l->f[1].len, &l->text[0], &l->text[1],
+	    NULL) != 0 || l->text[1].len > FOLDER_MAX)
+		return CM_EDATA;
+	return l->db == NULL ? 0 : kv_put(l->db->subscribed, l->txn,
+	    key_folder(key, l->account, l->text[1].p, l->text[1].len),
+	    (struct span){ "1", 1 });
 }
 
 static int
@@ -630,7 +706,8 @@ load_expected(struct load *l)
 	    want_u32(l, 3, &r.account) != 0 || want_u32(l, 4, &r.uid) != 0 ||
 	    want_number(l, 5, UINT64_MAX, &r.modseq) != 0 ||
 	    want_text(l, 7, &flags) != 0 ||
-	    flags_parse(flags.p, flags.len, &r.flags, &l->text[0]) != 0)
+	    flags_parse(flags.p, flags.len, &r.flags, &l->text[0]) != 0 ||
+	    (l->nf > 8 && want_u32(l, 8, &r.folder) != 0))
 		return CM_EDATA;
 	if (span_is(l->f[6], "flags"))
 		r.what = EXPECT_FLAGS;
@@ -659,7 +736,8 @@ load_copy(struct load *l)
 	    want_u32(l, 4, &r.account) != 0 || want_u32(l, 5, &r.uid) != 0 ||
 	    want_number(l, 6, UINT64_MAX, &r.modseq) != 0 ||
 	    want_text(l, 7, &flags) != 0 ||
-	    flags_parse(flags.p, flags.len, &r.flags, &l->text[0]) != 0)
+	    flags_parse(flags.p, flags.len, &r.flags, &l->text[0]) != 0 ||
+	    want_u32(l, 8, &r.folder) != 0)
 		return CM_EDATA;
 	r.keywords = (struct span){ l->text[0].len ? l->text[0].p : "",
 	    l->text[0].len };
@@ -680,21 +758,22 @@ load_end(struct load *l)
 
 static const struct {
 	const char	*word;
-	size_t		 fields;
+	size_t		 fields, more;	/* more: not in older dumps */
 	int		(*fn)(struct load *);
 } kinds[] = {
-	{ "meta", 3, load_meta },
-	{ "account", 11, load_account },
-	{ "folder", 9, load_folder },
-	{ "message", 8, load_message },
-	{ "alias", 3, load_alias },
-	{ "deleted", 2, load_deleted },
-	{ "expected", 8, load_expected },
-	{ "copy", 8, load_copy },
-	{ "record", 8, load_record },
-	{ "cursor", 2, load_cursor },
-	{ "gap", 2, load_gap },
-	{ "end", 2, load_end },
+	{ "meta", 3, 0, load_meta },
+	{ "account", 11, 0, load_account },
+	{ "folder", 9, 1, load_folder },
+	{ "subscribed", 2, 0, load_subscribed },
+	{ "message", 8, 0, load_message },
+	{ "alias", 3, 0, load_alias },
+	{ "deleted", 2, 0, load_deleted },
+	{ "expected", 8, 1, load_expected },
+	{ "copy", 9, 0, load_copy },
+	{ "record", 8, 0, load_record },
+	{ "cursor", 2, 0, load_cursor },
+	{ "gap", 2, 0, load_gap },
+	{ "end", 2, 0, load_end },
 };
 
 static int
@@ -711,8 +790,9 @@ load_line(struct load *l, struct span line)
 		return CM_EDATA;
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
 		if (span_is(l->f[0], kinds[i].word))
-			return l->nf == kinds[i].fields ? kinds[i].fn(l) :
-			    CM_EDATA;
+			return l->nf >= kinds[i].fields && l->nf <=
+			    kinds[i].fields + kinds[i].more ?
+			    kinds[i].fn(l) : CM_EDATA;
 	return CM_EDATA;
 }
 

@@ -10,12 +10,14 @@
 #include "cluster/account.h"
 #include "cluster/change.h"
 #include "cluster/expect.h"
+#include "cluster/folder.h"
 
 #define BUCKETS		4096
 #define WORDS_MAX	65536
 #define BATCH_BYTES	(32u << 20)
 #define IDS_MAX		(12u << 20)	/* bytes of a journal's line */
 #define REFS_MAX	100000		/* mailboxes of one record */
+#define ENTRY_MAX	8192
 
 /* Rows that the batch changes; written back at its end. */
 struct account {
@@ -38,6 +40,7 @@ struct folder {
 	uint32_t	 first;		/* next UID before this batch */
 	uint64_t	 modseq;	/* of who took that */
 	struct buf	 ids;		/* of who took UIDs, for the journal */
+	bool		 absent;	/* it is made when it is needed */
 	bool		 made;
 	bool		 dirty;
 };
@@ -192,15 +195,35 @@ load_folder(struct batch *b, struct folder *f)
 	name = (struct span){ f->name, strlen(f->name) };
 	rc = account_folder_get(b->db, b->txn, f->account->row.id, name,
 	    &f->row);
-	if (rc == CM_ENOINPUT) {
-		rc = account_folder_make(b->db, b->txn, &f->account->row, name,
-		    time_now_ms(), &f->row);
-		f->account->dirty = f->made = true;
-	}
+	f->absent = rc == CM_ENOINPUT;
 	if (rc == 0)
 		account_leap(b->db, &f->row);
 	f->first = f->row.uidnext;
-	return rc;
+	return f->absent ? 0 : rc;
+}
+
+/* Those that the record goes to, and that are not there. */
+static int
+make_folders(struct batch *b)
+{
+	struct folder	*f;
+	int		 rc;
+
+	for (size_t i = 0; i < b->ntargets; i++) {
+		f = b->targets[i].folder;
+		if (!f->absent)
+			continue;
+		rc = account_folder_make(b->db, b->txn, &f->account->row,
+		    (struct span){ f->name, strlen(f->name) }, time_now_ms(),
+		    &f->row);
+		if (rc != 0)
+			return rc;
+		f->account->dirty = f->made = true;
+		f->absent = false;
+		account_leap(b->db, &f->row);
+		f->first = f->row.uidnext;
+	}
+	return 0;
 }
 
 /* The folder of an entry; NULL when the entry makes no sense. */
@@ -395,6 +418,35 @@ is_taken(struct batch *b, const struct target *t, uint32_t uid, bool *taken)
 	return rc == CM_ENOINPUT ? 0 : rc;
 }
 
+/* A folder that had another name, by its id; *gone: it is not there. */
+static int
+follow_folder(struct batch *b, struct target *t, uint32_t id, bool *gone)
+{
+	struct folder	*f = t->folder, *now;
+	struct buf	 entry;
+	char		 name[FOLDER_MAX + 1];
+	int		 rc;
+
+	*gone = false;
+	if (id == 0 || (!f->absent && f->row.id == id))
+		return 0;
+	*gone = true;
+	rc = folder_find(b->db, b->txn, f->account->row.id, id, name);
+	if (rc != 0)
+		return rc == CM_ENOINPUT ? 0 : rc;
+	buf_init(&entry, ENTRY_MAX);
+	if ((rc = entry_write(&entry, f->account->name, name)) == 0 &&
+	    (rc = find_folder(b, span_of(&entry), &now)) == 0 &&
+	    now != NULL && (t->copy || now->last != b->serial)) {
+		if (!t->copy)
+			now->last = b->serial;
+		t->folder = now;
+		*gone = false;
+	}
+	buf_free(&entry);
+	return rc;
+}
+
 /* What the journal told: flags, and the UID if it can be had. */
 static int
 take_told(struct batch *b, struct target *t, const struct row_expected *r)
@@ -446,7 +498,9 @@ take_expected(struct batch *b, struct target *t, const struct ulid *id,
 	    f->name)) != 0)
 		return rc;
 	*gone = r.what == EXPECT_GONE || r.account != f->account->row.id;
-	return *gone ? 0 : take_told(b, t, &r);
+	if (*gone || (rc = follow_folder(b, t, r.folder, gone)) != 0 || *gone)
+		return rc;
+	return take_told(b, t, &r);
 }
 
 static int
@@ -454,6 +508,7 @@ take_copy(void *arg, struct span entry, const struct row_expected *r)
 {
 	struct batch	*b = arg;
 	struct target	 t = { .copy = true };
+	bool		 gone;
 	int		 rc;
 
 	if ((rc = find_folder(b, entry, &t.folder)) != 0)
@@ -462,6 +517,8 @@ take_copy(void *arg, struct span entry, const struct row_expected *r)
 	if (t.folder == NULL || t.folder->account->missing ||
 	    t.folder->account->row.id != r->account)
 		return 0;
+	if ((rc = follow_folder(b, &t, r->folder, &gone)) != 0 || gone)
+		return rc;
 	if ((rc = take_told(b, &t, r)) != 0)
 		return rc;
 	return add_target(b, &t);
@@ -550,7 +607,8 @@ index_record(struct batch *b, const struct seg_item *it)
 	place.offset = it->offset;
 	place.length = it->length;
 	if ((rc = find_targets(b, e.to)) != 0 ||
-	    (b->expects && (rc = expected_targets(b, &e.id)) != 0))
+	    (b->expects && (rc = expected_targets(b, &e.id)) != 0) ||
+	    (rc = make_folders(b)) != 0)
 		return rc;
 	rc = put_record(b, &e, &place);
 	if (rc == CM_EEXIST)

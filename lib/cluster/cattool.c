@@ -208,6 +208,8 @@ print_folder(void *arg, const struct mailbox_folder *f)
 {
 	struct folders	*q = arg;
 
+	if (!f->exists)
+		return 0;
 	entry_write(&q->out.out, q->mailbox, f->name);
 	buf_addf(&q->out.out, "\t%u\t%u\t%u\t%u\t%llu\t%llu\n",
 	    f->validity, f->uidnext, f->messages, f->unseen,

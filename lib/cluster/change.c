@@ -306,3 +306,15 @@ change_note_copy(struct catdb *d, const char *mailbox, const char *folder,
 		journal_number(b, to->gone);
 	return end(b);
 }
+
+struct buf *
+change_begin(struct catdb *d, const char *kind)
+{
+	return begin(d, kind);
+}
+
+int
+change_end(struct buf *b)
+{
+	return end(b);
+}

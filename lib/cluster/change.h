@@ -24,6 +24,26 @@ int	 change_user_del(struct catdb *, struct kv_txn *, const char *mailbox)
 int	 change_alias(struct catdb *, struct kv_txn *, const char *name,
 	    struct span targets) CM_MUST;
 
+/*
+ * change_folder.c: folders, see mailbox.h.  Names as folder_name gives them.
+ * agent.purging is to be set behind a deletion: its messages go in steps.
+ */
+int	 change_folder_add(struct catdb *, struct kv_txn *,
+	    const char *mailbox, const char *folder, uint32_t use) CM_MUST;
+/* It is there, and its use is another one now. */
+int	 change_folder_use(struct catdb *, struct kv_txn *,
+	    const char *mailbox, const char *folder, uint32_t use) CM_MUST;
+int	 change_folder_del(struct catdb *, struct kv_txn *,
+	    const char *mailbox, const char *folder) CM_MUST;
+int	 change_folder_rename(struct catdb *, struct kv_txn *,
+	    const char *mailbox, const char *from, const char *to) CM_MUST;
+int	 change_subscribe(struct catdb *, struct kv_txn *,
+	    const char *mailbox, const char *folder, bool on) CM_MUST;
+
+/* A note of that kind, or NULL when nothing is to be noted; and its end. */
+struct buf *change_begin(struct catdb *, const char *kind);
+int	 change_end(struct buf *);
+
 /* What a setting is now, as text; CM_EDATA for an unknown one. */
 int	 change_value(const struct row_account *, const char *what,
 	    struct buf *) CM_MUST;

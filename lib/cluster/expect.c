@@ -51,6 +51,67 @@ expect_get(struct catdb *d, struct kv_txn *x, const struct ulid *id,
 	return rc;
 }
 
+struct find {
+	uint32_t	 account, folder;
+	char		*name;
+	struct expect_copy copy;	/* uid 0: what was delivered */
+	struct buf	*raw;		/* NULL: only the name */
+};
+
+static int
+folder_of(struct span entry, char name[FOLDER_MAX + 1])
+{
+	struct buf	 mailbox, folder;
+	int		 rc;
+
+	buf_init(&mailbox, KEY_MAX);
+	buf_init(&folder, KEY_MAX);
+	rc = entry_parse(entry.p, entry.len, &mailbox, &folder, NULL);
+	if (rc == 0)
+		rc = str_ncopy(name, FOLDER_MAX + 1, folder.p, folder.len);
+	buf_free(&mailbox);
+	buf_free(&folder);
+	return rc == 0 ? 0 : CM_ECORRUPT;
+}
+
+static int
+match_row(void *arg, struct span key, struct span value)
+{
+	struct find		*q = arg;
+	struct row_expected	 r;
+	struct expect_copy	 c;
+	struct span		 entry;
+	int			 rc;
+
+	if ((rc = row_expected_get(value, &r)) != 0 ||
+	    (rc = expect_key_parse(key, &entry, &c)) != 0)
+		return rc;
+	if (r.account != q->account || r.folder != q->folder ||
+	    c.uid != q->copy.uid)
+		return 0;
+	q->copy = c;
+	if (q->raw != NULL) {
+		buf_reset(q->raw);
+		if ((rc = buf_add(q->raw, value.p, value.len)) != 0)
+			return rc;
+	}
+	rc = folder_of(entry, q->name);
+	return rc == 0 ? 1 : rc;
+}
+
+int
+expect_find(struct catdb *d, struct kv_txn *x, const struct ulid *id,
+    uint32_t account, uint32_t folder, char name[FOLDER_MAX + 1])
+{
+	struct span	 from = { (const char *)id->b, sizeof(id->b) };
+	struct find	 q = { .account = account, .folder = folder,
+			    .name = name };
+	int		 rc;
+
+	rc = kv_walk(d->expected, x, from, from.len, match_row, &q);
+	return rc == 1 ? 0 : rc == 0 ? CM_ENOINPUT : rc;
+}
+
 int
 expect_put(struct catdb *d, struct kv_txn *x, const struct ulid *id,
     const char *mailbox, const char *folder, const struct row_expected *r)
@@ -224,46 +285,20 @@ expect_del_copy(struct catdb *d, struct kv_txn *x, const struct ulid *id,
 	return rc;
 }
 
-struct find {
-	struct expect_copy *c;
-	struct buf	*raw;
-};
-
-static int
-find_row(void *arg, struct span key, struct span value)
-{
-	struct find		*f = arg;
-	struct expect_copy	 c;
-	struct span		 entry;
-	int			 rc;
-
-	if ((rc = expect_key_parse(key, &entry, &c)) != 0 ||
-	    c.uid != f->c->uid)
-		return rc;
-	f->c->validity = c.validity;
-	buf_reset(f->raw);
-	return buf_add(f->raw, value.p, value.len);
-}
-
 int
 expect_find_copy(struct catdb *d, struct kv_txn *x, const struct ulid *id,
-    const char *mailbox, const char *folder, struct expect_copy *c,
-    struct buf *raw, struct row_expected *r)
+    uint32_t account, uint32_t folder, char name[FOLDER_MAX + 1],
+    struct expect_copy *c, struct buf *raw, struct row_expected *r)
 {
-	struct find	 f = { c, raw };
-	struct buf	 key;
+	struct span	 from = { (const char *)id->b, sizeof(id->b) };
+	struct find	 q = { account, folder, name, { 0, c->uid }, raw };
 	int		 rc;
 
-	buf_reset(raw);
-	buf_init(&key, KEY_MAX);
-	if ((rc = copy_key(&key, id, mailbox, folder, NULL)) == 0)
-		rc = kv_walk(d->expected, x, (struct span){ key.p, key.len },
-		    key.len, find_row, &f);
-	buf_free(&key);
-	if (rc != 0)
-		return rc;
-	return raw->len == 0 ? CM_ENOINPUT :
-	    row_expected_get((struct span){ raw->p, raw->len }, r);
+	rc = kv_walk(d->expected, x, from, from.len, match_row, &q);
+	if (rc != 1)
+		return rc == 0 ? CM_ENOINPUT : rc;
+	*c = q.copy;
+	return row_expected_get((struct span){ raw->p, raw->len }, r);
 }
 
 struct take {

@@ -14,6 +14,13 @@ int	 expect_any(struct catdb *, struct kv_txn *, bool *) CM_MUST;
 int	 expect_get(struct catdb *, struct kv_txn *, const struct ulid *,
 	    const char *mailbox, const char *folder, struct buf *raw,
 	    struct row_expected *) CM_MUST;
+/*
+ * As which folder it was delivered to the one that has that id by now; a row
+ * of expect_get.  CM_ENOINPUT.
+ */
+int	 expect_find(struct catdb *, struct kv_txn *, const struct ulid *,
+	    uint32_t account, uint32_t folder, char name[FOLDER_MAX + 1])
+	    CM_MUST;
 int	 expect_put(struct catdb *, struct kv_txn *, const struct ulid *,
 	    const char *mailbox, const char *folder,
 	    const struct row_expected *) CM_MUST;
@@ -42,11 +49,12 @@ int	 expect_put_copy(struct catdb *, struct kv_txn *, const struct ulid *,
 int	 expect_del_copy(struct catdb *, struct kv_txn *, const struct ulid *,
 	    const char *mailbox, const char *folder,
 	    const struct expect_copy *) CM_MUST;
-/* By c->uid; of several that of the highest UIDVALIDITY, which goes to
- * c->validity.  CM_ENOINPUT.  The row points into raw. */
+/* The one with c->uid in the folder that has that id by now, with the rest of
+ * its key.  CM_ENOINPUT.  The row points into raw. */
 int	 expect_find_copy(struct catdb *, struct kv_txn *, const struct ulid *,
-	    const char *mailbox, const char *folder, struct expect_copy *c,
-	    struct buf *raw, struct row_expected *) CM_MUST;
+	    uint32_t account, uint32_t folder, char name[FOLDER_MAX + 1],
+	    struct expect_copy *c, struct buf *raw, struct row_expected *)
+	    CM_MUST;
 /* All copies of a message, which are not waited for any more when it is 0.
  * entry: MAILBOX/FOLDER. */
 typedef int	(*expect_fn)(void *, struct span entry,

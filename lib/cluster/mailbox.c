@@ -61,6 +61,24 @@ next_u32(struct span *line, uint32_t *v)
 	return rc;
 }
 
+/* What not all answers, and not those of older agents, have behind it. */
+static int
+folder_more(struct span *line, struct mailbox_folder *f)
+{
+	uint32_t	 subscribed = 0, exists = 1;
+
+	f->id = f->use = 0;
+	if (line->p != NULL && (next_u32(line, &f->id) != 0 ||
+	    next_u32(line, &f->use) != 0))
+		return CM_EPROTO;
+	if (line->p != NULL && (next_u32(line, &subscribed) != 0 ||
+	    next_u32(line, &exists) != 0))
+		return CM_EPROTO;
+	f->subscribed = subscribed != 0;
+	f->exists = exists != 0;
+	return 0;
+}
+
 static int
 folder_of_line(struct span line, struct mailbox_folder *f)
 {
@@ -82,7 +100,7 @@ folder_of_line(struct span line, struct mailbox_folder *f)
 	    next_number(&line, UINT64_MAX, &f->bytes) != 0 ||
 	    next_number(&line, UINT64_MAX, &f->modseq) != 0)
 		return CM_EPROTO;
-	return 0;
+	return folder_more(&line, f);
 }
 
 /* Length, TAB, so many bytes, and a TAB when something follows. */
@@ -191,6 +209,50 @@ mailbox_status(struct mailbox *m, const char *folder, struct mailbox_folder *f)
 	rc = catalog_call(m->catalog, words, -1, CATALOG_CALL_MS, take_status,
 	    &q);
 	return rc == 0 && !q.found ? CM_ENOINPUT : rc;
+}
+
+static int
+no_line(void *arg, struct span line)
+{
+	(void)arg;
+	(void)line;
+	return 0;
+}
+
+static int
+change(struct mailbox *m, const char *what, const char *folder,
+    const char *more)
+{
+	const char	*words[] = { what, m->account, folder, more, NULL };
+
+	return catalog_call(m->catalog, words, -1, CHANGE_MS, no_line, NULL);
+}
+
+int
+mailbox_create(struct mailbox *m, const char *folder, uint32_t use)
+{
+	char	 number[NUMBER_SIZE];
+
+	snprintf(number, sizeof(number), "%u", use);
+	return change(m, "folder-add", folder, number);
+}
+
+int
+mailbox_delete(struct mailbox *m, const char *folder)
+{
+	return change(m, "folder-del", folder, NULL);
+}
+
+int
+mailbox_rename(struct mailbox *m, const char *from, const char *to)
+{
+	return change(m, "folder-rename", from, to);
+}
+
+int
+mailbox_subscribe(struct mailbox *m, const char *folder, bool on)
+{
+	return change(m, "subscribe", folder, on ? "1" : "0");
 }
 
 /* --- messages --- */

@@ -11,12 +11,6 @@
 #define KEY_MAX		8192
 #define WORDS_MAX	65536
 
-static struct span
-span_of(const struct buf *b)
-{
-	return (struct span){ b->len ? b->p : "", b->len };
-}
-
 /* --- what was done here --- */
 
 /* "MAILBOX/FOLDER/UID TAB ID", without the UID; false: no such fields. */
@@ -51,6 +45,14 @@ merge_find_touch(struct work *w, const struct buf *key)
 	    memcmp(t->key, key->p, key->len) != 0))
 		t = t->next;
 	return t;
+}
+
+struct touch *
+merge_touch_folder(struct work *w, struct span entry)
+{
+	buf_reset(&w->raw);
+	return buf_add(&w->raw, entry.p, entry.len) == 0 && entry.len > 0 ?
+	    merge_find_touch(w, &w->raw) : NULL;
 }
 
 static int
@@ -89,6 +91,31 @@ add_flags(struct work *w, struct touch *t, const struct buf *field)
 	return buf_add(&t->keywords, w->words.p, w->words.len);
 }
 
+/* The folder of a line that is about one, or a message in one. */
+static void
+see_folder(struct work *w, struct span fields, bool message)
+{
+	struct span	 entry;
+	struct touch	*t;
+
+	if (!w->folders || !str_field(&fields, '\t', &entry))
+		return;
+	while (message && entry.len > 0 && entry.p[--entry.len] != '/')
+		continue;
+	if ((t = merge_touch_folder(w, entry)) != NULL)
+		t->any = true;
+}
+
+/* A message came into a folder. */
+static void
+see_arrival(struct work *w, struct span fields)
+{
+	struct span	 to = merge_field_to(fields);
+
+	merge_see_arrival(w, fields);
+	see_folder(w, to, true);
+}
+
 /* A line of this node's journal. */
 static int
 see_line(void *arg, const struct journal_line *l)
@@ -98,16 +125,19 @@ see_line(void *arg, const struct journal_line *l)
 	struct touch	*t;
 	bool			 flag = span_is(l->kind, "flag");
 	bool			 move = span_is(l->kind, "move");
+	bool			 copy = span_is(l->kind, "copy");
+	bool			 message = flag || move || span_is(l->kind,
+				    "expunge");
 	int			 rc = 0;
 
 	if (l->origin == w->m->from)
 		return 0;
-	if (move || span_is(l->kind, "copy"))
-		merge_see_arrival(w, l->fields);
-	else if (!flag && !span_is(l->kind, "expunge"))
-		return 0;
 	/* a copy changes nothing of what it is of */
-	if (span_is(l->kind, "copy") || !merge_key(rest, &w->raw) ||
+	if (!copy)
+		see_folder(w, l->fields, message);
+	if (move || copy)
+		see_arrival(w, l->fields);
+	if (!message || !merge_key(rest, &w->raw) ||
 	    (t = merge_find_touch(w, &w->raw)) == NULL)
 		return 0;
 	t->any = true;
@@ -122,11 +152,26 @@ see_line(void *arg, const struct journal_line *l)
 }
 
 static int
+want_folder(struct work *w, struct span fields)
+{
+	struct span	 entry;
+
+	if (!str_field(&fields, '\t', &entry))
+		return 0;
+	w->folders = true;
+	buf_reset(&w->raw);
+	buf_add(&w->raw, entry.p, entry.len);
+	return w->raw.err != 0 ? w->raw.err : want_touch(w, &w->raw);
+}
+
+static int
 want_line(struct work *w, const struct journal_line *l)
 {
 	bool	 copy = span_is(l->kind, "copy") || span_is(l->kind, "move");
 	int	 rc = 0;
 
+	if (span_is(l->kind, "folder-del"))
+		return want_folder(w, l->fields);
 	if ((copy || span_is(l->kind, "flag") || span_is(l->kind,
 	    "expunge")) && merge_key(l->fields, &w->raw))
 		rc = want_touch(w, &w->raw);
@@ -135,7 +180,7 @@ want_line(struct work *w, const struct journal_line *l)
 	return rc;
 }
 
-/* Only messages that the lines are about are looked for. */
+/* Only messages and folders that the lines are about are looked for. */
 static int
 find_touched(struct work *w)
 {
@@ -156,7 +201,7 @@ find_touched(struct work *w)
 
 /* --- messages --- */
 
-enum { ENTRY, ID, PLACE, MODSEQ, FLAGS, ADD, DEL };
+enum { ID = 1, PLACE, MODSEQ, FLAGS, ADD, DEL };
 
 /* The record of a line's message; 1: wait, or why says why not. */
 static int
@@ -174,7 +219,7 @@ find_record(struct work *w)
 	    (struct span){ (const char *)w->id.b, 16 }, &w->refs);
 	w->listed = rc == 0;
 	if (rc == 0)
-		return row_record_get(span_of(&w->refs), r);
+		return row_record_get(merge_span(&w->refs), r);
 	if (rc != CM_ENOINPUT)
 		return rc;
 	w->why = "its volume is not in cluster.xml";
@@ -270,7 +315,7 @@ merge_touched(struct work *w, struct span line, const struct row_message *m,
 	rc = flags_parse(w->f[FLAGS].p, w->f[FLAGS].len, &had, &was);
 	*flags = rc == 0 ? m->flags & ~had : 0;
 	while (rc == 0 && now.len > 0 && str_field(&now, ' ', &f))
-		if (!has_word(span_of(&was), f)) {
+		if (!has_word(merge_span(&was), f)) {
 			buf_addc(keywords, ' ');
 			rc = buf_add(keywords, f.p, f.len);
 		}
@@ -294,9 +339,9 @@ may_clear(struct work *w, struct span line, const struct row_message *m)
 	    &words)) != 0 ||
 	    (rc = merge_touched(w, line, m, &flags, &mine)) != 0)
 		goto out;
-	rest = span_of(&words);
+	rest = merge_span(&words);
 	while (rest.len > 0 && str_field(&rest, ' ', &f)) {
-		if (has_word(span_of(&mine), f)) {
+		if (has_word(merge_span(&mine), f)) {
 			w->why = "a flag that it cleared was changed here";
 			continue;
 		}
@@ -306,7 +351,7 @@ may_clear(struct work *w, struct span line, const struct row_message *m)
 	if ((del & flags) != 0)
 		w->why = "a flag that it cleared was changed here";
 	buf_reset(&w->del);
-	flags_write(&w->del, del & ~flags, span_of(&left));
+	flags_write(&w->del, del & ~flags, merge_span(&left));
 	rc = left.err != 0 ? left.err : w->del.err;
 out:
 	buf_free(&mine);
@@ -373,7 +418,7 @@ merge_user_add(struct work *w, struct span line)
 	int			 rc;
 
 	(void)line;
-	rc = change_user_add(w->db, w->txn, name, span_of(&w->f[1]));
+	rc = change_user_add(w->db, w->txn, name, merge_span(&w->f[1]));
 	if (rc != CM_EEXIST)
 		return rc;
 	w->why = "an alias has that name here";
@@ -433,7 +478,7 @@ merge_user_del(struct work *w, struct span line)
 static int
 merge_alias(struct work *w, struct span line)
 {
-	struct span	 name = span_of(&w->f[0]);
+	struct span	 name = merge_span(&w->f[0]);
 	int		 rc;
 
 	(void)line;
@@ -447,7 +492,7 @@ merge_alias(struct work *w, struct span line)
 	w->why = "it is another one here";
 	if (!same(&w->words, &w->f[1]))
 		return 0;
-	rc = change_alias(w->db, w->txn, name.p, span_of(&w->f[2]));
+	rc = change_alias(w->db, w->txn, name.p, merge_span(&w->f[2]));
 	if (rc == CM_EEXIST)
 		w->why = "a mailbox has that name here";
 	else if (rc == 0)
@@ -457,9 +502,8 @@ merge_alias(struct work *w, struct span line)
 
 /* --- UIDs that a reader may have seen there --- */
 
-/* A UIDVALIDITY that neither side has given. */
-static int
-new_validity(struct work *w, struct row_account *a, struct row_folder *f,
+int
+merge_new_validity(struct work *w, struct row_account *a, struct row_folder *f,
     uint32_t theirs)
 {
 	uint32_t	 v = (uint32_t)(time_now_ms() / 1000);
@@ -476,13 +520,12 @@ new_validity(struct work *w, struct row_account *a, struct row_folder *f,
 	    w->mailbox.p, w->folder.p, v);
 	if ((rc = account_put(w->db, w->txn, w->mailbox.p, a)) != 0)
 		return rc;
-	return account_folder_put(w->db, w->txn, a->id, span_of(&w->folder),
+	return account_folder_put(w->db, w->txn, a->id, merge_span(&w->folder),
 	    f);
 }
 
-/* A folder that is not here yet gets a higher one when it is made. */
-static int
-raise_floor(struct work *w, uint32_t theirs)
+int
+merge_raise_floor(struct work *w, uint32_t theirs)
 {
 	uint64_t	 floor;
 	int		 rc;
@@ -499,7 +542,6 @@ merge_uids(struct work *w, struct span line)
 {
 	struct row_account	 a;
 	struct row_folder	 f;
-	struct span		 rest = line, entry;
 	uint64_t		 v[3];
 	int			 rc;
 
@@ -507,8 +549,8 @@ merge_uids(struct work *w, struct span line)
 		if (str_u64(w->f[i + 1].p, w->f[i + 1].len, UINT32_MAX,
 		    &v[i]) != 0)
 			return CM_EPROTO;
-	if (!str_field(&rest, '\t', &entry) || entry_parse(entry.p, entry.len,
-	    &w->mailbox, &w->folder, NULL) != 0)
+	if (entry_parse(w->entry.p, w->entry.len, &w->mailbox, &w->folder,
+	    NULL) != 0)
 		return CM_EPROTO;
 	if (v[2] > v[1] && (rc = merge_note_first(w, line,
 	    (uint32_t)v[1])) != 0)
@@ -516,22 +558,22 @@ merge_uids(struct work *w, struct span line)
 	rc = account_get(w->db, w->txn, w->mailbox.p, &w->raw, &a);
 	if (rc == 0)
 		rc = account_folder_get(w->db, w->txn, a.id,
-		    span_of(&w->folder), &f);
+		    merge_span(&w->folder), &f);
 	if (rc == CM_ENOUSER || rc == CM_ENOINPUT)
-		return raise_floor(w, (uint32_t)v[0]);
+		return merge_raise_floor(w, (uint32_t)v[0]);
 	if (rc != 0 || f.validity > v[0])
 		return rc;
 	if (f.validity < v[0] || (f.uidnext > v[1] && v[2] > v[1] &&
 	    !account_left_out(&f, (uint32_t)w->m->against, (uint32_t)v[1],
 	    (uint32_t)v[2])))
-		return new_validity(w, &a, &f, (uint32_t)v[0]);
+		return merge_new_validity(w, &a, &f, (uint32_t)v[0]);
 	if (f.uidnext >= v[2])
 		return 0;
 	change_note_uids(w->db, w->mailbox.p, w->folder.p,
 	    &(struct change_uids){ f.validity, f.uidnext, (uint32_t)v[2], 0,
 	    { NULL, 0 } });
 	f.uidnext = (uint32_t)v[2];
-	return account_folder_put(w->db, w->txn, a.id, span_of(&w->folder),
+	return account_folder_put(w->db, w->txn, a.id, merge_span(&w->folder),
 	    &f);
 }
 
@@ -551,13 +593,17 @@ static const struct {
 	{ "user-set", 4, merge_user_set },
 	{ "user-del", 3, merge_user_del },
 	{ "alias", 3, merge_alias },
+	{ "folder-add", 4, merge_folder_add },
+	{ "folder-del", 5, merge_folder_del },
+	{ "folder-rename", 4, merge_folder_rename },
+	{ "subscribe", 2, merge_subscribe },
 };
 
 /* Returns 1 when its message is not listed yet. */
 static int
 merge_line(struct work *w, const struct journal_line *l)
 {
-	struct span	 rest = l->fields;
+	struct span	 rest = l->fields, first = l->fields;
 	size_t		 n = sizeof(kinds) / sizeof(kinds[0]), i;
 
 	for (i = 0; i < n; i++)
@@ -568,6 +614,8 @@ merge_line(struct work *w, const struct journal_line *l)
 	for (int k = 0; k < kinds[i].fields; k++)
 		if (journal_take(&rest, &w->f[k]) != 0)
 			return CM_EPROTO;
+	if (!str_field(&first, '\t', &w->entry))
+		return CM_EPROTO;
 	w->why = NULL;
 	return kinds[i].fn(w, l->fields);
 }

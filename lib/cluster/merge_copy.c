@@ -15,12 +15,6 @@
 
 enum { FLAGS = 4, TO };
 
-static struct span
-span_of(const struct buf *b)
-{
-	return (struct span){ b->len ? b->p : "", b->len };
-}
-
 /* A field as it is in the line. */
 static struct span
 field(struct span fields, int n)
@@ -31,6 +25,12 @@ field(struct span fields, int n)
 		if (!str_field(&fields, '\t', &f))
 			return (struct span){ "", 0 };
 	return f;
+}
+
+struct span
+merge_field_to(struct span fields)
+{
+	return field(fields, TO);
 }
 
 bool
@@ -192,7 +192,7 @@ merge_forget_copies(struct catdb *d, struct kv_txn *x, uint64_t from)
 	for (int i = 0; rc == 0 && i < 2; i++) {
 		if ((rc = meta_key(what[i], from, (struct span){ "", 0 },
 		    &name)) == 0)
-			rc = kv_walk(d->meta, x, span_of(&name), name.len,
+			rc = kv_walk(d->meta, x, merge_span(&name), name.len,
 			    forget_row, &f);
 		buf_free(&name);
 	}
@@ -220,7 +220,7 @@ add_words(struct buf *out, struct span from, struct span list, bool in)
 
 	while (from.len > 0 && str_field(&from, ' ', &f)) {
 		if (f.len == 0 || has_word(list, f) != in ||
-		    has_word(span_of(out), f))
+		    has_word(merge_span(out), f))
 			continue;
 		buf_adds(out, out->len > 0 ? " " : "");
 		buf_add(out, f.p, f.len);
@@ -250,13 +250,13 @@ choose_flags(struct work *w, struct span line,
 		rc = merge_touched(w, line, here, &flags, &mine);
 	if (rc == 0) {
 		copy->flags = bits & ~flags;
-		add_words(keywords, span_of(&told), span_of(&mine), false);
+		add_words(keywords, merge_span(&told), merge_span(&mine), false);
 		if (here != NULL) {
 			copy->flags |= here->flags & flags;
-			add_words(keywords, here->keywords, span_of(&mine),
+			add_words(keywords, here->keywords, merge_span(&mine),
 			    true);
 		}
-		copy->keywords = span_of(keywords);
+		copy->keywords = merge_span(keywords);
 		rc = keywords->err;
 	}
 	buf_free(&told);

@@ -99,8 +99,8 @@ uids_folder(struct redo *w, struct uids *u, struct row_account *a,
 
 /* One of a line's messages, which had a UID, or any when that is 0. */
 static int
-expect_uid(struct redo *w, const struct row_account *a, uint32_t uid,
-    uint64_t modseq)
+expect_uid(struct redo *w, const struct row_account *a, uint32_t folder,
+    uint32_t uid, uint64_t modseq)
 {
 	struct row_expected	 e = { 0 };
 	int			 rc;
@@ -114,10 +114,11 @@ expect_uid(struct redo *w, const struct row_account *a, uint32_t uid,
 	if (rc != 0 && rc != CM_ENOINPUT)
 		return rc;
 	if (rc == CM_ENOINPUT || e.what == EXPECT_GONE ||
-	    e.account != a->id)
+	    e.account != a->id || e.folder != folder)
 		e = (struct row_expected){ .what = EXPECT_NEW,
 		    .keywords = { "", 0 } };
 	e.account = a->id;
+	e.folder = folder;
 	if (uid != 0) {
 		e.uid = uid;
 		e.modseq = modseq > e.modseq ? modseq : e.modseq;
@@ -127,7 +128,8 @@ expect_uid(struct redo *w, const struct row_account *a, uint32_t uid,
 }
 
 static int
-expect_uids(struct redo *w, const struct uids *u, const struct row_account *a)
+expect_uids(struct redo *w, const struct uids *u, const struct row_account *a,
+    uint32_t folder)
 {
 	struct span	 rest = u->ids, f;
 	uint32_t	 k = 0;
@@ -136,7 +138,7 @@ expect_uids(struct redo *w, const struct uids *u, const struct row_account *a)
 	for (; rest.len > 0 && str_field(&rest, ',', &f); k++) {
 		if (ulid_parse(f.p, f.len, &w->id) != 0)
 			return CM_EDATA;
-		rc = expect_uid(w, a, u->keep ? u->first + k : 0,
+		rc = expect_uid(w, a, folder, u->keep ? u->first + k : 0,
 		    u->modseq + k);
 		if (rc != 0)
 			return rc;
@@ -187,7 +189,7 @@ do_uids(struct redo *w, struct span line)
 	if ((rc = replay_put_folder(w, &a, &f)) != 0)
 		return rc;
 	/* the account's row may have moved */
-	return expect_uids(w, &u, &a);
+	return expect_uids(w, &u, &a, f.id);
 }
 
 /* skip N: so many UIDs may have been given, and were not known. */
@@ -234,6 +236,10 @@ static const struct {
 	{ "user-set", 4, replay_user_set },
 	{ "user-del", 3, replay_user_del },
 	{ "alias", 3, replay_alias },
+	{ "folder-add", 0, replay_folder_add },
+	{ "folder-del", 0, replay_folder_del },
+	{ "folder-rename", 0, replay_folder_rename },
+	{ "subscribe", 0, replay_subscribe },
 };
 
 static int

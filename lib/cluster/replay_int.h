@@ -57,6 +57,11 @@ int	 replay_flag(struct redo *, struct span line) CM_MUST;
 int	 replay_expunge(struct redo *, struct span line) CM_MUST;
 int	 replay_copy(struct redo *, struct span line) CM_MUST;
 int	 replay_move(struct redo *, struct span line) CM_MUST;
+/* replay_folder.c */
+int	 replay_folder_add(struct redo *, struct span line) CM_MUST;
+int	 replay_folder_del(struct redo *, struct span line) CM_MUST;
+int	 replay_folder_rename(struct redo *, struct span line) CM_MUST;
+int	 replay_subscribe(struct redo *, struct span line) CM_MUST;
 
 /* replay_apply.c: the folder whose name is in w->folder. */
 int	 replay_get_folder(struct redo *, const struct row_account *,

@@ -7,7 +7,7 @@
 
 #define WORDS_MAX	65536
 
-enum { ENTRY, ID, PLACE, MODSEQ, FLAGS, ADD, DEL, FLAG_NEW,
+enum { ID = 1, PLACE, MODSEQ, FLAGS, ADD, DEL, FLAG_NEW,
     EXPUNGE_NEW = ADD, TO = ADD, VALIDITY, COPY_NEW, MOVE_GONE };
 
 struct target {
@@ -16,8 +16,10 @@ struct target {
 	bool			 has_folder;
 	bool			 listed;	/* its record is known */
 	bool			 there;		/* in that folder, as uid */
-	struct expect_copy	 copy;		/* what is kept of it is one;
-						 * uid 0: no */
+	char			 as[FOLDER_MAX + 1];	/* it was put into the
+						 * folder of that name, */
+	struct expect_copy	 copy;		/* as this copy; uid 0: it was
+						 * delivered */
 };
 
 /* Which of a record's references is to that folder: the one with that UID, or
@@ -69,7 +71,7 @@ find_target(struct redo *w, struct span line, struct target *t)
 	int		 rc;
 
 	memset(t, 0, sizeof(*t));
-	if (take_entry(line, ENTRY, &w->mailbox, &w->folder, &w->uid) != 0 ||
+	if (take_entry(line, 0, &w->mailbox, &w->folder, &w->uid) != 0 ||
 	    ulid_parse(replay_text(&w->f[ID]), w->f[ID].len, &w->id) != 0 ||
 	    place_parse(replay_text(&w->f[PLACE]), w->f[PLACE].len,
 	    &place) != 0)
@@ -97,20 +99,31 @@ static int
 get_expected(struct redo *w, struct target *t, struct row_expected *e)
 {
 	uint32_t	 uid = w->uid;
-	int		 rc;
+	int		 rc = CM_ENOINPUT;
 
-	t->copy.uid = uid;
-	rc = expect_find_copy(w->db, w->txn, &w->id, w->mailbox.p, w->folder.p,
-	    &t->copy, &w->raw, e);
-	if (rc != CM_ENOINPUT && (rc != 0 || e->account == t->a.id))
-		return rc;
 	t->copy.uid = 0;
-	rc = expect_get(w->db, w->txn, &w->id, w->mailbox.p, w->folder.p,
-	    &w->raw, e);
+	if (t->has_folder) {
+		t->copy.uid = uid;
+		rc = expect_find_copy(w->db, w->txn, &w->id, t->a.id, t->f.id,
+		    t->as, &t->copy, &w->raw, e);
+		if (rc != CM_ENOINPUT)
+			return rc;
+		t->copy.uid = 0;
+		rc = expect_find(w->db, w->txn, &w->id, t->a.id, t->f.id,
+		    t->as);
+	}
+	if (rc == CM_ENOINPUT)
+		rc = str_copy(t->as, sizeof(t->as), w->folder.p);
+	if (rc == 0)
+		rc = expect_get(w->db, w->txn, &w->id, w->mailbox.p, t->as,
+		    &w->raw, e);
+	if (rc == 0 && e->account == t->a.id && t->has_folder &&
+	    e->folder != 0 && e->folder != t->f.id)
+		w->why = "the message was in another folder of that name";
 	if (rc != CM_ENOINPUT && (rc != 0 || e->account == t->a.id))
 		return rc;
 	*e = (struct row_expected){ .account = t->a.id,
-	    .keywords = { "", 0 } };
+	    .keywords = { "", 0 }, .folder = t->has_folder ? t->f.id : 0 };
 	/* of the journal's beginning; a folder that is not there gets
 	 * another UIDVALIDITY */
 	if (!t->has_folder || w->r->scratch)
@@ -128,8 +141,8 @@ put_expected(struct redo *w, const struct target *t,
 {
 	if (t->copy.uid != 0)
 		return expect_put_copy(w->db, w->txn, &w->id, w->mailbox.p,
-		    w->folder.p, &t->copy, e);
-	return expect_put(w->db, w->txn, &w->id, w->mailbox.p, w->folder.p, e);
+		    t->as, &t->copy, e);
+	return expect_put(w->db, w->txn, &w->id, w->mailbox.p, t->as, e);
 }
 
 static int
@@ -221,7 +234,7 @@ flag_expected(struct redo *w, struct target *t, uint32_t flags,
 	struct row_expected	 e;
 	int			 rc;
 
-	if ((rc = get_expected(w, t, &e)) != 0)
+	if ((rc = get_expected(w, t, &e)) != 0 || w->why != NULL)
 		return rc;
 	if (e.what == EXPECT_GONE) {
 		w->why = "the message is not in that folder any more";
@@ -267,11 +280,11 @@ expect_gone(struct redo *w, struct target *t)
 	struct row_expected	 e;
 	int			 rc;
 
-	if ((rc = get_expected(w, t, &e)) != 0)
+	if ((rc = get_expected(w, t, &e)) != 0 || w->why != NULL)
 		return rc;
 	if (t->copy.uid != 0)
 		return expect_del_copy(w->db, w->txn, &w->id, w->mailbox.p,
-		    w->folder.p, &t->copy);
+		    t->as, &t->copy);
 	e.what = EXPECT_GONE;
 	e.flags = 0;
 	e.keywords = (struct span){ "", 0 };
@@ -300,7 +313,7 @@ remove_it(struct redo *w, struct target *t, uint64_t modseq)
 	} else if (!t->listed) {
 		rc = expect_gone(w, t);
 	}
-	return rc != 0 ? rc : raise_modseq(w, t, modseq);
+	return rc != 0 || w->why != NULL ? rc : raise_modseq(w, t, modseq);
 }
 
 int
@@ -413,7 +426,8 @@ copy_expected(struct redo *w, struct arrival *n)
 	struct row_expected	 e = { .account = n->a.id, .uid = n->uid,
 				    .modseq = n->uid != 0 ? n->modseq : 0,
 				    .what = EXPECT_COPY, .flags = n->flags,
-				    .keywords = n->keywords };
+				    .keywords = n->keywords,
+				    .folder = n->f.id };
 	int			 rc;
 
 	if ((rc = put_folder(w, n)) != 0)

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #define VERSION	1
+#define VERSION_MORE 2
 #define REF	12
 #define KEYWORDS_MAX 4096
 
@@ -207,6 +208,27 @@ start(struct span s)
 	return in;
 }
 
+/* Of rows that have one more number, the last one, when that is not 0: so they
+ * are what they were before there was one. */
+static struct in
+start_more(struct span s, bool *more)
+{
+	struct in	 in = { s, false };
+	uint32_t	 v = take32(&in);
+
+	*more = v == VERSION_MORE;
+	if (v != VERSION && !*more)
+		in.bad = true;
+	return in;
+}
+
+static void
+put_more(struct buf *b, uint32_t last)
+{
+	if (last != 0)
+		put32(b, last);
+}
+
 static int
 done(const struct in *in)
 {
@@ -251,7 +273,7 @@ int
 row_folder_put(struct buf *b, const struct row_folder *r)
 {
 	buf_reset(b);
-	put32(b, VERSION);
+	put32(b, r->use != 0 ? VERSION_MORE : VERSION);
 	put32(b, r->id);
 	put32(b, r->validity);
 	put32(b, r->uidnext);
@@ -262,13 +284,15 @@ row_folder_put(struct buf *b, const struct row_folder *r)
 	put32(b, r->leapt);
 	put32(b, r->left_from);
 	put32(b, r->left_to);
+	put_more(b, r->use);
 	return b->err;
 }
 
 int
 row_folder_get(struct span s, struct row_folder *r)
 {
-	struct in	 in = start(s);
+	bool		 more;
+	struct in	 in = start_more(s, &more);
 
 	r->id = take32(&in);
 	r->validity = take32(&in);
@@ -280,6 +304,7 @@ row_folder_get(struct span s, struct row_folder *r)
 	r->leapt = take32(&in);
 	r->left_from = take32(&in);
 	r->left_to = take32(&in);
+	r->use = more ? take32(&in) : 0;
 	return done(&in);
 }
 
@@ -319,20 +344,22 @@ int
 row_expected_put(struct buf *b, const struct row_expected *r)
 {
 	buf_reset(b);
-	put32(b, VERSION);
+	put32(b, r->folder != 0 ? VERSION_MORE : VERSION);
 	put32(b, r->account);
 	put32(b, r->uid);
 	put64(b, r->modseq);
 	put32(b, r->what);
 	put32(b, r->flags);
 	put_span(b, r->keywords);
+	put_more(b, r->folder);
 	return b->err;
 }
 
 int
 row_expected_get(struct span s, struct row_expected *r)
 {
-	struct in	 in = start(s);
+	bool		 more;
+	struct in	 in = start_more(s, &more);
 
 	r->account = take32(&in);
 	r->uid = take32(&in);
@@ -340,6 +367,7 @@ row_expected_get(struct span s, struct row_expected *r)
 	r->what = take32(&in);
 	r->flags = take32(&in);
 	r->keywords = take_span(&in);
+	r->folder = more ? take32(&in) : 0;
 	return done(&in);
 }
 

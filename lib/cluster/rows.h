@@ -43,6 +43,7 @@ struct row_folder {		/* key: account, name */
 	uint64_t	 bytes;
 	uint32_t	 leapt;		/* the lead alone that left UIDs out */
 	uint32_t	 left_from, left_to;	/* those */
+	uint32_t	 use;		/* enum imap_use */
 };
 
 struct row_message {		/* key: account, folder, uid */
@@ -79,6 +80,8 @@ struct row_expected {		/* key: see expect.h */
 	uint32_t	 what;
 	uint32_t	 flags;
 	struct span	 keywords;
+	uint32_t	 folder;	/* it was in, whatever its name is by
+					 * now; 0: the one of the key */
 };
 enum { EXPECT_NEW,		/* flags as it was delivered */
     EXPECT_FLAGS, EXPECT_GONE,

@@ -10,6 +10,11 @@
  * mailbox copy MAILBOX FOLDER UIDVALIDITY UIDS TO copy|move: "from UIDS", "to
  * UIDS", "uidvalidity NUMBER".
  * mailbox vanished MAILBOX FOLDER UIDVALIDITY - SINCE: "vanished UIDS".
+ * mailbox folders MAILBOX: "name id uidvalidity uidnext messages unseen bytes
+ * modseq use", and "subscribed"; use is "gone" when the name alone is there.
+ * mailbox status MAILBOX FOLDER: such a line.
+ * mailbox create MAILBOX FOLDER USE, delete MAILBOX FOLDER,
+ * rename MAILBOX FROM TO, subscribe MAILBOX FOLDER 1|0.
  */
 #include <err.h>
 #include <stdio.h>
@@ -177,6 +182,68 @@ vanished(const struct call *c)
 }
 
 static int
+print_folder(void *arg, const struct mailbox_folder *f)
+{
+	struct buf	 b;
+	char		 use[16] = "gone";
+
+	(void)arg;
+	buf_init(&b, 4096);
+	str_pct(&b, f->name, strlen(f->name), "");
+	if (f->exists)
+		snprintf(use, sizeof(use), "%u", f->use);
+	printf("%s %u %u %u %u %u %llu %llu %s%s\n", b.p, f->id, f->validity,
+	    f->uidnext, f->messages, f->unseen, (unsigned long long)f->bytes,
+	    (unsigned long long)f->modseq, use,
+	    f->subscribed ? " subscribed" : "");
+	buf_free(&b);
+	return 0;
+}
+
+static int
+print_status(struct mailbox *m, const char *folder)
+{
+	struct mailbox_folder f;
+	int		 rc = mailbox_status(m, folder, &f);
+
+	return rc == 0 ? print_folder(NULL, &f) : rc;
+}
+
+static int
+call_folder(struct mailbox *m, int argc, char **argv)
+{
+	const char	*what = argv[1];
+
+	if (argc == 3 && strcmp(what, "folders") == 0)
+		return mailbox_folders(m, print_folder, NULL);
+	if (argc == 4 && strcmp(what, "status") == 0)
+		return print_status(m, argv[3]);
+	if (argc == 4 && strcmp(what, "delete") == 0)
+		return mailbox_delete(m, argv[3]);
+	if (argc == 5 && strcmp(what, "create") == 0)
+		return mailbox_create(m, argv[3], (uint32_t)number(argv[4],
+		    UINT32_MAX));
+	if (argc == 5 && strcmp(what, "rename") == 0)
+		return mailbox_rename(m, argv[3], argv[4]);
+	if (argc == 5 && strcmp(what, "subscribe") == 0)
+		return mailbox_subscribe(m, argv[3], argv[4][0] == '1');
+	return CM_EUSAGE;
+}
+
+static int
+folder(struct tool *t, int argc, char **argv)
+{
+	struct mailbox	*m;
+	int		 rc;
+
+	if ((rc = mailbox_open(t->catalog, argv[2], &m)) != 0)
+		return rc;
+	rc = call_folder(m, argc, argv);
+	mailbox_close(m);
+	return rc;
+}
+
+static int
 call(struct tool *t, int argc, char **argv)
 {
 	struct call	 c = { .folder = argv[3], .all = argv[5][0] == '-',
@@ -208,11 +275,11 @@ main(int argc, char **argv)
 	int		 rc;
 
 	tool_init(&t, "mailbox");
-	if (argc < 6)
-		errx(EX_USAGE, "list|store|expunge|copy|vanished mailbox "
-		    "folder uidvalidity uids ...");
+	if (argc < 3)
+		errx(EX_USAGE, "what mailbox ...");
 	if ((rc = tool_open(&t)) == 0)
-		rc = call(&t, argc, argv);
+		rc = argc < 6 ? folder(&t, argc, argv) :
+		    call(&t, argc, argv);
 	if (rc != 0)
 		printf("%s\n", cm_strerror(rc));
 	tool_close(&t);

@@ -24,12 +24,12 @@ add(void *arg, struct span entry, const struct row_expected *r)
 }
 
 static void
-put_copy(const struct ulid *id, const char *folder, uint32_t validity,
+put_copy(const struct ulid *id, const char *folder, uint32_t number,
     uint32_t told, uint32_t uid, const char *keywords)
 {
-	struct expect_copy	 c = { validity, told };
+	struct expect_copy	 c = { 100 + number, told };
 	struct row_expected	 r = { .account = 1, .uid = uid,
-				    .what = EXPECT_COPY,
+				    .what = EXPECT_COPY, .folder = number,
 				    .keywords = sp(keywords) };
 
 	if (expect_put_copy(&db, txn, id, "a@b", folder, &c, &r) != 0)
@@ -37,19 +37,22 @@ put_copy(const struct ulid *id, const char *folder, uint32_t validity,
 }
 
 static void
-is_found(const struct ulid *id, const char *folder, uint32_t uid, int rc,
-    uint32_t validity, const char *keywords)
+is_found(const struct ulid *id, const char *folder, uint32_t number,
+    uint32_t uid, int rc, const char *keywords)
 {
 	struct expect_copy	 c = { 0, uid };
 	struct row_expected	 r;
 	struct buf		 raw;
+	char			 name[FOLDER_MAX + 1];
 
 	buf_init(&raw, ROW_MAX);
-	is_int(expect_find_copy(&db, txn, id, "a@b", folder, &c, &raw, &r),
-	    rc, "%s/%u is looked for", folder, uid);
-	if (rc == 0)
-		ok(c.validity == validity && span_is(r.keywords, keywords),
-		    "%s/%u is %s", folder, uid, keywords);
+	is_int(expect_find_copy(&db, txn, id, 1, number, name, &c, &raw, &r),
+	    rc, "%u/%u is looked for", number, uid);
+	if (rc == 0) {
+		ok(c.validity == 100 + number && span_is(r.keywords, keywords),
+		    "and is %s", keywords);
+		is_str(name, folder, "in the folder that was called so");
+	}
 	buf_free(&raw);
 }
 
@@ -58,10 +61,11 @@ test_copies(void)
 {
 	struct ulid		 one = { .b = { 1 } }, two = { .b = { 2 } };
 	struct row_expected	 r = { .account = 1, .uid = 5,
-				    .what = EXPECT_FLAGS,
+				    .what = EXPECT_FLAGS, .folder = 9,
 				    .keywords = sp("delivered") };
 	struct expect_tally	 t;
 	struct buf		 b;
+	char			 name[FOLDER_MAX + 1];
 	bool			 any;
 
 	buf_init(&b, 4096);
@@ -75,26 +79,32 @@ test_copies(void)
 	ok(any, "its own line does");
 	put_copy(&one, "INBOX", 9, 8, 8, "eight");
 	put_copy(&one, "INBOX", 10, 8, 0, "newer");
-	put_copy(&one, "INBOX/7", 9, 1, 1, "below");
-	put_copy(&one, "a b%", 9, 1, 1, "odd");
-	is_found(&one, "INBOX", 7, 0, 9, "seven");
-	is_found(&one, "INBOX", 8, 0, 10, "newer");
-	is_found(&one, "INBOX", 5, CM_ENOINPUT, 0, "");
-	is_found(&one, "INBOX/7", 1, 0, 9, "below");
-	is_found(&one, "a b%", 1, 0, 9, "odd");
+	put_copy(&one, "INBOX/7", 11, 1, 1, "below");
+	put_copy(&one, "a b%", 12, 1, 1, "odd");
+	is_found(&one, "INBOX", 9, 7, 0, "seven");
+	is_found(&one, "INBOX", 9, 8, 0, "eight");
+	is_found(&one, "INBOX", 10, 8, 0, "newer");
+	is_found(&one, "INBOX", 9, 5, CM_ENOINPUT, "");
+	is_found(&one, "INBOX/7", 11, 1, 0, "below");
+	is_found(&one, "a b%", 12, 1, 0, "odd");
+	is_int(expect_find(&db, txn, &one, 1, 9, name), 0, "what was "
+	    "delivered to a folder");
+	is_str(name, "INBOX", "is there");
+	is_int(expect_find(&db, txn, &one, 1, 11, name), CM_ENOINPUT,
+	    "a copy is not that");
 	is_int(expect_get(&db, txn, &one, "a@b", "INBOX", &b, &r), 0,
-	    "what was delivered is there");
-	ok(span_is(r.keywords, "delivered"), "and no copy");
+	    "it is known by its name");
+	ok(span_is(r.keywords, "delivered"), "and is no copy");
 	is_int(expect_del_copy(&db, txn, &one, "a@b", "INBOX",
-	    &(struct expect_copy){ 10, 8 }), 0, "one goes");
-	is_found(&one, "INBOX", 8, 0, 9, "eight");
+	    &(struct expect_copy){ 110, 8 }), 0, "one goes");
+	is_found(&one, "INBOX", 10, 8, CM_ENOINPUT, "");
 	buf_reset(&b);
 	is_int(expect_take_copies(&db, txn, &one, add, &b), 0, "all are taken");
 	is_str(b.p, "a@b/INBOX:7:seven a@b/INBOX:8:eight a@b/INBOX/7:1:below "
 	    "a@b/a%20b%25:1:odd ", "each once");
 	is_int(expect_take_copies(&db, txn, &one, add, &b), 0, "and again");
-	is_found(&one, "INBOX", 7, CM_ENOINPUT, 0, "");
-	is_found(&two, "INBOX", 7, 0, 9, "other");
+	is_found(&one, "INBOX", 9, 7, CM_ENOINPUT, "");
+	is_found(&two, "INBOX", 9, 7, 0, "other");
 	if (kv_commit(txn) != 0)
 		abort();
 	is_int(expect_count(&db, &t), 0, "counted");
