@@ -314,6 +314,19 @@ def check():
            "77")
     try_it("a next UID that was given before", edit(k, 4, str(top)),
            BOB + "/INBOX", str(top))
+    box = find("account", BOB + "\t")
+    try_it("a wrong sum of a mailbox", edit(box, 7, "78"), BOB + ": ", "78")
+    try_it("a wrong sum of its bytes", edit(box, 6, "79"), BOB + ": ", "79")
+    try_it("a folder's id that is not given yet", edit(k, 2, "4000"),
+           BOB + "/INBOX: its id", "4000")
+    try_it("a use that there is not", edit(k, 9, "256"), BOB + "/INBOX: its "
+           "use is 256")
+    try_it("a name that is none",
+           lines[:k] + [w[0] + "\t" + BOB + "/a//b\t" + "\t".join(w[2:])] +
+           lines[k + 1:], BOB + "/a//b: not a name", BOB + ": it has no INBOX")
+    try_it("a subscription to no name",
+           lines[:k] + ["subscribed\t" + BOB + "/x//y"] + lines[k:],
+           BOB + "/x//y: not a name")
     c = find("cursor")
     end = os.stat(seg("v1")).st_size
     try_it("an index that goes beyond the log",

@@ -198,7 +198,10 @@ def folders():
     got = c.ok('LIST (SPECIAL-USE) "" *')
     same(len(got), 1, "LIST (SPECIAL-USE)") or print("#", got)
     append(c, "in the inbox")
-    c.ok("RENAME INBOX Old")
+    c.ok("SELECT INBOX")
+    got = c.ok("RENAME INBOX Old")
+    ok(got[0] == b"* 1 EXPUNGE" and got[1].startswith(b"* OK [UIDVALIDITY "),
+       "RENAME INBOX: its messages go", got)
     same(texts(c, "Old"), ["in the inbox"], "RENAME INBOX takes its messages")
     same(texts(c, "INBOX"), [], "and INBOX is there, empty")
     other = selected("Old")
@@ -236,6 +239,7 @@ def copies():
     same(got, [b"* 4 EXISTS"], "shows it")
     c.ok("STORE 1:* +FLAGS.SILENT (\\Deleted)")
     c.ok("EXPUNGE")
+    c.ok("DELETE Copies")
     c.close()
 
 

@@ -18,10 +18,13 @@ ROOT = os.environ.get("ROOT") or os.path.dirname(os.path.dirname(
     os.path.abspath(__file__)))
 BIN = os.environ.get("BIN") or ROOT + "/bin"
 LAB = ROOT + "/examples/lab"
+TOOL = (os.environ.get("OUT") or ROOT + "/build") + "/tools/mailbox"
+BOX = "u8@example.test"		# whose folders are changed
 MESSAGES = int(os.environ.get("SPLIT_MESSAGES", "40"))
 CHANGES = int(os.environ.get("SPLIT_CHANGES", "200"))
 SEED = int(os.environ.get("SPLIT_SEED") or
            int.from_bytes(os.urandom(4), "big"))
+MOVER = "u9@example.test"	# its messages are copied and moved, no other's
 WAIT = 90 + (MESSAGES + CHANGES) // 10
 FLAGS = ["\\Seen", "\\Flagged", "\\Answered", "k1", "k2"]
 rnd = random.Random(SEED)
@@ -115,6 +118,7 @@ class World:
         self.text = text
         self.validity, self.next, self.at, self.flags = {}, {}, {}, {}
         self.quota, self.alias, self.password = {}, {}, {}
+        self.rows = []
         for l in text.splitlines():
             f = l.split("\t")
             if f[0] == "account":
@@ -126,13 +130,21 @@ class World:
                 self.next[f[1]] = int(f[4])
             elif f[0] == "message":
                 folder, uid = f[1].rsplit("/", 1)
-                self.at[folder, f[2]] = int(uid)
-                self.flags[folder, f[2]] = set() if f[7] == "-" else \
-                    set(f[7].split("%20"))
+                flags = set() if f[7] == "-" else set(f[7].split("%20"))
+                self.rows.append((folder, int(uid), f[2], flags))
+                if not folder.startswith(MOVER):
+                    self.at[folder, f[2]] = int(uid)
+                    self.flags[folder, f[2]] = flags
 
     def uids(self):
-        return {(fo, self.validity[fo], u): i
-                for (fo, i), u in self.at.items()}
+        return {(fo, self.validity[fo], u): i for fo, u, i, _ in self.rows}
+
+    def places(self, i):
+        """Where MOVER has it: folders, each as often as it is there, with its
+        flags."""
+        return sorted((fo[len(MOVER) + 1:], " ".join(sorted(fl)))
+                      for fo, _, x, fl in self.rows
+                      if x == i and fo.startswith(MOVER + "/"))
 
 
 def store(node, mailboxes, n):
@@ -167,7 +179,7 @@ class Side:
     def change(self, n):
         """n changes, by one shell: what was done is known from its words."""
         w = self.look()
-        keys = list(w.at)
+        keys = [k for k in w.at if not k[0].startswith(BOX)]
         script, plan = [], []
         for _ in range(n):
             k = rnd.choice(keys)
@@ -220,6 +232,188 @@ def expect(winner, loser, end):
     return state
 
 
+# What happens to a message of MOVER's at the loser, at the winner, and what
+# comes of it.  "copy:A" of INBOX, "A>B" a move, "+k" a flag where it is,
+# "-" expunged where it is; of a copy, from there on the copy is meant.
+MOVES = (
+    ("copied", "copy:A", "", [("A", ""), ("INBOX", "")]),
+    ("moved", "INBOX>A", "", [("A", "")]),
+    ("moved, and flagged", "INBOX>A", "+\\Flagged", [("A", "\\Flagged")]),
+    ("moved, and flagged at both", "+k1 INBOX>A", "+k2",
+     [("A", "k1 k2")]),
+    ("moved, and expunged", "INBOX>A", "-", [("A", "")]),
+    ("moved to two folders", "INBOX>A", "INBOX>B", [("A", ""), ("B", "")]),
+    ("moved to one folder by both", "+k1 INBOX>A", "INBOX>A", [("A", "k1")]),
+    ("flagged, and moved", "+\\Answered", "INBOX>B", [("B", "\\Answered")]),
+    ("copied, and the copy expunged", "copy:A -", "", [("INBOX", "")]),
+    ("moved twice, and flagged", "INBOX>A A>B +k2", "", [("B", "k2")]),
+    ("copied here, and the copy flagged", "copy:INBOX +k1", "",
+     [("INBOX", ""), ("INBOX", "k1")]),
+    ("copied here, and the copy expunged", "copy:INBOX -", "",
+     [("INBOX", "")]),
+    ("expunged, and copied", "-", "copy:A", [("A", "")]),
+    ("copied, and expunged", "copy:A", "-", [("A", "")]),
+    ("copied by both", "copy:A +k1", "copy:A +k2",
+     [("A", "k1"), ("A", "k2"), ("INBOX", "")]),
+    ("moved to a new folder", "INBOX>C", "", [("C", "")]),
+    ("expunged, and moved", "-", "INBOX>B", [("B", "")]),
+    ("left as it is", "", "", [("INBOX", "")]),
+)
+NAMES = {"A": "a 100%", "B": "B/b", "C": "c"}
+
+
+def entry(folder, uid=""):
+    name = NAMES.get(folder, folder).replace("%", "%25").replace(" ", "%20")
+    return "%s/%s%s" % (MOVER, name, uid and "/%d" % uid)
+
+
+def names(rows):
+    """Of a folder of MOVER's, as the table has it."""
+    back = {entry(k)[len(MOVER) + 1:]: k for k in NAMES}
+    return sorted((back.get(fo, fo), fl) for fo, fl in rows)
+
+
+def act(node, ident, what):
+    """Does one column of MOVES to a message; what could not be done."""
+    at, uid, bad = "INBOX", None, []
+    for fo, u, i, _ in World(dump(node)).rows:
+        if i == ident and fo.startswith(MOVER):
+            uid = u
+    for w in what.split():
+        if w[0] in "+-":
+            p = on(node, "cm-catalog", *(["flag", w] if w != "-" else
+                                         ["expunge"]), entry(at, uid))
+        else:
+            to = w.split(":" if ":" in w else ">")[1]
+            p = on(node, TOOL, "copy", MOVER, NAMES.get(at, at), "0",
+                   str(uid), NAMES.get(to, to),
+                   "copy" if ":" in w else "move")
+            at, uid = to, int(p.stdout.split("\n")[1][3:] or 0)
+        if p.returncode != 0 or not uid:
+            bad.append((w, p.stdout, p.stderr))
+    return bad
+
+
+def deliver(node, *args):
+    p = on(node, "sh", "-c", "printf 'Subject: m\\n\\nx\\n' | cm-store \"$@\" "
+           "| cm-catalog add", "sh", *args, MOVER)
+    if p.returncode != 0:
+        print("# %s: %s" % (node, p.stderr))
+    return p.stdout.split("\t")[0]
+
+
+def move_all(node, column, fresh):
+    """What this side does to the messages that both have; and, of the loser,
+    to one that came to it alone."""
+    bad = []
+    if column == 1:
+        deliver(node, "-F", NAMES["C"])
+    for m in MOVES:
+        bad += act(node, fresh[m[0]], m[column])
+    if column == 1:
+        fresh["new"] = deliver(node)
+        bad += act(node, fresh["new"], "copy:INBOX INBOX>A +k1")
+    ok(not bad, "messages are copied and moved at %s" % node, bad)
+
+
+def look_at_moves(fresh, end):
+    for m in MOVES:
+        ok(names(end.places(fresh[m[0]])) == m[3], "%s: as the rules say" %
+           m[0], names(end.places(fresh[m[0]])))
+    got = names(end.places(fresh["new"]))
+    ok(got == [("A", "k1"), ("INBOX", "")], "a new one, too", got)
+
+
+def folder(node, what, *args):
+    p = on(node, TOOL, what, BOX, *args)
+    if p.returncode != 0:
+        ok(False, "%s: %s %s" % (node, what, args), p.stdout + p.stderr)
+
+
+def to_folder(node, name):
+    """A message to it; its id."""
+    p = on(node, "sh", "-c", "printf 'Subject: %s\\n\\nx\\n' | cm-store -F "
+           "'%s' %s | cm-catalog add" % (node, name, BOX))
+    ok(p.returncode == 0, "%s: a message to %s" % (node, name), p.stderr)
+    return p.stdout.split("\t")[0]
+
+
+class Folders:
+    """Changes of folders on both sides, and what has to come of them."""
+    NAMES = "Untouched", "Mailed", "Flagged", "Deleted", "Moved", "Moved/below"
+
+    def __init__(self, node, n):
+        self.n, self.id = n, {}
+        for f in self.NAMES:
+            self.id[f] = to_folder(node, self.name(f))
+
+    def name(self, f):
+        return "%s%d" % (f, self.n) if "/" not in f else \
+            "%s%d/below" % (f.split("/")[0], self.n)
+
+    def at_winner(self, node):
+        n = self.name
+        self.id["mail"] = to_folder(node, n("Mailed"))
+        on(node, "cm-catalog", "flag", "+kept", "%s/%s/1" % (BOX,
+                                                            n("Flagged")))
+        folder(node, "delete", n("Deleted"))
+        folder(node, "create", n("Both"), "0")
+        folder(node, "subscribe", n("winner"), "1")
+        self.id["both w"] = to_folder(node, n("Both"))
+        folder(node, "rename", "INBOX", n("Old"))
+        self.id["inbox w"] = to_folder(node, "INBOX")
+
+    def at_loser(self, node):
+        n = self.name
+        folder(node, "delete", n("Untouched"))
+        folder(node, "delete", n("Mailed"))
+        folder(node, "delete", n("Flagged"))
+        self.id["late"] = to_folder(node, n("Deleted"))
+        folder(node, "create", n("Both"), "32")
+        self.id["both l"] = to_folder(node, n("Both"))
+        folder(node, "create", n("Made"), "64")
+        folder(node, "create", n("Passing"), "0")
+        folder(node, "delete", n("Passing"))
+        folder(node, "rename", n("Moved"), n("New"))
+        self.id["new"] = to_folder(node, n("New"))
+        folder(node, "subscribe", n("loser"), "1")
+        folder(node, "subscribe", n("loser"), "1")
+        self.id["inbox l"] = to_folder(node, "INBOX")
+
+    def look(self, world, text):
+        at = {}
+        for (f, i), _ in world.at.items():
+            if f.startswith(BOX):
+                at.setdefault(i, []).append(f[len(BOX) + 1:])
+        n, i = self.name, self.id
+        want = {i["Mailed"]: n("Mailed"), i["mail"]: n("Mailed"),
+                i["Flagged"]: n("Flagged"), i["late"]: n("Deleted"),
+                i["both w"]: n("Both"), i["both l"]: n("Both"),
+                i["new"]: n("New"), i["inbox w"]: "INBOX",
+                i["inbox l"]: "INBOX"}
+        got = {k: at.get(k) for k in want}
+        ok(got == {k: [v] for k, v in want.items()},
+           "mail wins over a deletion, and each message is where it belongs",
+           (got, want))
+        ok(i["Untouched"] not in at and i["Deleted"] not in at,
+           "what nobody touched is deleted by either side", at)
+        # mail to the new name may be there before the rename is done
+        moved = at.get(i["Moved"]), at.get(i["Moved/below"])
+        ok(moved in (([n("New")], [n("New") + "/below"]),
+                     ([n("Moved")], [n("Moved") + "/below"])),
+           "a rename takes all with it, or nothing", moved)
+        ok(world.flags.get((BOX + "/" + n("Flagged"), i["Flagged"])) ==
+           {"kept"}, "a flag that was set keeps a folder")
+        rows = {l.split("\t")[1]: l.split("\t") for l in text.splitlines()
+                if l.startswith("folder\t" + BOX)}
+        ok(rows[BOX + "/" + n("Both")][9] == "32" and
+           rows[BOX + "/" + n("Made")][9] == "64", "uses are there", rows)
+        ok(BOX + "/" + n("Passing") not in rows and
+           BOX + "/" + n("Untouched") not in rows, "no row is left")
+        ok(all("subscribed\t%s/%s\n" % (BOX, n(s)) in text
+               for s in ("winner", "loser")), "both are subscribed to")
+
+
 def cut():
     if netns:
         lab("cut", where, "n1", "n2")
@@ -267,6 +461,9 @@ def split(winner, more, kills):
     loser = "n1" if winner == "n2" else "n2"
     print("# a split that %s wins%s" % (winner, ", with kills" if kills else
                                         ""), flush=True)
+    fresh = {m[0]: deliver(winner) for m in MOVES}
+    folders = Folders(loser, rounds)
+    until(lambda: dump("n1") == dump("n2"))
     base = World(dump(winner))
     sides = {}
     cut()
@@ -288,6 +485,11 @@ def split(winner, more, kills):
                       else "u7@example.test", "quota", "%dM" % (rounds + 7)),
             s.command("cm-user", "alias", "a%s@example.test" % node,
                       "u1@example.test")]
+        move_all(node, 1 if node == loser else 2, fresh)
+        if node == winner:
+            folders.at_winner(node)
+        else:
+            folders.at_loser(node)
         s.final = s.look()
         s.ids += store(node, ["new%s" % node], 1)
         s.look()
@@ -310,14 +512,17 @@ def split(winner, more, kills):
     ok(len(found) == len(set(found)), "no message is there twice")
     ok(not set(every) - set(found) - gone, "every message is there",
        set(every) - set(found) - gone)
-    want = expect(w, l, end)
+    want = {k: v for k, v in expect(w, l, end).items()
+            if not k[0].startswith(BOX)}
     got = {k: v for k, v in end.flags.items() if k in want or
-           k[1] not in every}
+           (k[1] not in every and not k[0].startswith(BOX))}
     ok(got == want, "every flag is as the rules say", "\n".join(
         "%s: %s, not %s" % (k, got.get(k), want.get(k))
         for k in sorted(set(got) | set(want))
         if got.get(k) != want.get(k)))
     uids(w, l, end)
+    look_at_moves(fresh, end)
+    folders.look(end, end.text)
     ok(end.quota["u5@example.test"] == rounds + 1 << 20,
        "a setting of both stays that of who went on")
     ok(end.quota["u6@example.test"] == rounds + 7 << 20 and
@@ -386,6 +591,8 @@ def lost(first):
        "with its UID", sorted(set(was.at.items()) ^
                               set(World(dump("n1")).at.items())))
     now = World(dump("n1"))
+    ok(sorted(map(str, now.rows)) == sorted(map(str, was.rows)), "copies, too",
+       sorted(set(map(str, now.rows)) ^ set(map(str, was.rows))))
     ok(now.flags == was.flags, "flags are as they were",
        [(k, was.flags[k], now.flags.get(k)) for k in was.flags
         if now.flags.get(k) != was.flags[k]])
@@ -407,11 +614,13 @@ def main():
         ok(until(lambda: is_level(n)), "%s is level" % n, stat(n))
     store("n1", ["u1", "u2", "u3"], 8)
     store("n2", ["u1", "u2", "u4"], 8)
+    for f in "AB":
+        deliver("n1", "-F", NAMES[f])
     ok(until(lambda: dump("n1") == dump("n2")), "both have the same bytes")
     first = on("n1", "cm-catalog", "dump").stdout
     for rounds, (winner, kills) in enumerate((("n1", False), ("n2", True)),
                                              1):
-        split(winner, 20, kills)
+        split(winner, 60, kills)
         if failed:
             return
         later()

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cluster/vanished.h"
 #include "format/address.h"
 
 #define LEAP_MAX	(1u << 31)	/* UIDs are not to run out */
@@ -129,7 +130,8 @@ account_folder_make(struct catdb *d, struct kv_txn *x, struct row_account *a,
 	r->validity = validity;
 	r->uidnext = 1;
 	r->modseq = 1;
-	if ((rc = account_folder_put(d, x, a->id, name, r)) != 0)
+	if ((rc = account_folder_put(d, x, a->id, name, r)) != 0 ||
+	    (rc = vanished_begin(d, x, a->id, r->id, 0)) != 0)
 		return rc;
 	a->next_folder++;
 	a->last_validity = validity;
@@ -193,10 +195,17 @@ account_del(struct catdb *d, struct kv_txn *x, const char *name)
 	return rc;
 }
 
-/* Takes one reference off a record. */
+static bool
+same_ref(const struct row_ref *a, const struct row_ref *b)
+{
+	return a != NULL && a->account == b->account &&
+	    a->folder == b->folder && a->uid == b->uid;
+}
+
+/* Takes one reference off a record, and adds one; either may be NULL. */
 static int
-unref(struct catdb *d, struct kv_txn *x, const struct ulid *id,
-    const struct row_ref *gone)
+change_refs(struct catdb *d, struct kv_txn *x, const struct ulid *id,
+    const struct row_ref *gone, const struct row_ref *come)
 {
 	struct row_record	 r;
 	struct row_ref		 ref;
@@ -213,10 +222,13 @@ unref(struct catdb *d, struct kv_txn *x, const struct ulid *id,
 		goto out;
 	for (uint32_t i = 0; i < r.nrefs; i++) {
 		row_ref_get(r.refs, i, &ref);
-		if (ref.account == gone->account &&
-		    ref.folder == gone->folder && ref.uid == gone->uid)
+		if (same_ref(gone, &ref) || same_ref(come, &ref))
 			continue;
 		row_ref_add(&refs, &ref);
+		n++;
+	}
+	if (come != NULL) {
+		row_ref_add(&refs, come);
 		n++;
 	}
 	r.nrefs = n;
@@ -227,6 +239,15 @@ out:
 	buf_free(&raw);
 	buf_free(&refs);
 	buf_free(&b);
+	return rc;
+}
+
+static int
+unref(struct catdb *d, struct kv_txn *x, const struct ulid *id,
+    const struct row_ref *gone)
+{
+	int	 rc = change_refs(d, x, id, gone, NULL);
+
 	return rc == CM_ENOINPUT ? 0 : rc;	/* nothing left to count */
 }
 
@@ -316,6 +337,9 @@ purge_step(struct catdb *d, struct kv_txn *x, struct purge *p)
 	for (size_t i = 0; k.len == 4 && p->n == 0 && i < 2; i++)
 		if ((rc = purge_names(names[i], x, p)) != 0)
 			return rc;
+	if (p->n == 0 && (rc = vanished_forget(d, x, k, PURGE_STEP,
+	    &p->n)) != 0)
+		return rc;
 	return p->n > 0 ? 0 : kv_del(d->purge, x, k);
 }
 
@@ -594,28 +618,62 @@ out:
 }
 
 int
+account_place(struct catdb *d, struct kv_txn *x, struct row_account *a,
+    struct row_folder *f, uint32_t uid, const struct row_message *m)
+{
+	struct row_ref	 ref = { a->id, f->id, uid };
+	struct buf	 row;
+	char		 key[12];
+	int		 rc;
+
+	buf_init(&row, ROW_MAX);
+	if ((rc = change_refs(d, x, &m->id, NULL, &ref)) == 0 &&
+	    (rc = row_message_put(&row, m)) == 0)
+		rc = kv_put(d->messages, x, key_message(key, &ref),
+		    span_of(&row));
+	buf_free(&row);
+	f->messages++;
+	f->bytes += m->size;
+	f->unseen += !(m->flags & FLAG_SEEN);
+	a->messages++;
+	a->bytes += m->size;
+	return rc;
+}
+
+int
+account_displace(struct catdb *d, struct kv_txn *x, struct row_account *a,
+    struct row_folder *f, uint32_t uid, const struct row_message *m)
+{
+	struct row_ref	 ref = { a->id, f->id, uid };
+	char		 key[12];
+	int		 rc;
+
+	f->messages--;
+	f->bytes -= m->size;
+	f->unseen -= !(m->flags & FLAG_SEEN);
+	a->messages--;
+	a->bytes -= m->size;
+	if ((rc = unref(d, x, &m->id, &ref)) != 0 ||
+	    (rc = kv_del(d->messages, x, key_message(key, &ref))) != 0)
+		return rc;
+	return vanished_note(d, x, a->id, f->id, uid, f->modseq);
+}
+
+int
 account_expunge(struct catdb *d, struct kv_txn *x, const char *mailbox,
     const char *folder, uint32_t uid, uint64_t *modseq)
 {
 	struct target	 t;
 	int		 rc;
 
-	if ((rc = target_get(d, x, mailbox, folder, uid, &t)) != 0)
-		goto out;
-	*modseq = ++t.folder.modseq;
-	t.folder.messages--;
-	t.folder.bytes -= t.message.size;
-	if (!(t.message.flags & FLAG_SEEN))
-		t.folder.unseen--;
-	t.account.messages--;
-	t.account.bytes -= t.message.size;
-	if ((rc = unref(d, x, &t.message.id, &t.ref)) != 0 ||
-	    (rc = kv_del(d->messages, x, key_message(t.key, &t.ref))) != 0 ||
-	    (rc = account_folder_put(d, x, t.account.id, text(folder),
-	    &t.folder)) != 0)
-		goto out;
-	rc = account_put(d, x, mailbox, &t.account);
-out:
+	if ((rc = target_get(d, x, mailbox, folder, uid, &t)) == 0) {
+		*modseq = ++t.folder.modseq;
+		if ((rc = account_displace(d, x, &t.account, &t.folder, uid,
+		    &t.message)) == 0 &&
+		    (rc = account_folder_put(d, x, t.account.id, text(folder),
+		    &t.folder)) == 0)
+			rc = account_put(d, x, mailbox, &t.account);
+	}
 	target_free(&t);
 	return rc;
 }

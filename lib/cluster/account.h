@@ -92,5 +92,17 @@ int	 account_message(struct catdb *, struct kv_txn *, const char *mailbox,
 /* Removes a message from a folder; *modseq: of the change. */
 int	 account_expunge(struct catdb *, struct kv_txn *, const char *mailbox,
 	    const char *folder, uint32_t uid, uint64_t *modseq) CM_MUST;
+/*
+ * A message that the catalog has gets a row in a folder, and a reference of
+ * its record; or loses both.  *a and *f are changed, the caller writes them.
+ * What goes has the folder's modseq, which the caller has raised for it.
+ * CM_ENOINPUT: there is no such record.
+ */
+int	 account_place(struct catdb *, struct kv_txn *, struct row_account *a,
+	    struct row_folder *f, uint32_t uid, const struct row_message *)
+	    CM_MUST;
+int	 account_displace(struct catdb *, struct kv_txn *,
+	    struct row_account *a, struct row_folder *f, uint32_t uid,
+	    const struct row_message *) CM_MUST;
 
 #endif

@@ -144,6 +144,7 @@ static const struct command {
 	int		(*fn)(struct session *);
 } commands[] = {
 	{ "alias", 3, 3, AGAIN, agent_cmd_alias },
+	{ "copy", 7, 7, 0, agent_cmd_copy },
 	{ "cursors", 4, 5, READS, agent_cmd_cursors },
 	{ "dump", 1, 2, SLOW, agent_cmd_dump },
 	{ "expunge", 4, 4, 0, agent_cmd_expunge },
@@ -179,6 +180,7 @@ static const struct command {
 	{ "user-del", 2, 2, 0, agent_cmd_user_del },
 	{ "user-list", 1, 1, READS | HERE, agent_cmd_user_list },
 	{ "user-set", 4, 4, AGAIN, agent_cmd_user_set },
+	{ "vanished", 5, 5, READS | HERE, agent_cmd_vanished },
 	{ "verifier", 2, 2, READS | HERE, agent_cmd_verifier },
 	{ "wait", 3, 3, AGAIN, agent_cmd_wait },
 };

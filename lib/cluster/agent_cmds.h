@@ -53,6 +53,7 @@ bool	 agent_is_dump_here(const struct session *);
 int	 agent_cmd_folders(struct session *);
 int	 agent_cmd_quota(struct session *);
 int	 agent_cmd_messages(struct session *);
+int	 agent_cmd_vanished(struct session *);
 /* "=NAME TAB UIDVALIDITY TAB UIDNEXT TAB messages TAB unseen TAB bytes TAB
  * modseq TAB id TAB use" */
 void	 agent_add_folder(struct buf *, struct span name,
@@ -67,6 +68,7 @@ int	 agent_walk_uids(struct catdb *, struct kv_txn *, uint32_t account,
 /* agent_store.c: the same. */
 int	 agent_cmd_store(struct session *);
 int	 agent_cmd_expunge_set(struct session *);
+int	 agent_cmd_copy(struct session *);
 
 /* agent_folder.c: the same. */
 int	 agent_cmd_folder_add(struct session *);

@@ -8,6 +8,7 @@
 #include "cluster/agent_cmds.h"
 #include "cluster/folder.h"
 #include "cluster/mailbox.h"
+#include "cluster/vanished.h"
 #include "format/address.h"
 
 #define NAMES_MAX	(64u << 20)	/* bytes of subscribed names */
@@ -373,4 +374,37 @@ agent_cmd_messages(struct session *c)
 	buf_free(&w.record);
 	imap_set_free(&uids);
 	return rc;
+}
+
+static int
+say_vanished(void *arg, uint32_t from, uint32_t to)
+{
+	struct mailbox_walk	*w = arg;
+
+	buf_addf(&w->c->s.out, "=%u:%u\n", from, to);
+	return agent_flush(w->c, AGENT_FLUSH);
+}
+
+/*
+ * vanished MAILBOX FOLDER UIDVALIDITY SINCE: the folder's line, as with
+ * messages, and ranges of UIDs that are gone with a higher modseq than SINCE.
+ * CM_EEND: that is not known so far back.
+ */
+int
+agent_cmd_vanished(struct session *c)
+{
+	struct mailbox_walk w = { .c = c };
+	uint64_t	 validity;
+	int		 rc;
+
+	if (str_u64(c->arg[3], strlen(c->arg[3]), UINT32_MAX, &validity) != 0 ||
+	    str_u64(c->arg[4], strlen(c->arg[4]), UINT64_MAX, &w.since) != 0)
+		return agent_say(c, CM_EDATA, "not a number");
+	if ((rc = find_account(&w)) != 0 || (rc = find_folder(&w)) != 0 ||
+	    (validity != 0 && validity != w.f.validity))
+		return rc == CM_ENOINPUT ? 0 : rc;
+	rc = vanished_walk(&c->a->db, NULL, w.account.id, w.f.id, w.since,
+	    say_vanished, &w);
+	/* nothing at all has changed since */
+	return rc == CM_EEND && w.since >= w.f.modseq ? 0 : rc;
 }

@@ -1,8 +1,8 @@
 /*
- * What IMAP's sessions change of messages: flags of many, and the end of those
- * that are \Deleted.  A request is one transaction, and has the folder's line,
- * as of "folders", in its answer when the folder is there; nothing is done
- * when that has another UIDVALIDITY than was meant.
+ * What IMAP's sessions change of messages: flags of many, their copies, and
+ * the end of those that are \Deleted.  A request is one transaction, and has
+ * the folder's line, as of "folders", in its answer when the folder is there;
+ * nothing is done when that has another UIDVALIDITY than was meant.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +10,7 @@
 #include "cluster/account.h"
 #include "cluster/agent_cmds.h"
 #include "cluster/change.h"
+#include "cluster/change_copy.h"
 #include "format/address.h"
 
 #define UIDS_MAX	1000000		/* changed by one request */
@@ -25,10 +26,15 @@ struct many {
 	const char	*flags;
 	bool		 conditional;
 	uint64_t	 since;
+	/* of copies; to NULL: these are none */
+	const char	*to;
+	bool		 move;
 	/* of this run: a transaction may be tried again */
 	struct row_folder f;
 	uint32_t	*uid;
 	size_t		 n, cap;
+	uint64_t	 bytes;		/* of what is to be copied */
+	int		 refused;	/* nothing was done, for that reason */
 	struct buf	 answer;
 };
 
@@ -38,13 +44,14 @@ static int
 note_uid(void *arg, struct span k, struct span v)
 {
 	struct many	*q = arg;
+	struct row_message m;
 	struct row_ref	 ref;
 	uint32_t	*u;
 	size_t		 cap = q->cap > 0 ? 2 * q->cap : 64;
 
-	(void)v;
-	if (key_message_parse(k, &ref) != 0)
+	if (key_message_parse(k, &ref) != 0 || row_message_get(v, &m) != 0)
 		return CM_ECORRUPT;
+	q->bytes += m.size;
 	if (q->n == q->cap) {
 		if (q->n >= UIDS_MAX)
 			return CM_ETOOBIG;
@@ -67,6 +74,8 @@ find_all(struct catdb *d, struct kv_txn *x, struct many *q)
 	int		 rc;
 
 	q->n = 0;
+	q->bytes = 0;
+	q->refused = 0;
 	buf_reset(&q->answer);
 	buf_init(&raw, ROW_MAX);
 	rc = account_get(d, x, q->mailbox, &raw, &a);
@@ -251,6 +260,92 @@ do_expunge(struct catdb *d, struct kv_txn *x, void *arg)
 	return all_or_none(rc);
 }
 
+/* --- copies --- */
+
+/* Is there a folder to put them into, and room? */
+static int
+look_at_target(struct catdb *d, struct kv_txn *x, struct many *q,
+    uint32_t *validity)
+{
+	struct row_account a;
+	struct row_folder f = { .validity = 0 };
+	struct buf	 raw;
+	int		 rc;
+
+	buf_init(&raw, ROW_MAX);
+	if ((rc = account_get(d, x, q->mailbox, &raw, &a)) == 0)
+		rc = account_folder_get(d, x, a.id, (struct span){ q->to,
+		    strlen(q->to) }, &f);
+	buf_free(&raw);
+	*validity = f.validity;
+	if (rc == CM_ENOINPUT) {
+		/* it is always there */
+		q->refused = strcmp(q->to, "INBOX") == 0 ? 0 : CM_EEND;
+		rc = 0;
+	}
+	if (rc == 0 && q->refused == 0 && !q->move && a.quota != 0 &&
+	    (a.bytes > a.quota || q->bytes > a.quota - a.bytes))
+		q->refused = CM_ESPACE;
+	return rc;
+}
+
+static int
+copy_one(struct catdb *d, struct kv_txn *x, struct many *q,
+    struct change_copy *c, uint32_t uid)
+{
+	struct row_message m;
+	struct row_ref	 ref = { c->account.id, q->f.id, uid };
+	struct buf	 raw;
+	char		 key[12];
+	uint32_t	 now;
+	int		 rc;
+
+	buf_init(&raw, ROW_MAX);
+	if ((rc = kv_get(d->messages, x, key_message(key, &ref), &raw)) == 0 &&
+	    (rc = row_message_get((struct span){ raw.p, raw.len },
+	    &m)) == 0 &&
+	    (rc = change_copy_one(d, x, c, uid, &m, &m, &now)) == 0)
+		rc = buf_addf(&q->answer, "=%u\t%u\n", uid, now);
+	buf_free(&raw);
+	return rc;
+}
+
+static int
+copy_all(struct catdb *d, struct kv_txn *x, struct many *q)
+{
+	struct change_copy c = { .mailbox = q->mailbox, .from = q->folder,
+			    .to = q->to, .move = q->move };
+	int		 rc;
+
+	if ((rc = change_copy_begin(d, x, &c, (uint32_t)q->n)) != 0)
+		return rc;
+	buf_addf(&q->answer, "=%u\n", c.target.validity);
+	for (size_t i = 0; rc == 0 && i < q->n; i++)
+		rc = copy_one(d, x, q, &c, q->uid[i]);
+	if (rc == 0)
+		rc = change_copy_end(d, x, &c);
+	change_copy_free(&c);
+	return rc;
+}
+
+static int
+do_copy(struct catdb *d, struct kv_txn *x, void *arg)
+{
+	struct many	*q = arg;
+	uint32_t	 validity;
+	int		 rc;
+
+	if ((rc = find_all(d, x, q)) == 0 &&
+	    (rc = look_at_target(d, x, q, &validity)) == 0 &&
+	    q->refused == 0) {
+		if (q->n == 0)
+			rc = buf_addf(&q->answer, "=%u\n", validity);
+		else
+			rc = copy_all(d, x, q);
+	}
+	return all_or_none(rc);
+}
+
 /* --- requests --- */
 
 static int
@@ -290,6 +385,10 @@ run(struct session *c, struct many *q, char *set, change_fn fn)
 	buf_free(&q->answer);
 	free(q->uid);
 	imap_set_free(&uids);
+	if (rc == 0 && q->refused != 0)
+		return agent_say(c, q->refused, q->refused == CM_EEND ?
+		    "there is no such folder to copy to" :
+		    "the mailbox has no room");
 	return rc == CM_EEND ? 0 : rc;
 }
 
@@ -339,4 +438,25 @@ agent_cmd_expunge_set(struct session *c)
 	struct many	 q = { .how = ADD };
 
 	return run(c, &q, c->arg[4], do_expunge);
+}
+
+/*
+ * copy MAILBOX FOLDER UIDVALIDITY UIDS TO copy|move: the UIDVALIDITY of TO (0
+ * when INBOX has none yet), and UIDs, the old one and the new one.  CM_EEND:
+ * there is no such folder as TO; CM_ESPACE: the quota.
+ */
+int
+agent_cmd_copy(struct session *c)
+{
+	struct many	 q = { .how = ADD };
+	char		 to[FOLDER_MAX + 1];
+
+	q.move = strcmp(c->arg[6], "move") == 0;
+	if (!q.move && strcmp(c->arg[6], "copy") != 0)
+		return agent_say(c, CM_EDATA, "neither copy nor move");
+	/* no folder has such a name */
+	if (folder_name(c->arg[5], strlen(c->arg[5]), to) != 0)
+		to[0] = '\0';
+	q.to = to;
+	return run(c, &q, c->arg[4], do_copy);
 }

@@ -8,12 +8,15 @@
 
 #include "adapter/stream.h"
 #include "base/progress.h"
+#include "cluster/catcheck_int.h"
 #include "cluster/cancel.h"
 #include "cluster/reader.h"
 #include "cluster/reconcile.h"
 #include "cluster/segment.h"
 #include "cluster/volume.h"
 #include "format/receipt.h"
+
+#define BOX_MAX		(1u << 20)	/* bytes, of what is wrong */
 
 /* A record as the catalog knows it. */
 struct known {
@@ -48,6 +51,7 @@ struct check {
 	/* the folder whose messages are being read */
 	char		*folder;
 	uint32_t	 messages, count, uidnext;
+	struct check_box box;		/* the mailbox */
 	/* the segment being scanned */
 	uint32_t	 volume, segment, indexed;
 	struct progress	 progress;
@@ -229,15 +233,32 @@ static const struct {
 	{ "gap", 2, on_gap },
 };
 
+/* What was wrong with mailboxes and folders so far. */
+static void
+take_wrong(struct check *c)
+{
+	struct buf	*b = &c->box.wrong;
+	struct span	 rest = { b->p, b->len }, l;
+
+	while (rest.len > 0 && str_field(&rest, '\n', &l))
+		if (l.len > 0)
+			wrong(c, "%.*s", (int)l.len, l.p);
+	buf_reset(b);
+}
+
 static int
 on_line(void *arg, struct span line)
 {
 	struct check	*c = arg;
-	struct span	 f[9];
+	struct span	 f[10];
 	size_t		 n = 0;
+	int		 rc;
 
-	while (n < 9 && str_field(&line, '\t', &f[n]))
+	while (n < 10 && str_field(&line, '\t', &f[n]))
 		n++;
+	if ((rc = check_box_line(&c->box, f, n)) != 0)
+		return rc;
+	take_wrong(c);
 	for (size_t i = 0; n > 0 && i < sizeof(kinds) / sizeof(kinds[0]); i++)
 		if (span_is(f[0], kinds[i].word))
 			return n < kinds[i].fields ? CM_EPROTO :
@@ -513,6 +534,7 @@ check_free(struct check *c)
 	free(c->cursors);
 	free(c->before);
 	free(c->folder);
+	check_box_free(&c->box);
 	reader_close(c->reader);
 	buf_free(&c->out.out);
 	buf_free(&c->out.in);
@@ -527,6 +549,7 @@ catcheck(const struct log *log, const struct conf *conf, struct catalog *cat,
 	int		 rc;
 
 	stream_init(&c.out, out, 0, -1);
+	buf_init(&c.box.wrong, BOX_MAX);
 	if ((rc = reader_open(log, conf, &c.reader)) == 0 &&
 	    (rc = note_ends(&c)) == 0)
 		rc = catalog_call(cat, words, -1, -1, on_line, &c);
@@ -538,6 +561,8 @@ catcheck(const struct log *log, const struct conf *conf, struct catalog *cat,
 	if (rc != 0)
 		goto out;
 	end_folder(&c);
+	check_box_end(&c.box);
+	take_wrong(&c);
 	match_messages(&c);
 	if ((rc = sort_known(&c)) != 0)
 		goto out;

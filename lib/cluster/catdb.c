@@ -25,6 +25,7 @@ struct table {
 	{ "records", &(d)->records }, { "cursors", &(d)->cursors },	\
 	{ "gaps", &(d)->gaps }, { "purge", &(d)->purge },		\
 	{ "deleted", &(d)->deleted },	{ "expected", &(d)->expected },	\
+	{ "vanished", &(d)->vanished },					\
 	{ "subscribed", &(d)->subscribed },				\
 }
 

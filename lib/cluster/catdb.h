@@ -33,6 +33,7 @@ struct catdb {
 	struct kv	*deleted;	/* mailboxes that were, and are not to
 					 * be made for late mail */
 	struct kv	*expected;	/* id, folder -> row_expected */
+	struct kv	*vanished;	/* see vanished.h */
 	struct kv	*subscribed;	/* account, name -> "1" */
 	/*
 	 * Of the transaction that is under way: what is to be in the journal

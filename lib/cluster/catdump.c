@@ -10,6 +10,7 @@
 #include "base/time.h"
 #include "cluster/account.h"
 #include "cluster/expect.h"
+#include "cluster/vanished.h"
 
 #define MAGIC		"clustermail-catalog 1"
 #define FLUSH		(1u << 20)
@@ -329,21 +330,27 @@ dump_expected(void *arg, struct span k, struct span v)
 	static const char *const words[] = { "new", "flags", "gone" };
 	struct dump		*d = arg;
 	struct row_expected	 r;
+	struct expect_copy	 c;
+	struct span		 entry;
 	struct buf		 flags;
 	int			 rc;
 
-	if ((rc = row_expected_get(v, &r)) != 0)
+	if ((rc = row_expected_get(v, &r)) != 0 ||
+	    (rc = expect_key_parse(k, &entry, &c)) != 0)
 		return rc;
-	if (k.len <= 16 || r.what > EXPECT_GONE)
+	if (r.what > EXPECT_COPY || (r.what == EXPECT_COPY) != (c.uid != 0))
 		return CM_ECORRUPT;
-	buf_adds(&d->out, "expected");
+	buf_adds(&d->out, c.uid != 0 ? "copy" : "expected");
 	id_field(d, (const unsigned char *)k.p);
 	buf_addc(&d->out, '\t');
-	buf_add(&d->out, k.p + 16, k.len - 16);
+	buf_add(&d->out, entry.p, entry.len);
+	if (c.uid != 0)
+		buf_addf(&d->out, "/%u\t%u", c.uid, c.validity);
 	number(d, r.account);
 	number(d, r.uid);
 	number(d, r.modseq);
-	buf_addf(&d->out, "\t%s", words[r.what]);
+	if (c.uid == 0)
+		buf_addf(&d->out, "\t%s", words[r.what]);
 	buf_init(&flags, 8192);
 	flags_write(&flags, r.flags, r.keywords);
 	field(d, (struct span){ flags.len ? flags.p : "", flags.len });
@@ -486,6 +493,7 @@ load_folder(struct load *l)
 {
 	struct row_folder	 f = { 0 };
 	char			 key[ROW_KEY_MAX];
+	int			 rc;
 
 	if (entry_parse(l->f[1].p, l->f[1].len, &l->text[0], &l->text[1],
 	    NULL) != 0 || l->text[1].len > FOLDER_MAX ||
@@ -500,6 +508,10 @@ load_folder(struct load *l)
 	l->folder = f.id;
 	if (l->db == NULL)
 		return 0;
+	/* what went before is not in the dump */
+	if ((rc = vanished_begin(l->db, l->txn, l->account, f.id,
+	    f.modseq)) != 0)
+		return rc;
 	row_folder_put(&l->row, &f);
 	return put(l, l->db->folders, key_folder(key, l->account,
 	    l->text[1].p, l->text[1].len));
@@ -710,6 +722,30 @@ load_expected(struct load *l)
 }
 
 static int
+load_copy(struct load *l)
+{
+	struct row_expected	 r = { .what = EXPECT_COPY };
+	struct expect_copy	 c;
+	struct ulid		 id;
+	struct span		 flags;
+
+	if (ulid_parse(l->f[1].p, l->f[1].len, &id) != 0 ||
+	    entry_parse(l->f[2].p, l->f[2].len, &l->text[1], &l->text[2],
+	    &c.uid) != 0 || l->text[2].len > FOLDER_MAX ||
+	    want_u32(l, 3, &c.validity) != 0 ||
+	    want_u32(l, 4, &r.account) != 0 || want_u32(l, 5, &r.uid) != 0 ||
+	    want_number(l, 6, UINT64_MAX, &r.modseq) != 0 ||
+	    want_text(l, 7, &flags) != 0 ||
+	    flags_parse(flags.p, flags.len, &r.flags, &l->text[0]) != 0 ||
+	    want_u32(l, 8, &r.folder) != 0)
+		return CM_EDATA;
+	r.keywords = (struct span){ l->text[0].len ? l->text[0].p : "",
+	    l->text[0].len };
+	return l->db == NULL ? 0 : expect_put_copy(l->db, l->txn, &id,
+	    l->text[1].p, l->text[2].p, &c, &r);
+}
+
+static int
 load_end(struct load *l)
 {
 	uint64_t	 n;
@@ -733,6 +769,7 @@ static const struct {
 	{ "alias", 3, 0, load_alias },
 	{ "deleted", 2, 0, load_deleted },
 	{ "expected", 8, 1, load_expected },
+	{ "copy", 9, 0, load_copy },
 	{ "record", 8, 0, load_record },
 	{ "cursor", 2, 0, load_cursor },
 	{ "gap", 2, 0, load_gap },

@@ -71,6 +71,7 @@ struct batch {
 		uint32_t	 uid;
 		uint64_t	 modseq;
 		bool		 has_flags;
+		bool		 copy;	/* a folder may be there again */
 	}		*targets;
 	size_t		 ntargets, cap;
 };
@@ -264,13 +265,27 @@ find_folder(struct batch *b, struct span entry, struct folder **out)
 	return 0;
 }
 
+static int
+add_target(struct batch *b, const struct target *t)
+{
+	struct target	*p;
+
+	if (b->ntargets == b->cap) {
+		if ((p = realloc(b->targets, b->cap * 2 * sizeof(*p))) == NULL)
+			return CM_ENOMEM;
+		b->targets = p;
+		b->cap *= 2;
+	}
+	b->targets[b->ntargets++] = *t;
+	return 0;
+}
+
 /* Collects the folders the record goes to, each once. */
 static int
 find_targets(struct batch *b, struct span to)
 {
 	struct span	 entry, flags;
 	struct folder	*f;
-	struct target	*t;
 	int		 rc;
 
 	b->ntargets = 0;
@@ -285,15 +300,9 @@ find_targets(struct batch *b, struct span to)
 		if (f->last == b->serial || b->ntargets == REFS_MAX)
 			continue;
 		f->last = b->serial;
-		if (b->ntargets == b->cap) {
-			t = realloc(b->targets, b->cap * 2 * sizeof(*t));
-			if (t == NULL)
-				return CM_ENOMEM;
-			b->targets = t;
-			b->cap *= 2;
-		}
-		b->targets[b->ntargets++] = (struct target){ .folder = f,
-		    .flags = flags };
+		if ((rc = add_target(b, &(struct target){ .folder = f,
+		    .flags = flags })) != 0)
+			return rc;
 	}
 	return 0;
 }
@@ -302,6 +311,21 @@ static struct span
 span_of(const struct buf *b)
 {
 	return (struct span){ b->len ? b->p : "", b->len };
+}
+
+/* Which UID a target gets when it is put there in its turn. */
+static uint32_t
+uid_of(const struct batch *b, size_t i)
+{
+	const struct target	*t = &b->targets[i];
+	uint32_t		 uid = t->folder->row.uidnext;
+
+	if (t->uid != 0)
+		return t->uid;
+	for (size_t k = 0; t->copy && k < i; k++)
+		uid += b->targets[k].folder == t->folder &&
+		    b->targets[k].uid == 0;
+	return uid;
 }
 
 /* The row of the record; CM_EEXIST when its id was indexed before. */
@@ -320,8 +344,7 @@ put_record(struct batch *b, const struct record_env *e,
 		struct folder *f = b->targets[i].folder;
 
 		ref = (struct row_ref){ f->account->row.id, f->row.id,
-		    b->targets[i].uid != 0 ? b->targets[i].uid :
-		    f->row.uidnext };
+		    uid_of(b, i) };
 		row_ref_add(&b->refs, &ref);
 	}
 	r.nrefs = (uint32_t)b->ntargets;
@@ -399,7 +422,7 @@ is_taken(struct batch *b, const struct target *t, uint32_t uid, bool *taken)
 static int
 follow_folder(struct batch *b, struct target *t, uint32_t id, bool *gone)
 {
-	struct folder	*f = t->folder;
+	struct folder	*f = t->folder, *now;
 	struct buf	 entry;
 	char		 name[FOLDER_MAX + 1];
 	int		 rc;
@@ -413,14 +436,47 @@ follow_folder(struct batch *b, struct target *t, uint32_t id, bool *gone)
 		return rc == CM_ENOINPUT ? 0 : rc;
 	buf_init(&entry, ENTRY_MAX);
 	if ((rc = entry_write(&entry, f->account->name, name)) == 0 &&
-	    (rc = find_folder(b, span_of(&entry), &f)) == 0 && f != NULL &&
-	    f->last != b->serial) {
-		f->last = b->serial;
-		t->folder = f;
+	    (rc = find_folder(b, span_of(&entry), &now)) == 0 &&
+	    now != NULL && (t->copy || now->last != b->serial)) {
+		if (!t->copy)
+			now->last = b->serial;
+		t->folder = now;
 		*gone = false;
 	}
 	buf_free(&entry);
 	return rc;
+}
+
+/* What the journal told: flags, and the UID if it can be had. */
+static int
+take_told(struct batch *b, struct target *t, const struct row_expected *r)
+{
+	struct folder	*f = t->folder;
+	bool		 taken = false;
+	size_t		 at = b->given.len;
+	uint32_t	 uid = r->uid;
+	uint64_t	 modseq = r->modseq;
+	int		 rc;
+
+	if (r->what == EXPECT_FLAGS || r->what == EXPECT_COPY) {
+		buf_reset(&b->keywords);
+		flags_write(&b->keywords, r->flags, r->keywords);
+		buf_add(&b->given, b->keywords.p, b->keywords.len);
+		t->has_flags = true;
+		t->flags = (struct span){ NULL, b->given.len - at };
+	}
+	/* the row is not to be used from here on */
+	if (uid != 0 && (rc = is_taken(b, t, uid, &taken)) != 0)
+		return rc;
+	/* those that are new are in a row, from the folder's next on */
+	if (uid >= f->row.uidnext)
+		taken = true;
+	if (taken)
+		log_warn(b->db->log, "%s/%s: UID %u is taken: a message gets "
+		    "another one", f->account->name, f->name, uid);
+	t->uid = taken ? 0 : uid;
+	t->modseq = t->uid == 0 ? 0 : modseq;
+	return b->given.err;
 }
 
 /* What the journal told of the message in that folder; *gone: it is not there
@@ -431,8 +487,6 @@ take_expected(struct batch *b, struct target *t, const struct ulid *id,
 {
 	struct folder		*f = t->folder;
 	struct row_expected	 r;
-	bool			 taken = false;
-	size_t			 at = b->given.len;
 	int			 rc;
 
 	*gone = false;
@@ -446,25 +500,28 @@ take_expected(struct batch *b, struct target *t, const struct ulid *id,
 	*gone = r.what == EXPECT_GONE || r.account != f->account->row.id;
 	if (*gone || (rc = follow_folder(b, t, r.folder, gone)) != 0 || *gone)
 		return rc;
-	f = t->folder;
-	if (r.what == EXPECT_FLAGS) {
-		buf_reset(&b->keywords);
-		flags_write(&b->keywords, r.flags, r.keywords);
-		buf_add(&b->given, b->keywords.p, b->keywords.len);
-		t->has_flags = true;
-		t->flags = (struct span){ NULL, b->given.len - at };
-	}
-	if (r.uid != 0 && (rc = is_taken(b, t, r.uid, &taken)) != 0)
+	return take_told(b, t, &r);
+}
+
+static int
+take_copy(void *arg, struct span entry, const struct row_expected *r)
+{
+	struct batch	*b = arg;
+	struct target	 t = { .copy = true };
+	bool		 gone;
+	int		 rc;
+
+	if ((rc = find_folder(b, entry, &t.folder)) != 0)
 		return rc;
-	/* those that are new are in a row, from the folder's next on */
-	if (r.uid >= f->row.uidnext)
-		taken = true;
-	if (taken)
-		log_warn(b->db->log, "%s/%s: UID %u is taken: a message gets "
-		    "another one", f->account->name, f->name, r.uid);
-	t->uid = taken ? 0 : r.uid;
-	t->modseq = t->uid == 0 ? 0 : r.modseq;
-	return b->given.err;
+	/* the mailbox went, or is another one of that name */
+	if (t.folder == NULL || t.folder->account->missing ||
+	    t.folder->account->row.id != r->account)
+		return 0;
+	if ((rc = follow_folder(b, &t, r->folder, &gone)) != 0 || gone)
+		return rc;
+	if ((rc = take_told(b, &t, r)) != 0)
+		return rc;
+	return add_target(b, &t);
 }
 
 /* Of all folders that it goes to. */
@@ -483,8 +540,10 @@ expected_targets(struct batch *b, const struct ulid *id)
 			b->targets[n++] = b->targets[i];
 	}
 	b->ntargets = n;
+	if ((rc = expect_take_copies(b->db, b->txn, id, take_copy, b)) != 0)
+		return rc;
 	/* it has stopped growing */
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < b->ntargets; i++)
 		if (b->targets[i].has_flags) {
 			b->targets[i].flags.p = b->given.p ? b->given.p + at :
 			    "";

@@ -289,6 +289,24 @@ change_note_inbox(struct catdb *d, const char *mailbox, uint32_t validity)
 	    1, 1, 0, { NULL, 0 } });
 }
 
+int
+change_note_copy(struct catdb *d, const char *mailbox, const char *folder,
+    uint32_t uid, const struct row_message *m, const struct change_copied *to)
+{
+	struct buf	*b;
+
+	if ((b = begin(d, to->gone != 0 ? "move" : "copy")) == NULL)
+		return 0;
+	note_message(b, mailbox, folder, uid, m);
+	buf_addc(b, '\t');
+	entry_write(b, mailbox, to->folder);
+	buf_addf(b, "/%u\t%u", to->uid, to->validity);
+	journal_number(b, to->modseq);
+	if (to->gone != 0)
+		journal_number(b, to->gone);
+	return end(b);
+}
+
 struct buf *
 change_begin(struct catdb *d, const char *kind)
 {

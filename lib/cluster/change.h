@@ -30,6 +30,9 @@ int	 change_alias(struct catdb *, struct kv_txn *, const char *name,
  */
 int	 change_folder_add(struct catdb *, struct kv_txn *,
 	    const char *mailbox, const char *folder, uint32_t use) CM_MUST;
+/* It is there, and its use is another one now. */
+int	 change_folder_use(struct catdb *, struct kv_txn *,
+	    const char *mailbox, const char *folder, uint32_t use) CM_MUST;
 int	 change_folder_del(struct catdb *, struct kv_txn *,
 	    const char *mailbox, const char *folder) CM_MUST;
 int	 change_folder_rename(struct catdb *, struct kv_txn *,
@@ -57,6 +60,17 @@ void	 change_note_uids(struct catdb *, const char *mailbox,
 /* Of a mailbox that mail has made. */
 void	 change_note_inbox(struct catdb *, const char *mailbox,
 	    uint32_t validity);
+/* A message of a folder has a copy; see change_copy.h. */
+struct change_copied {
+	const char	*folder;
+	uint32_t	 validity, uid;
+	uint64_t	 modseq;
+	uint64_t	 gone;		/* the old one went with that modseq;
+					 * 0: it stays */
+};
+int	 change_note_copy(struct catdb *, const char *mailbox,
+	    const char *folder, uint32_t uid, const struct row_message *,
+	    const struct change_copied *) CM_MUST;
 /* New folders have a higher UIDVALIDITY than that. */
 void	 change_note_floor(struct catdb *, uint32_t validity);
 

@@ -27,11 +27,24 @@ begin(struct catdb *d, const char *kind, const char *mailbox,
 }
 
 static int
+note_add(struct catdb *d, const char *mailbox, const char *folder,
+    const struct row_folder *f)
+{
+	struct buf	*b;
+
+	if ((b = begin(d, "folder-add", mailbox, folder)) == NULL)
+		return 0;
+	journal_number(b, f->id);
+	journal_number(b, f->validity);
+	journal_number(b, f->use);
+	return change_end(b);
+}
+
+static int
 add(struct catdb *d, struct kv_txn *x, const char *mailbox,
     struct row_account *a, const char *folder, uint32_t use)
 {
 	struct row_folder	 f;
-	struct buf		*b;
 	int			 rc;
 
 	rc = account_folder_make(d, x, a, text(folder), time_now_ms(), &f);
@@ -41,12 +54,7 @@ add(struct catdb *d, struct kv_txn *x, const char *mailbox,
 	if ((rc = account_folder_put(d, x, a->id, text(folder), &f)) != 0 ||
 	    (rc = account_put(d, x, mailbox, a)) != 0)
 		return rc;
-	if ((b = begin(d, "folder-add", mailbox, folder)) == NULL)
-		return 0;
-	journal_number(b, f.id);
-	journal_number(b, f.validity);
-	journal_number(b, use);
-	return change_end(b);
+	return note_add(d, mailbox, folder, &f);
 }
 
 int
@@ -62,6 +70,25 @@ change_folder_add(struct catdb *d, struct kv_txn *x, const char *mailbox,
 		rc = add(d, x, mailbox, &a, folder, use);
 	buf_free(&raw);
 	return rc;
+}
+
+int
+change_folder_use(struct catdb *d, struct kv_txn *x, const char *mailbox,
+    const char *folder, uint32_t use)
+{
+	struct row_account	 a;
+	struct row_folder	 f;
+	struct buf		 raw;
+	int			 rc;
+
+	buf_init(&raw, ROW_MAX);
+	if ((rc = account_get(d, x, mailbox, &raw, &a)) == 0 &&
+	    (rc = account_folder_get(d, x, a.id, text(folder), &f)) == 0) {
+		f.use = use;
+		rc = account_folder_put(d, x, a.id, text(folder), &f);
+	}
+	buf_free(&raw);
+	return rc != 0 ? rc : note_add(d, mailbox, folder, &f);
 }
 
 int

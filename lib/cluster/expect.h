@@ -35,6 +35,36 @@ int	 expect_knows(struct catdb *, struct kv_txn *, const struct ulid *,
 int	 expect_key(struct buf *, const struct ulid *, const char *mailbox,
 	    const char *folder);
 
+/*
+ * Copies, which no record names: any number in one folder.  They are known by
+ * the UID that the journal told, which may not be the one that they get (the
+ * row's uid).
+ */
+struct expect_copy {
+	uint32_t	 validity, uid;
+};
+int	 expect_put_copy(struct catdb *, struct kv_txn *, const struct ulid *,
+	    const char *mailbox, const char *folder,
+	    const struct expect_copy *, const struct row_expected *) CM_MUST;
+int	 expect_del_copy(struct catdb *, struct kv_txn *, const struct ulid *,
+	    const char *mailbox, const char *folder,
+	    const struct expect_copy *) CM_MUST;
+/* The one with c->uid in the folder that has that id by now, with the rest of
+ * its key.  CM_ENOINPUT.  The row points into raw. */
+int	 expect_find_copy(struct catdb *, struct kv_txn *, const struct ulid *,
+	    uint32_t account, uint32_t folder, char name[FOLDER_MAX + 1],
+	    struct expect_copy *c, struct buf *raw, struct row_expected *)
+	    CM_MUST;
+/* All copies of a message, which are not waited for any more when it is 0.
+ * entry: MAILBOX/FOLDER. */
+typedef int	(*expect_fn)(void *, struct span entry,
+		    const struct row_expected *);
+int	 expect_take_copies(struct catdb *, struct kv_txn *,
+	    const struct ulid *, expect_fn, void *) CM_MUST;
+/* What is behind a key's id; c->uid is 0 when it is of no copy. */
+int	 expect_key_parse(struct span key, struct span *entry,
+	    struct expect_copy *c) CM_MUST;
+
 /* How many messages are waited for, and how many of them readers changed. */
 struct expect_tally {
 	uint64_t	 messages, changed;

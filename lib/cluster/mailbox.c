@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <strings.h>
 
 #include "cluster/rows.h"
 
@@ -502,5 +503,123 @@ mailbox_expunge(struct mailbox *m, const char *folder, uint32_t validity,
 		    CHANGE_MS, take_gone, &q));
 	}
 	buf_free(&set);
+	return rc;
+}
+
+struct copying {
+	struct listing	 l;
+	struct mailbox_copied *c;
+};
+
+/* The folder, the target's UIDVALIDITY, then two UIDs a line. */
+static int
+take_copied(void *arg, struct span line)
+{
+	struct copying	*q = arg;
+	uint32_t	 from, to;
+	int		 rc;
+
+	if (!q->l.begun)
+		return take_message(&q->l, line);
+	if (next_u32(&line, &from) != 0)
+		return CM_EPROTO;
+	if (line.p == NULL) {
+		q->c->validity = from;
+		return 0;
+	}
+	if (next_u32(&line, &to) != 0)
+		return CM_EPROTO;
+	if ((rc = imap_set_append(&q->c->from, from)) == 0)
+		rc = imap_set_append(&q->c->to, to);
+	return rc;
+}
+
+static int
+copy_none(struct mailbox *m, const char *folder, uint32_t validity,
+    const char *to, struct mailbox_copied *c)
+{
+	struct mailbox_folder f;
+	int		 rc;
+
+	if ((rc = check_folder(m, folder, validity)) != 0)
+		return rc;
+	if ((rc = mailbox_status(m, to, &f)) == 0)
+		c->validity = f.validity;
+	return rc != CM_ENOINPUT ? rc : strcasecmp(to, "INBOX") == 0 ? 0 :
+	    CM_EEND;
+}
+
+int
+mailbox_copy(struct mailbox *m, const char *folder, uint32_t validity,
+    const struct imap_set *uids, const char *to, bool move,
+    struct mailbox_copied *c)
+{
+	char		 v[NUMBER_SIZE];
+	struct copying	 q = { .c = c };
+	struct buf	 set;
+	int		 rc;
+
+	*c = (struct mailbox_copied){ .validity = 0 };
+	if (uids->n == 0)
+		return copy_none(m, folder, validity, to, c);
+	snprintf(v, sizeof(v), "%u", validity);
+	if ((rc = write_uids(&set, uids)) == 0) {
+		const char *words[] = { "copy", m->account, folder, v, set.p,
+		    to, move ? "move" : "copy", NULL };
+
+		rc = after(&q.l, validity, catalog_call(m->catalog, words, -1,
+		    CHANGE_MS, take_copied, &q));
+	}
+	buf_free(&set);
+	return rc;
+}
+
+void
+mailbox_copied_free(struct mailbox_copied *c)
+{
+	imap_set_free(&c->from);
+	imap_set_free(&c->to);
+}
+
+/* --- what is gone --- */
+
+struct vanishing {
+	struct listing	 l;
+	struct buf	 ranges;
+};
+
+static int
+take_vanished(void *arg, struct span line)
+{
+	struct vanishing *q = arg;
+
+	if (!q->l.begun)
+		return take_message(&q->l, line);
+	if (q->ranges.len > 0)
+		buf_addc(&q->ranges, ',');
+	return buf_add(&q->ranges, line.p, line.len);
+}
+
+int
+mailbox_vanished(struct mailbox *m, const char *folder, uint32_t validity,
+    uint64_t since, struct imap_set *gone)
+{
+	char		 v[NUMBER_SIZE], s[NUMBER_SIZE];
+	const char	*words[] = { "vanished", m->account, folder, v, s,
+			    NULL };
+	struct vanishing q = { .l = { .what = 0 } };
+	int		 rc;
+
+	*gone = (struct imap_set){ .n = 0 };
+	snprintf(v, sizeof(v), "%u", validity);
+	snprintf(s, sizeof(s), "%llu", (unsigned long long)since);
+	buf_init(&q.ranges, IMAP_SET_MAX * NUMBER_SIZE);
+	rc = after(&q.l, validity, catalog_call(m->catalog, words, -1,
+	    CATALOG_CALL_MS, take_vanished, &q));
+	if (rc == 0 && q.ranges.len > 0 && imap_set_parse((struct span){
+	    q.ranges.p, q.ranges.len }, gone) != 0)
+		rc = CM_EPROTO;
+	imap_set_resolve(gone, UINT32_MAX);
+	buf_free(&q.ranges);
 	return rc;
 }

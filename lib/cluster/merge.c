@@ -1,5 +1,3 @@
-#include "cluster/merge.h"
-
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,38 +6,16 @@
 #include "base/time.h"
 #include "cluster/account.h"
 #include "cluster/change.h"
+#include "cluster/merge_int.h"
 
-#define BUCKETS		1024
 #define KEY_MAX		8192
 #define WORDS_MAX	65536
-
-/* A message that lines are about, and what happened to it here since. */
-struct touch {
-	struct touch	*next;
-	char		*key;		/* MAILBOX/FOLDER TAB ID */
-	size_t		 len;
-	uint32_t	 flags;
-	struct buf	 keywords;
-	bool		 any;
-};
-
-struct work {
-	struct catdb	*db;
-	struct kv_txn	*txn;
-	struct merge	*m;
-	bool		 known;		/* the journal here has all since */
-	struct touch	*touched[BUCKETS];
-	const char	*why;		/* it was not done; NULL: it was */
-	struct buf	 f[8];		/* fields of a line, decoded */
-	struct buf	 mailbox, folder, raw, words, del;
-	uint32_t	 uid;
-};
 
 /* --- what was done here --- */
 
 /* "MAILBOX/FOLDER/UID TAB ID", without the UID; false: no such fields. */
-static bool
-key_of(struct span fields, struct buf *out)
+bool
+merge_key(struct span fields, struct buf *out)
 {
 	struct span	 entry, id;
 	size_t		 n;
@@ -57,11 +33,11 @@ key_of(struct span fields, struct buf *out)
 static struct touch **
 bucket(struct work *w, const struct buf *key)
 {
-	return &w->touched[crc32c(0, key->p, key->len) % BUCKETS];
+	return &w->touched[crc32c(0, key->p, key->len) % MERGE_BUCKETS];
 }
 
-static struct touch *
-find_touch(struct work *w, const struct buf *key)
+struct touch *
+merge_find_touch(struct work *w, const struct buf *key)
 {
 	struct touch	*t = *bucket(w, key);
 
@@ -71,12 +47,20 @@ find_touch(struct work *w, const struct buf *key)
 	return t;
 }
 
+struct touch *
+merge_touch_folder(struct work *w, struct span entry)
+{
+	buf_reset(&w->raw);
+	return buf_add(&w->raw, entry.p, entry.len) == 0 && entry.len > 0 ?
+	    merge_find_touch(w, &w->raw) : NULL;
+}
+
 static int
 want_touch(struct work *w, const struct buf *key)
 {
 	struct touch	**b = bucket(w, key), *t;
 
-	if (find_touch(w, key) != NULL)
+	if (merge_find_touch(w, key) != NULL)
 		return 0;
 	if ((t = calloc(1, sizeof(*t))) == NULL ||
 	    (t->key = malloc(key->len)) == NULL) {
@@ -86,6 +70,7 @@ want_touch(struct work *w, const struct buf *key)
 	memcpy(t->key, key->p, key->len);
 	t->len = key->len;
 	buf_init(&t->keywords, WORDS_MAX);
+	buf_init(&t->moved, KEY_MAX);
 	t->next = *b;
 	*b = t;
 	return 0;
@@ -106,21 +91,58 @@ add_flags(struct work *w, struct touch *t, const struct buf *field)
 	return buf_add(&t->keywords, w->words.p, w->words.len);
 }
 
+/* The folder of a line that is about one, or a message in one. */
+static void
+see_folder(struct work *w, struct span fields, bool message)
+{
+	struct span	 entry;
+	struct touch	*t;
+
+	if (!w->folders || !str_field(&fields, '\t', &entry))
+		return;
+	while (message && entry.len > 0 && entry.p[--entry.len] != '/')
+		continue;
+	if ((t = merge_touch_folder(w, entry)) != NULL)
+		t->any = true;
+}
+
+/* A message came into a folder. */
+static void
+see_arrival(struct work *w, struct span fields)
+{
+	struct span	 to = merge_field_to(fields);
+
+	merge_see_arrival(w, fields);
+	see_folder(w, to, true);
+}
+
 /* A line of this node's journal. */
 static int
 see_line(void *arg, const struct journal_line *l)
 {
 	struct work	*w = arg;
-	struct span	 rest = l->fields;
+	struct span		 rest = l->fields;
 	struct touch	*t;
-	bool		 flag = span_is(l->kind, "flag");
-	int		 rc = 0;
+	bool			 flag = span_is(l->kind, "flag");
+	bool			 move = span_is(l->kind, "move");
+	bool			 copy = span_is(l->kind, "copy");
+	bool			 message = flag || move || span_is(l->kind,
+				    "expunge");
+	int			 rc = 0;
 
-	if (l->origin == w->m->from || (!flag &&
-	    !span_is(l->kind, "expunge")) || !key_of(rest, &w->raw) ||
-	    (t = find_touch(w, &w->raw)) == NULL)
+	if (l->origin == w->m->from)
+		return 0;
+	/* a copy changes nothing of what it is of */
+	if (!copy)
+		see_folder(w, l->fields, message);
+	if (move || copy)
+		see_arrival(w, l->fields);
+	if (!message || !merge_key(rest, &w->raw) ||
+	    (t = merge_find_touch(w, &w->raw)) == NULL)
 		return 0;
 	t->any = true;
+	if (move)
+		return merge_see_move(t, rest);
 	for (int i = 0; flag && rc == 0 && i < 7; i++)
 		if (journal_take(&rest, &w->f[0]) != 0)
 			break;
@@ -129,7 +151,36 @@ see_line(void *arg, const struct journal_line *l)
 	return rc;
 }
 
-/* Only messages that the lines are about are looked for. */
+static int
+want_folder(struct work *w, struct span fields)
+{
+	struct span	 entry;
+
+	if (!str_field(&fields, '\t', &entry))
+		return 0;
+	w->folders = true;
+	buf_reset(&w->raw);
+	buf_add(&w->raw, entry.p, entry.len);
+	return w->raw.err != 0 ? w->raw.err : want_touch(w, &w->raw);
+}
+
+static int
+want_line(struct work *w, const struct journal_line *l)
+{
+	bool	 copy = span_is(l->kind, "copy") || span_is(l->kind, "move");
+	int	 rc = 0;
+
+	if (span_is(l->kind, "folder-del"))
+		return want_folder(w, l->fields);
+	if ((copy || span_is(l->kind, "flag") || span_is(l->kind,
+	    "expunge")) && merge_key(l->fields, &w->raw))
+		rc = want_touch(w, &w->raw);
+	if (rc == 0 && copy && merge_key_to(l->fields, &w->raw))
+		rc = want_touch(w, &w->raw);
+	return rc;
+}
+
+/* Only messages and folders that the lines are about are looked for. */
 static int
 find_touched(struct work *w)
 {
@@ -138,11 +189,8 @@ find_touched(struct work *w)
 	int			 rc = 0;
 
 	while (rc == 0 && rest.len > 0 && str_field(&rest, '\n', &l))
-		if (l.len > 0 && journal_parse(l, &jl) == 0 &&
-		    (span_is(jl.kind, "flag") ||
-		    span_is(jl.kind, "expunge")) &&
-		    key_of(jl.fields, &w->raw))
-			rc = want_touch(w, &w->raw);
+		if (l.len > 0 && journal_parse(l, &jl) == 0)
+			rc = want_line(w, &jl);
 	if (rc != 0)
 		return rc;
 	rc = w->m->against == 0 ? CM_ENOINPUT :
@@ -153,45 +201,57 @@ find_touched(struct work *w)
 
 /* --- messages --- */
 
-enum { ENTRY, ID, PLACE, MODSEQ, FLAGS, ADD, DEL };
+enum { ID = 1, PLACE, MODSEQ, FLAGS, ADD, DEL };
 
-/* Where the message is in that folder here; 1: wait, or why says why not. */
+/* The record of a line's message; 1: wait, or why says why not. */
 static int
-find_message(struct work *w, struct row_message *m)
+find_record(struct work *w)
 {
-	struct row_account	 a;
-	struct row_folder	 f;
-	struct row_record	 r;
-	struct row_ref		 ref;
+	struct row_record	*r = &w->record;
 	struct place		 place;
-	struct ulid		 id;
 	uint32_t		 cursor;
 	int			 rc;
 
-	if (entry_parse(w->f[ENTRY].p, w->f[ENTRY].len, &w->mailbox,
-	    &w->folder, &w->uid) != 0 ||
-	    ulid_parse(w->f[ID].p, w->f[ID].len, &id) != 0 ||
+	if (ulid_parse(w->f[ID].p, w->f[ID].len, &w->id) != 0 ||
 	    place_parse(w->f[PLACE].p, w->f[PLACE].len, &place) != 0)
 		return CM_EPROTO;
 	rc = kv_get(w->db->records, w->txn,
-	    (struct span){ (const char *)id.b, 16 }, &w->raw);
-	if (rc == CM_ENOINPUT) {
-		w->why = "its volume is not in cluster.xml";
-		if (conf_volume(w->m->conf, place.volume,
-		    strlen(place.volume)) == NULL)
-			return 0;
-		if ((rc = catdb_cursor(w->db, w->txn, place.volume,
-		    place.segment, &cursor)) != 0)
-			return rc;
-		w->why = "its message is not listed";
-		return cursor < place.offset + place.length;
-	}
-	if (rc != 0 || (rc = row_record_get((struct span){ w->raw.p,
-	    w->raw.len }, &r)) != 0)
+	    (struct span){ (const char *)w->id.b, 16 }, &w->refs);
+	w->listed = rc == 0;
+	if (rc == 0)
+		return row_record_get(merge_span(&w->refs), r);
+	if (rc != CM_ENOINPUT)
 		return rc;
-	buf_reset(&w->words);
-	if (buf_add(&w->words, r.refs.p, r.refs.len) != 0)
-		return w->words.err;
+	w->why = "its volume is not in cluster.xml";
+	if (conf_volume(w->m->conf, place.volume, strlen(place.volume)) == NULL)
+		return 0;
+	if ((rc = catdb_cursor(w->db, w->txn, place.volume, place.segment,
+	    &cursor)) != 0)
+		return rc;
+	w->why = "its message is not listed";
+	return cursor < place.offset + place.length;
+}
+
+int
+merge_find_message(struct work *w, struct span line,
+    struct row_message *m)
+{
+	struct row_account	 a;
+	struct row_folder	 f;
+	struct row_ref		 ref;
+	struct span		 entry;
+	uint32_t		 uid, there = 0;
+	bool			 any;
+	int			 rc;
+
+	if (!str_field(&line, '\t', &entry) || entry_parse(entry.p, entry.len,
+	    &w->mailbox, &w->folder, &uid) != 0)
+		return CM_EPROTO;
+	if ((rc = find_record(w)) != 0 || w->why != NULL)
+		return rc;
+	w->uid = uid;
+	if ((rc = merge_made_as(w, entry, &uid, &any)) != 0)
+		return rc;
 	w->why = "the message is not in that folder any more";
 	rc = account_get(w->db, w->txn, w->mailbox.p, &w->raw, &a);
 	if (rc == 0)
@@ -199,17 +259,18 @@ find_message(struct work *w, struct row_message *m)
 		    w->folder.p, w->folder.len }, &f);
 	if (rc != 0)
 		return rc == CM_ENOUSER || rc == CM_ENOINPUT ? 0 : rc;
-	for (uint32_t i = 0; i < r.nrefs; i++) {
-		row_ref_get((struct span){ w->words.p, w->words.len }, i,
-		    &ref);
-		if (ref.account != a.id || ref.folder != f.id)
-			continue;
-		w->uid = ref.uid;
-		w->why = NULL;
-		return account_message(w->db, w->txn, w->mailbox.p,
-		    w->folder.p, ref.uid, &w->raw, m);
+	for (uint32_t i = 0; i < w->record.nrefs; i++) {
+		row_ref_get(w->record.refs, i, &ref);
+		if (ref.account == a.id && ref.folder == f.id &&
+		    (ref.uid == uid || (any && there == 0)))
+			there = ref.uid;
 	}
-	return 0;
+	if (there == 0)
+		return 0;
+	w->uid = there;
+	w->why = NULL;
+	return account_message(w->db, w->txn, w->mailbox.p, w->folder.p, there,
+	    &w->raw, m);
 }
 
 static bool
@@ -223,19 +284,13 @@ has_word(struct span words, struct span word)
 	return false;
 }
 
-static struct span
-span_of(const struct buf *b)
-{
-	return (struct span){ b->len ? b->p : "", b->len };
-}
-
 /*
  * Which flags this node's side has touched, of a message as it is now.  Where
  * its journal does not say: those that it has, and had not when the other side
  * changed them.
  */
-static int
-touched(struct work *w, struct span line, const struct row_message *m,
+int
+merge_touched(struct work *w, struct span line, const struct row_message *m,
     uint32_t *flags, struct buf *keywords)
 {
 	struct touch	*t = NULL;
@@ -248,8 +303,8 @@ touched(struct work *w, struct span line, const struct row_message *m,
 	buf_reset(keywords);
 	if (w->known) {
 		buf_init(&was, KEY_MAX);
-		if (key_of(line, &was))
-			t = find_touch(w, &was);
+		if (merge_key(line, &was))
+			t = merge_find_touch(w, &was);
 		buf_free(&was);
 		if (t == NULL)
 			return 0;
@@ -260,7 +315,7 @@ touched(struct work *w, struct span line, const struct row_message *m,
 	rc = flags_parse(w->f[FLAGS].p, w->f[FLAGS].len, &had, &was);
 	*flags = rc == 0 ? m->flags & ~had : 0;
 	while (rc == 0 && now.len > 0 && str_field(&now, ' ', &f))
-		if (!has_word(span_of(&was), f)) {
+		if (!has_word(merge_span(&was), f)) {
 			buf_addc(keywords, ' ');
 			rc = buf_add(keywords, f.p, f.len);
 		}
@@ -282,11 +337,11 @@ may_clear(struct work *w, struct span line, const struct row_message *m)
 	buf_init(&left, WORDS_MAX);
 	if ((rc = flags_parse(w->f[DEL].p, w->f[DEL].len, &del,
 	    &words)) != 0 ||
-	    (rc = touched(w, line, m, &flags, &mine)) != 0)
+	    (rc = merge_touched(w, line, m, &flags, &mine)) != 0)
 		goto out;
-	rest = span_of(&words);
+	rest = merge_span(&words);
 	while (rest.len > 0 && str_field(&rest, ' ', &f)) {
-		if (has_word(span_of(&mine), f)) {
+		if (has_word(merge_span(&mine), f)) {
 			w->why = "a flag that it cleared was changed here";
 			continue;
 		}
@@ -296,7 +351,7 @@ may_clear(struct work *w, struct span line, const struct row_message *m)
 	if ((del & flags) != 0)
 		w->why = "a flag that it cleared was changed here";
 	buf_reset(&w->del);
-	flags_write(&w->del, del & ~flags, span_of(&left));
+	flags_write(&w->del, del & ~flags, merge_span(&left));
 	rc = left.err != 0 ? left.err : w->del.err;
 out:
 	buf_free(&mine);
@@ -311,7 +366,8 @@ merge_flag(struct work *w, struct span line)
 	struct row_message	 m;
 	int			 rc;
 
-	if ((rc = find_message(w, &m)) != 0 || w->why != NULL ||
+	if ((rc = merge_find_message(w, line, &m)) != 0 || (w->why != NULL &&
+	    ((rc = merge_follow(w, line, &m)) != 0 || w->why != NULL)) ||
 	    (rc = may_clear(w, line, &m)) != 0)
 		return rc;
 	if (w->f[ADD].len == 0 && w->del.len == 0)
@@ -327,11 +383,12 @@ merge_expunge(struct work *w, struct span line)
 	struct touch		*t;
 	int			 rc;
 
-	if ((rc = find_message(w, &m)) != 0 || w->why != NULL)
+	if ((rc = merge_find_message(w, line, &m)) != 0 || w->why != NULL)
 		return rc;
 	buf_reset(&w->words);
 	if (w->known) {
-		t = key_of(line, &w->words) ? find_touch(w, &w->words) : NULL;
+		t = merge_key(line, &w->words) ?
+		    merge_find_touch(w, &w->words) : NULL;
 		if (t != NULL && t->any)
 			w->why = "the message was changed here";
 	} else {
@@ -361,7 +418,7 @@ merge_user_add(struct work *w, struct span line)
 	int			 rc;
 
 	(void)line;
-	rc = change_user_add(w->db, w->txn, name, span_of(&w->f[1]));
+	rc = change_user_add(w->db, w->txn, name, merge_span(&w->f[1]));
 	if (rc != CM_EEXIST)
 		return rc;
 	w->why = "an alias has that name here";
@@ -421,7 +478,7 @@ merge_user_del(struct work *w, struct span line)
 static int
 merge_alias(struct work *w, struct span line)
 {
-	struct span	 name = span_of(&w->f[0]);
+	struct span	 name = merge_span(&w->f[0]);
 	int		 rc;
 
 	(void)line;
@@ -435,7 +492,7 @@ merge_alias(struct work *w, struct span line)
 	w->why = "it is another one here";
 	if (!same(&w->words, &w->f[1]))
 		return 0;
-	rc = change_alias(w->db, w->txn, name.p, span_of(&w->f[2]));
+	rc = change_alias(w->db, w->txn, name.p, merge_span(&w->f[2]));
 	if (rc == CM_EEXIST)
 		w->why = "a mailbox has that name here";
 	else if (rc == 0)
@@ -445,9 +502,8 @@ merge_alias(struct work *w, struct span line)
 
 /* --- UIDs that a reader may have seen there --- */
 
-/* A UIDVALIDITY that neither side has given. */
-static int
-new_validity(struct work *w, struct row_account *a, struct row_folder *f,
+int
+merge_new_validity(struct work *w, struct row_account *a, struct row_folder *f,
     uint32_t theirs)
 {
 	uint32_t	 v = (uint32_t)(time_now_ms() / 1000);
@@ -464,13 +520,12 @@ new_validity(struct work *w, struct row_account *a, struct row_folder *f,
 	    w->mailbox.p, w->folder.p, v);
 	if ((rc = account_put(w->db, w->txn, w->mailbox.p, a)) != 0)
 		return rc;
-	return account_folder_put(w->db, w->txn, a->id, span_of(&w->folder),
+	return account_folder_put(w->db, w->txn, a->id, merge_span(&w->folder),
 	    f);
 }
 
-/* A folder that is not here yet gets a higher one when it is made. */
-static int
-raise_floor(struct work *w, uint32_t theirs)
+int
+merge_raise_floor(struct work *w, uint32_t theirs)
 {
 	uint64_t	 floor;
 	int		 rc;
@@ -490,33 +545,35 @@ merge_uids(struct work *w, struct span line)
 	uint64_t		 v[3];
 	int			 rc;
 
-	(void)line;
 	for (int i = 0; i < 3; i++)
 		if (str_u64(w->f[i + 1].p, w->f[i + 1].len, UINT32_MAX,
 		    &v[i]) != 0)
 			return CM_EPROTO;
-	if (entry_parse(w->f[0].p, w->f[0].len, &w->mailbox, &w->folder,
+	if (entry_parse(w->entry.p, w->entry.len, &w->mailbox, &w->folder,
 	    NULL) != 0)
 		return CM_EPROTO;
+	if (v[2] > v[1] && (rc = merge_note_first(w, line,
+	    (uint32_t)v[1])) != 0)
+		return rc;
 	rc = account_get(w->db, w->txn, w->mailbox.p, &w->raw, &a);
 	if (rc == 0)
 		rc = account_folder_get(w->db, w->txn, a.id,
-		    span_of(&w->folder), &f);
+		    merge_span(&w->folder), &f);
 	if (rc == CM_ENOUSER || rc == CM_ENOINPUT)
-		return raise_floor(w, (uint32_t)v[0]);
+		return merge_raise_floor(w, (uint32_t)v[0]);
 	if (rc != 0 || f.validity > v[0])
 		return rc;
 	if (f.validity < v[0] || (f.uidnext > v[1] && v[2] > v[1] &&
 	    !account_left_out(&f, (uint32_t)w->m->against, (uint32_t)v[1],
 	    (uint32_t)v[2])))
-		return new_validity(w, &a, &f, (uint32_t)v[0]);
+		return merge_new_validity(w, &a, &f, (uint32_t)v[0]);
 	if (f.uidnext >= v[2])
 		return 0;
 	change_note_uids(w->db, w->mailbox.p, w->folder.p,
 	    &(struct change_uids){ f.validity, f.uidnext, (uint32_t)v[2], 0,
 	    { NULL, 0 } });
 	f.uidnext = (uint32_t)v[2];
-	return account_folder_put(w->db, w->txn, a.id, span_of(&w->folder),
+	return account_folder_put(w->db, w->txn, a.id, merge_span(&w->folder),
 	    &f);
 }
 
@@ -530,17 +587,23 @@ static const struct {
 	{ "uids", 4, merge_uids },
 	{ "flag", 7, merge_flag },
 	{ "expunge", 5, merge_expunge },
+	{ "copy", 7, merge_copy },
+	{ "move", 7, merge_move },
 	{ "user-add", 2, merge_user_add },
 	{ "user-set", 4, merge_user_set },
 	{ "user-del", 3, merge_user_del },
 	{ "alias", 3, merge_alias },
+	{ "folder-add", 4, merge_folder_add },
+	{ "folder-del", 5, merge_folder_del },
+	{ "folder-rename", 4, merge_folder_rename },
+	{ "subscribe", 2, merge_subscribe },
 };
 
 /* Returns 1 when its message is not listed yet. */
 static int
 merge_line(struct work *w, const struct journal_line *l)
 {
-	struct span	 rest = l->fields;
+	struct span	 rest = l->fields, first = l->fields;
 	size_t		 n = sizeof(kinds) / sizeof(kinds[0]), i;
 
 	for (i = 0; i < n; i++)
@@ -551,6 +614,8 @@ merge_line(struct work *w, const struct journal_line *l)
 	for (int k = 0; k < kinds[i].fields; k++)
 		if (journal_take(&rest, &w->f[k]) != 0)
 			return CM_EPROTO;
+	if (!str_field(&first, '\t', &w->entry))
+		return CM_EPROTO;
 	w->why = NULL;
 	return kinds[i].fn(w, l->fields);
 }
@@ -607,10 +672,11 @@ work_free(struct work *w)
 {
 	struct touch	*t;
 
-	for (int i = 0; i < BUCKETS; i++)
+	for (int i = 0; i < MERGE_BUCKETS; i++)
 		while ((t = w->touched[i]) != NULL) {
 			w->touched[i] = t->next;
 			buf_free(&t->keywords);
+			buf_free(&t->moved);
 			free(t->key);
 			free(t);
 		}
@@ -621,6 +687,8 @@ work_free(struct work *w)
 	buf_free(&w->raw);
 	buf_free(&w->words);
 	buf_free(&w->del);
+	buf_free(&w->refs);
+	buf_free(&w->to);
 	free(w);
 }
 
@@ -641,6 +709,8 @@ work_new(struct catdb *d, struct kv_txn *x, struct merge *m)
 	buf_init(&w->raw, ROW_MAX);
 	buf_init(&w->words, ROW_MAX);
 	buf_init(&w->del, WORDS_MAX);
+	buf_init(&w->refs, ROW_MAX);
+	buf_init(&w->to, KEY_MAX);
 	return w;
 }
 
@@ -686,5 +756,6 @@ merge_forget(struct catdb *d, struct kv_txn *x, uint64_t from)
 		if ((rc = key(name, what[i], from)) == 0)
 			rc = kv_del(d->meta, x, (struct span){ name,
 			    strlen(name) });
-	return rc == CM_ENOINPUT ? 0 : rc;
+	return rc != 0 && rc != CM_ENOINPUT ? rc : merge_forget_copies(d, x,
+	    from);
 }

@@ -6,6 +6,7 @@
 #include "cluster/catindex.h"
 #include "cluster/expect.h"
 #include "cluster/replay_int.h"
+#include "cluster/vanished.h"
 
 #define STEP		1000		/* lines of one transaction */
 
@@ -229,6 +230,8 @@ static const struct {
 	{ "floor", 1, do_floor },
 	{ "flag", 8, replay_flag },
 	{ "expunge", 6, replay_expunge },
+	{ "copy", 8, replay_copy },
+	{ "move", 9, replay_move },
 	{ "user-add", 4, replay_user_add },
 	{ "user-set", 4, replay_user_set },
 	{ "user-del", 3, replay_user_del },
@@ -421,6 +424,9 @@ replay_apply(struct replay *r)
 		}
 		if (rc == 0)
 			rc = date_accounts(w);
+		/* modseqs that lines tell are not always those noted */
+		if (rc == 0)
+			rc = vanished_begin_all(w->db, w->txn);
 		if (rc == 0)
 			rc = kv_commit(w->txn);
 		else if (w->txn != NULL)

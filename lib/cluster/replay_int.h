@@ -6,7 +6,7 @@
 #include "cluster/replay.h"
 
 #define REPLAY_KEY_MAX	8192
-#define REPLAY_FIELDS_MAX 8
+#define REPLAY_FIELDS_MAX 9
 
 /* A line being done again. */
 struct redo {
@@ -55,6 +55,8 @@ int	 replay_alias(struct redo *, struct span line) CM_MUST;
 /* replay_message.c */
 int	 replay_flag(struct redo *, struct span line) CM_MUST;
 int	 replay_expunge(struct redo *, struct span line) CM_MUST;
+int	 replay_copy(struct redo *, struct span line) CM_MUST;
+int	 replay_move(struct redo *, struct span line) CM_MUST;
 /* replay_folder.c */
 int	 replay_folder_add(struct redo *, struct span line) CM_MUST;
 int	 replay_folder_del(struct redo *, struct span line) CM_MUST;

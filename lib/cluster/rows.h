@@ -84,7 +84,8 @@ struct row_expected {		/* key: see expect.h */
 					 * now; 0: the one of the key */
 };
 enum { EXPECT_NEW,		/* flags as it was delivered */
-    EXPECT_FLAGS, EXPECT_GONE };
+    EXPECT_FLAGS, EXPECT_GONE,
+    EXPECT_COPY };		/* a copy, with flags; its key has more */
 
 /* Keys.  The buffers are the caller's; the spans point into them. */
 struct span	 key_u32(char out[4], uint32_t);

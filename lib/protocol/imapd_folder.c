@@ -77,6 +77,16 @@ imapd_delete(struct imapd *m, const struct imap_command *c)
 	settle(m, mailbox_delete(m->box, name), "deleted");
 }
 
+/* The selected one goes on under its new name; of INBOX the messages went. */
+static int
+follow(struct imapd *m, const char to[FOLDER_MAX + 1])
+{
+	if (strcmp(m->view.name, "INBOX") == 0)
+		return imapd_view_emptied(m);
+	memcpy(m->view.name, to, sizeof(m->view.name));
+	return 0;
+}
+
 void
 imapd_rename(struct imapd *m, const struct imap_command *c)
 {
@@ -87,10 +97,8 @@ imapd_rename(struct imapd *m, const struct imap_command *c)
 	    !imapd_folder(m, without_end(c->name2), to))
 		return;
 	rc = mailbox_rename(m->box, from, to);
-	/* the selected one goes on under its new name */
-	if (rc == 0 && m->view.open && strcmp(m->view.name, from) == 0 &&
-	    strcmp(from, "INBOX") != 0)
-		memcpy(m->view.name, to, sizeof(to));
+	if (rc == 0 && m->view.open && strcmp(m->view.name, from) == 0)
+		rc = follow(m, to);
 	if (rc == CM_EUSAGE)
 		imapd_no(m, "CANNOT", "not below itself");
 	else

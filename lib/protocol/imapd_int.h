@@ -140,6 +140,8 @@ int	 imapd_view_set(struct imapd *, const struct imap_set *, bool uid,
  * EXPUNGE.  CM_ENOINPUT, CM_ESTALE: the folder is not there any more.
  */
 int	 imapd_view_sync(struct imapd *, bool expunge) CM_MUST;
+/* All that was in the view has gone, and what comes has another UIDVALIDITY. */
+int	 imapd_view_emptied(struct imapd *) CM_MUST;
 /* "* 4 FETCH (FLAGS (\Seen) UID 7 MODSEQ (12))" of a row with flags. */
 void	 imapd_say_flags(struct imapd *, size_t at,
 	    const struct mailbox_message *, bool uid);

@@ -169,6 +169,27 @@ imapd_view_sync(struct imapd *m, bool expunge)
 	return rc;
 }
 
+int
+imapd_view_emptied(struct imapd *m)
+{
+	struct imapd_view *v = &m->view;
+	struct imap_range all = { 1, UINT32_MAX };
+	struct imap_set	 gone = { .r = &all, .n = 1 };
+	struct mailbox_folder f;
+	int		 rc;
+
+	if ((rc = mailbox_status(m->box, v->name, &f)) != 0 ||
+	    (rc = take_away(m, &gone, v->n)) != 0)
+		return rc;
+	imap_set_free(&v->saved);
+	v->validity = f.validity;
+	v->uidnext = 1;
+	v->highest = v->looked = 0;
+	buf_addf(conn_out(m->s->conn), "* OK [UIDVALIDITY %u] of what "
+	    "comes\r\n", f.validity);
+	return 0;
+}
+
 /* --- IDLE --- */
 
 /* Waits until the client has said something: 0, or CM_EAGAIN: look again. */

@@ -7,6 +7,9 @@
  * mailbox store MAILBOX FOLDER UIDVALIDITY UIDS SINCE|- add|del|set FLAGS: the
  * messages, then "modified UIDS".
  * mailbox expunge MAILBOX FOLDER UIDVALIDITY UIDS: "gone UIDS".
+ * mailbox copy MAILBOX FOLDER UIDVALIDITY UIDS TO copy|move: "from UIDS", "to
+ * UIDS", "uidvalidity NUMBER".
+ * mailbox vanished MAILBOX FOLDER UIDVALIDITY - SINCE: "vanished UIDS".
  * mailbox folders MAILBOX: "name id uidvalidity uidnext messages unseen bytes
  * modseq use", and "subscribed"; use is "gone" when the name alone is there.
  * mailbox status MAILBOX FOLDER: such a line.
@@ -153,6 +156,32 @@ expunge(const struct call *c)
 }
 
 static int
+copy(const struct call *c)
+{
+	struct mailbox_copied done;
+	int		 rc;
+
+	rc = mailbox_copy(c->m, c->folder, c->validity, &c->uids, c->argv[0],
+	    c->argv[1][0] == 'm', &done);
+	print_set("from", &done.from);
+	print_set("to", &done.to);
+	printf("uidvalidity %u\n", done.validity);
+	return rc;
+}
+
+static int
+vanished(const struct call *c)
+{
+	struct imap_set	 gone;
+	int		 rc;
+
+	rc = mailbox_vanished(c->m, c->folder, c->validity,
+	    number(c->argv[0], UINT64_MAX), &gone);
+	print_set("vanished", &gone);
+	return rc;
+}
+
+static int
 print_folder(void *arg, const struct mailbox_folder *f)
 {
 	struct buf	 b;
@@ -231,7 +260,9 @@ call(struct tool *t, int argc, char **argv)
 	if (rc == 0)
 		rc = argv[1][0] == 'l' && argc == 8 ? list(&c) :
 		    argv[1][0] == 's' && argc == 9 ? store(&c) :
-		    argv[1][0] == 'e' && argc == 6 ? expunge(&c) : CM_EUSAGE;
+		    argv[1][0] == 'e' && argc == 6 ? expunge(&c) :
+		    argv[1][0] == 'c' && argc == 8 ? copy(&c) :
+		    argv[1][0] == 'v' && argc == 7 ? vanished(&c) : CM_EUSAGE;
 	mailbox_close(c.m);
 	imap_set_free(&c.uids);
 	return rc;
@@ -252,5 +283,6 @@ main(int argc, char **argv)
 	if (rc != 0)
 		printf("%s\n", cm_strerror(rc));
 	tool_close(&t);
-	return cm_exit(rc);
+	/* elsewhere the end is no failure */
+	return rc == CM_EEND ? EX_NOINPUT : cm_exit(rc);
 }

@@ -45,7 +45,7 @@ test_rows(void)
 	struct row_account	 a = { 1, 2, 3, 1ULL << 40, 5, 6, -1,
 				    sp("verifier"), sp("+49 1") }, b;
 	struct row_folder	 f = { 1, 2, 3, 1ULL << 33, 5, 6, 7, 8, 9,
-				    10 };
+				    10, 32 };
 	struct row_folder	 g = { 0 };
 	struct row_message	 m = { .size = 5, .time_ms = 1700000000123,
 				    .modseq = 9, .flags = FLAG_SEEN,
@@ -66,7 +66,7 @@ test_rows(void)
 	row_folder_put(&row, &f);
 	ok(row_folder_get((struct span){ row.p, row.len }, &g) == 0 &&
 	    g.id == 1 && g.uidnext == 3 && g.modseq == f.modseq &&
-	    g.unseen == 6 && g.bytes == 7, "folder");
+	    g.unseen == 6 && g.bytes == 7 && g.use == 32, "folder");
 	memcpy(m.place.volume, "v1", 3);
 	m.place.segment = 1;
 	row_message_put(&row, &m);
@@ -95,6 +95,43 @@ test_rows(void)
 	buf_free(&refs);
 }
 
+/* Those that were written before there was one more number. */
+static void
+test_older(void)
+{
+	struct row_folder	 f = { .id = 1, .left_to = 9 }, g = { 0 };
+	struct row_expected	 e = { .account = 1, .uid = 2,
+				    .keywords = sp("$Work") }, h;
+	struct buf		 row;
+	int			 bad = 0;
+
+	buf_init(&row, ROW_MAX);
+	g.use = 77;
+	row_folder_put(&row, &f);
+	ok(get_u32(row.p) == 1 && row_folder_get((struct span){ row.p,
+	    row.len }, &g) == 0 && g.use == 0 && g.left_to == 9,
+	    "a folder without use is as it always was");
+	f.use = 64;
+	row_folder_put(&row, &f);
+	ok(get_u32(row.p) == 2, "one with a use is not");
+	for (size_t i = 0; i < row.len; i++)
+		bad += row_folder_get((struct span){ row.p, i }, &g) == 0;
+	is_int(bad, 0, "and not cut");
+	buf_addc(&row, 0);
+	is_int(row_folder_get((struct span){ row.p, row.len }, &g),
+	    CM_ECORRUPT, "nor longer");
+	row_expected_put(&row, &e);
+	ok(get_u32(row.p) == 1 && row_expected_get((struct span){ row.p,
+	    row.len }, &h) == 0 && h.folder == 0 && same(h.keywords, "$Work"),
+	    "what is expected by name");
+	e.folder = 7;
+	row_expected_put(&row, &e);
+	ok(row_expected_get((struct span){ row.p, row.len }, &h) == 0 &&
+	    h.folder == 7 && h.uid == 2 && same(h.keywords, "$Work"),
+	    "what is expected in a folder");
+	buf_free(&row);
+}
+
 static void
 test_flags(void)
 {
@@ -121,6 +158,7 @@ main(void)
 {
 	test_keys();
 	test_rows();
+	test_older();
 	test_flags();
 	return tap_done();
 }

@@ -1,0 +1,202 @@
+/* Lines about folders of the loser of a split pair, done again. */
+#include <string.h>
+
+#include "cluster/change.h"
+#include "cluster/folder.h"
+#include "cluster/merge_int.h"
+
+#define NO_MAILBOX	"there is no such mailbox"
+
+/*
+ * The account and the folder of a line, whose names go to w->mailbox and
+ * w->folder; why is set when there is no such account.  *there: the folder.
+ */
+static int
+find_folder(struct work *w, struct row_account *a, struct row_folder *f,
+    bool *there)
+{
+	int	 rc;
+
+	*there = false;
+	if (entry_parse(w->entry.p, w->entry.len, &w->mailbox, &w->folder,
+	    NULL) != 0 || w->folder.len > FOLDER_MAX)
+		return CM_EPROTO;
+	rc = account_get(w->db, w->txn, w->mailbox.p, &w->words, a);
+	if (rc == CM_ENOUSER)
+		w->why = NO_MAILBOX;
+	if (rc != 0)
+		return rc == CM_ENOUSER ? 0 : rc;
+	rc = account_folder_get(w->db, w->txn, a->id, merge_span(&w->folder),
+	    f);
+	*there = rc == 0;
+	return rc == CM_ENOINPUT ? 0 : rc;
+}
+
+static int
+number(struct work *w, int field, uint64_t *v)
+{
+	return str_u64(w->f[field].p, w->f[field].len, UINT64_MAX, v) != 0 ?
+	    CM_EPROTO : 0;
+}
+
+/* folder-add MAILBOX/FOLDER ID UIDVALIDITY USE */
+int
+merge_folder_add(struct work *w, struct span line)
+{
+	struct row_account	 a;
+	struct row_folder	 f;
+	uint64_t		 validity, use;
+	bool			 there;
+	int			 rc;
+
+	(void)line;
+	if (number(w, 2, &validity) != 0 || number(w, 3, &use) != 0 ||
+	    validity > UINT32_MAX || use > UINT32_MAX)
+		return CM_EPROTO;
+	if ((rc = find_folder(w, &a, &f, &there)) != 0 || w->why != NULL)
+		return rc;
+	if (!there) {
+		/* a reader may have seen it */
+		rc = merge_raise_floor(w, (uint32_t)validity);
+		return rc != 0 ? rc : change_folder_add(w->db, w->txn,
+		    w->mailbox.p, w->folder.p, (uint32_t)use);
+	}
+	if (f.validity < validity && (rc = merge_new_validity(w, &a, &f,
+	    (uint32_t)validity)) != 0)
+		return rc;
+	if (use == 0 || f.use == use)
+		return 0;
+	if (f.use == 0)
+		return change_folder_use(w->db, w->txn, w->mailbox.p,
+		    w->folder.p, (uint32_t)use);
+	w->why = "it has another use here";
+	return 0;
+}
+
+/* folder-del MAILBOX/FOLDER UIDVALIDITY MESSAGES BYTES MODSEQ: when nothing
+ * came to it here. */
+int
+merge_folder_del(struct work *w, struct span line)
+{
+	struct row_account	 a;
+	struct row_folder	 f;
+	struct touch		*t;
+	uint64_t		 v[5];
+	bool			 there;
+	int			 rc;
+
+	(void)line;
+	for (int i = 1; i < 5; i++)
+		if (number(w, i, &v[i]) != 0)
+			return CM_EPROTO;
+	if ((rc = find_folder(w, &a, &f, &there)) != 0 || !there)
+		return rc;
+	t = merge_touch_folder(w, w->entry);
+	if (f.messages != v[2] || f.bytes != v[3])
+		w->why = "it has other messages here";
+	else if (w->known ? t != NULL && t->any : f.messages > 0 &&
+	    (f.validity != v[1] || f.modseq != v[4]))
+		w->why = "it was changed here";
+	return w->why != NULL ? 0 : change_folder_del(w->db, w->txn,
+	    w->mailbox.p, w->folder.p);
+}
+
+/*
+ * The loser may have given UIDs in it under its new name, of which nobody here
+ * knew what folder that is.
+ */
+static int
+renew(struct work *w, const char *name)
+{
+	struct row_account	 a;
+	struct row_folder	 f;
+	int			 rc;
+
+	buf_reset(&w->folder);
+	if ((rc = buf_adds(&w->folder, name)) != 0 ||
+	    (rc = account_get(w->db, w->txn, w->mailbox.p, &w->words,
+	    &a)) != 0 || (rc = account_folder_get(w->db, w->txn, a.id,
+	    merge_span(&w->folder), &f)) != 0)
+		return rc;
+	return merge_new_validity(w, &a, &f, f.validity);
+}
+
+static int
+do_rename(struct work *w, const char *from, const char *to,
+    const struct folder_rows *l)
+{
+	char	 name[FOLDER_MAX + 1];
+	int	 rc;
+
+	rc = change_folder_rename(w->db, w->txn, w->mailbox.p, from, to);
+	switch (rc) {
+	case 0:
+		break;
+	case CM_ENOINPUT:
+		w->why = "there is no such folder";
+		return 0;
+	case CM_EEXIST:
+		w->why = "a folder of that name is here";
+		return 0;
+	case CM_EUSAGE:
+	case CM_ETOOBIG:
+		w->why = "it cannot have that name here";
+		return 0;
+	default:
+		return rc;
+	}
+	for (size_t i = 0; rc == 0 && i < l->n; i++)
+		if ((rc = str_fmt(name, sizeof(name), "%s%s", to,
+		    l->r[i].name + strlen(from))) == 0)
+			rc = renew(w, name);
+	return rc;
+}
+
+/* folder-rename MAILBOX/FOLDER TO ID UIDVALIDITY, those of a new INBOX or 0 */
+int
+merge_folder_rename(struct work *w, struct span line)
+{
+	struct folder_rows	 l;
+	struct row_account	 a;
+	struct row_folder	 f;
+	uint64_t		 validity;
+	char			 from[FOLDER_MAX + 1], to[FOLDER_MAX + 1];
+	bool			 there;
+	int			 rc;
+
+	(void)line;
+	if (number(w, 3, &validity) != 0 || validity > UINT32_MAX ||
+	    folder_name(w->f[1].p, w->f[1].len, to) != 0)
+		return CM_EPROTO;
+	if ((rc = find_folder(w, &a, &f, &there)) != 0 || w->why != NULL ||
+	    (rc = str_copy(from, sizeof(from), w->folder.p)) != 0 ||
+	    (validity != 0 &&
+	    (rc = merge_raise_floor(w, (uint32_t)validity)) != 0))
+		return rc;
+	rc = folder_below(w->db, w->txn, a.id, from, &l);
+	if (strcmp(from, "INBOX") == 0 && l.n > 1)
+		l.n = 1;		/* what is below it stays */
+	if (rc == 0)
+		rc = do_rename(w, from, to, &l);
+	folder_rows_free(&l);
+	return rc;
+}
+
+/* subscribe MAILBOX/FOLDER 1|0 */
+int
+merge_subscribe(struct work *w, struct span line)
+{
+	struct row_account	 a;
+	struct row_folder	 f;
+	uint64_t		 on;
+	bool			 there;
+	int			 rc;
+
+	(void)line;
+	if (number(w, 1, &on) != 0)
+		return CM_EPROTO;
+	if ((rc = find_folder(w, &a, &f, &there)) != 0 || w->why != NULL)
+		return rc;
+	return change_subscribe(w->db, w->txn, w->mailbox.p, w->folder.p,
+	    on != 0);
+}
