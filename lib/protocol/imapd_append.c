@@ -125,7 +125,10 @@ take_in(struct appending *a, const struct imap_append *p, struct delivery *d)
 
 /* --- behind it --- */
 
-/* "mailbox/folder/uid,..." of the record: the one that is ours. */
+/*
+ * "mailbox/folder/uid,..." of the record: the one that is ours.  Others may
+ * have made copies of it already, which have higher UIDs.
+ */
 static int
 take_entries(void *arg, struct span line)
 {
@@ -140,7 +143,8 @@ take_entries(void *arg, struct span line)
 		if (entry_parse(f.p, f.len, &mailbox, &folder, &uid) == 0 &&
 		    span_is((struct span){ mailbox.p, mailbox.len },
 		    a->m->user) &&
-		    span_is((struct span){ folder.p, folder.len }, a->folder))
+		    span_is((struct span){ folder.p, folder.len }, a->folder) &&
+		    (a->looked->uid == 0 || uid < a->looked->uid))
 			a->looked->uid = uid;
 	buf_free(&mailbox);
 	buf_free(&folder);
