@@ -297,6 +297,42 @@ def folders_are_back():
           if not x.startswith(b"meta\t")], "uses and subscriptions are in it")
 
 
+def copies_in_folders():
+    """Copies in folders that get other names, or are deleted."""
+    fresh()
+    add("first")
+    d = dump_to("d")
+    for i in range(3):
+        add("behind %d" % i)
+    for name in "X", "Go":
+        folder("create", name, "0")
+        copy("1:3", name)
+        copy("2", name)
+    folder("rename", "X", "Y/z")
+    flag(BOB + "/Y/z/2", "+renamed")
+    flag(BOB + "/Y/z/4", "+again")
+    expunge(BOB + "/Y/z/3")
+    folder("delete", "Go")
+    for name in "X", "Go":
+        folder("create", name, "0")
+        copy("2:4", name)
+        flag(BOB + "/%s/1" % name, "+second")
+    copy("2", "Y/z", "move", "X")
+    flag(BOB + "/Y/z/5", "+moved")
+    copy("4", "X", "move")
+    folder("rename", "INBOX", "Old")
+    flag(BOB + "/Old/2", "+old")
+    copy("2", "INBOX", "copy", "Old")
+    flag(BOB + "/INBOX/1", "+new")
+    want = dump()
+    for name, *args in (("behind a dump", d), ("without one", "-f")):
+        lose()
+        r = rebuild("copies and folders, " + name, *args)
+        is_as_it_was(want, "are as they were")
+        ok("could not be" not in r, "all was done again", r)
+        same(run("cm-catalog", "check").returncode, 0, "and is right")
+
+
 def older_dumps():
     fresh()
     before()
@@ -481,8 +517,9 @@ def killed():
 
 try:
     configure()
-    for part in (all_is_back, what_is_gone, folders_are_back, older_dumps,
-                 no_dump, another_catalog, journal_is_lost, damaged, killed):
+    for part in (all_is_back, what_is_gone, folders_are_back,
+                 copies_in_folders, older_dumps, no_dump, another_catalog,
+                 journal_is_lost, damaged, killed):
         if part.__name__ in (sys.argv[1:] or [part.__name__]):
             part()
 finally:
