@@ -182,6 +182,9 @@ def change_folders():
         add("to " + name, args=("-F", name))
     flag(BOB + "/A/1", "+old")
     flag(BOB + "/100%25/x/1", "+odd")
+    for name in "Zz", "M/n", "Aa", "Qq", "Bb", "Yy":
+        store("Subject: together\n\n", args=("-F", name))
+    run("cm-catalog", "sync")
     folder("rename", "A", "B/c")
     flag(BOB + "/B/c/1", "+new")
     flag(BOB + "/B/c/b/1", "+\\Flagged")
@@ -207,7 +210,7 @@ def change_folders():
 
 def folders_are_back():
     fresh()
-    add("first")
+    add("first", BOB, ANN)
     add("there before", args=("-F", "Go"))
     folder("create", "Kept", "2")
     folder("subscribe", "Kept", "1")
@@ -382,6 +385,20 @@ def killed():
         request("flag", BOB, "INBOX", str(i), "k%d" % (i % 7), "")
     for i in range(2, 3000, 20):
         request("expunge", BOB, "INBOX", str(i))
+    box = "".join("From a@b.c Fri Nov 24 08:00:00 2023\nSubject: %d\n\n\n" % i
+                  for i in range(600))
+    run("cm-store", "-m", "-F", "Go", BOB, stdin=box)
+    run("cm-store", "-m", "-F", "Stay", BOB, stdin=box)
+    run("cm-catalog", "sync")
+    for i in range(40):
+        request("folder-add", BOB, "f%d" % i, "%d" % (i % 3))
+        request("subscribe", BOB, "f%d" % (i // 2), "%d" % (i % 2))
+        request("folder-rename", BOB, "Stay" if i == 0 else "Stay%d" % (i - 1),
+                "Stay%d" % i)
+        if i % 3 == 0:
+            request("folder-del", BOB, "f%d" % i)
+    request("folder-del", BOB, "Go")
+    request("folder-rename", BOB, "INBOX", "Was")
     for i in range(60):
         request("user-add", "u%d@example.org" % i, "-")
         if i % 3 == 0:
