@@ -230,6 +230,15 @@ def folders_are_back():
     dump_to("d2")
     exits(0, "a dump is loaded", "cm-catalog", "load", "-f",
           stdin=read(base + "/d2"))
+    older = b"\n".join(x.rsplit(b"\t", 1)[0] if x.startswith(b"folder\t")
+                       else x for x in read(base + "/d2").splitlines())
+    exits(0, "one of before there were uses", "cm-catalog", "load", "-f",
+          stdin=older + b"\n")
+    same([x.split(b"\t")[9] for x in dump().splitlines()
+          if x.startswith(b"folder\t") and not x.endswith(b"\t0")], [],
+         "has none")
+    exits(0, "the dump again", "cm-catalog", "load", "-f",
+          stdin=read(base + "/d2"))
     same([x for x in dump().splitlines() if not x.startswith(b"meta\t")],
          [x for x in read(base + "/d2").splitlines()
           if not x.startswith(b"meta\t")], "uses and subscriptions are in it")
