@@ -247,6 +247,9 @@ def change_folders():
         add("to " + name, args=("-F", name))
     flag(BOB + "/A/1", "+old")
     flag(BOB + "/100%25/x/1", "+odd")
+    for name in "Zz", "M/n", "Aa", "Qq", "Bb", "Yy":
+        store("Subject: together\n\n", args=("-F", name))
+    run("cm-catalog", "sync")
     folder("rename", "A", "B/c")
     flag(BOB + "/B/c/1", "+new")
     flag(BOB + "/B/c/b/1", "+\\Flagged")
@@ -272,7 +275,7 @@ def change_folders():
 
 def folders_are_back():
     fresh()
-    add("first")
+    add("first", BOB, ANN)
     add("there before", args=("-F", "Go"))
     folder("create", "Kept", "2")
     folder("subscribe", "Kept", "1")
@@ -291,6 +294,15 @@ def folders_are_back():
     same(run("cm-catalog", "check").returncode, 0, "and are right")
     dump_to("d2")
     exits(0, "a dump is loaded", "cm-catalog", "load", "-f",
+          stdin=read(base + "/d2"))
+    older = b"\n".join(x.rsplit(b"\t", 1)[0] if x.startswith(b"folder\t")
+                       else x for x in read(base + "/d2").splitlines())
+    exits(0, "one of before there were uses", "cm-catalog", "load", "-f",
+          stdin=older + b"\n")
+    same([x.split(b"\t")[9] for x in dump().splitlines()
+          if x.startswith(b"folder\t") and not x.endswith(b"\t0")], [],
+         "has none")
+    exits(0, "the dump again", "cm-catalog", "load", "-f",
           stdin=read(base + "/d2"))
     same([x for x in dump().splitlines() if not x.startswith(b"meta\t")],
          [x for x in read(base + "/d2").splitlines()
@@ -486,6 +498,20 @@ def killed():
         request("expunge", BOB, "INBOX", str(i))
     copy("1:300", "INBOX", "move")
     copy("1400:1600", "INBOX")
+    box = "".join("From a@b.c Fri Nov 24 08:00:00 2023\nSubject: %d\n\n\n" % i
+                  for i in range(600))
+    run("cm-store", "-m", "-F", "Go", BOB, stdin=box)
+    run("cm-store", "-m", "-F", "Stay", BOB, stdin=box)
+    run("cm-catalog", "sync")
+    for i in range(40):
+        request("folder-add", BOB, "f%d" % i, "%d" % (i % 3))
+        request("subscribe", BOB, "f%d" % (i // 2), "%d" % (i % 2))
+        request("folder-rename", BOB, "Stay" if i == 0 else "Stay%d" % (i - 1),
+                "Stay%d" % i)
+        if i % 3 == 0:
+            request("folder-del", BOB, "f%d" % i)
+    request("folder-del", BOB, "Go")
+    request("folder-rename", BOB, "INBOX", "Was")
     for i in range(60):
         request("user-add", "u%d@example.org" % i, "-")
         if i % 3 == 0:

@@ -68,7 +68,7 @@ int	 merge_new_validity(struct work *, struct row_account *a,
 /* A folder that is not here yet gets a higher one when it is made. */
 int	 merge_raise_floor(struct work *, uint32_t theirs) CM_MUST;
 
-/* merge_copy.c: where a copy went, as it is in the line; and the key of that. */
+/* merge_copy.c: where a copy went, as the line has it, and the key of that. */
 struct span merge_field_to(struct span fields);
 bool	 merge_key_to(struct span fields, struct buf *out);
 /* A line of this node's journal: a message came into a folder. */
