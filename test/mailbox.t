@@ -187,6 +187,12 @@ def change_folders():
     for name in "a//b", "/a", "", "a\x01":
         same(tool("create", name, "0"), bad, "no name: %r" % name)
     same(tool("create", "x", "256"), bad, "no use")
+    for words in (["folder-add", BOB, "x", "-1"], ["folder-add", BOB, "x"],
+                  ["folder-del", BOB, "%01"], ["subscribe", BOB, "x", "2"],
+                  ["folder-add", "", "x", "0"], ["folder-rename", BOB, "x"],
+                  ["folder-rename", BOB, "Sent", "/"], ["folder-del", BOB]):
+        a = request(*words)
+        ok(a[-1].startswith(".-"), "not a request: %s" % words, a)
     same(run(TOOL, "create", "no@example.org", "x", "0").stdout,
          b"no valid recipient on specified domain\n", "no mailbox")
     s = tree()["Sent"]

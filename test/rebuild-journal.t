@@ -247,6 +247,9 @@ def change_folders():
         add("to " + name, args=("-F", name))
     flag(BOB + "/A/1", "+old")
     flag(BOB + "/100%25/x/1", "+odd")
+    for name in "Zz", "M/n", "Aa", "Qq", "Bb", "Yy":
+        store("Subject: together\n\n", args=("-F", name))
+    run("cm-catalog", "sync")
     folder("rename", "A", "B/c")
     flag(BOB + "/B/c/1", "+new")
     flag(BOB + "/B/c/b/1", "+\\Flagged")
@@ -272,7 +275,7 @@ def change_folders():
 
 def folders_are_back():
     fresh()
-    add("first")
+    add("first", BOB, ANN)
     add("there before", args=("-F", "Go"))
     folder("create", "Kept", "2")
     folder("subscribe", "Kept", "1")
@@ -292,9 +295,54 @@ def folders_are_back():
     dump_to("d2")
     exits(0, "a dump is loaded", "cm-catalog", "load", "-f",
           stdin=read(base + "/d2"))
+    older = b"\n".join(x.rsplit(b"\t", 1)[0] if x.startswith(b"folder\t")
+                       else x for x in read(base + "/d2").splitlines())
+    exits(0, "one of before there were uses", "cm-catalog", "load", "-f",
+          stdin=older + b"\n")
+    same([x.split(b"\t")[9] for x in dump().splitlines()
+          if x.startswith(b"folder\t") and not x.endswith(b"\t0")], [],
+         "has none")
+    exits(0, "the dump again", "cm-catalog", "load", "-f",
+          stdin=read(base + "/d2"))
     same([x for x in dump().splitlines() if not x.startswith(b"meta\t")],
          [x for x in read(base + "/d2").splitlines()
           if not x.startswith(b"meta\t")], "uses and subscriptions are in it")
+
+
+def copies_in_folders():
+    """Copies in folders that get other names, or are deleted."""
+    fresh()
+    add("first")
+    d = dump_to("d")
+    for i in range(3):
+        add("behind %d" % i)
+    for name in "X", "Go":
+        folder("create", name, "0")
+        copy("1:3", name)
+        copy("2", name)
+    folder("rename", "X", "Y/z")
+    flag(BOB + "/Y/z/2", "+renamed")
+    flag(BOB + "/Y/z/4", "+again")
+    expunge(BOB + "/Y/z/3")
+    folder("delete", "Go")
+    for name in "X", "Go":
+        folder("create", name, "0")
+        copy("2:4", name)
+        flag(BOB + "/%s/1" % name, "+second")
+    copy("2", "Y/z", "move", "X")
+    flag(BOB + "/Y/z/5", "+moved")
+    copy("4", "X", "move")
+    folder("rename", "INBOX", "Old")
+    flag(BOB + "/Old/2", "+old")
+    copy("2", "INBOX", "copy", "Old")
+    flag(BOB + "/INBOX/1", "+new")
+    want = dump()
+    for name, *args in (("behind a dump", d), ("without one", "-f")):
+        lose()
+        r = rebuild("copies and folders, " + name, *args)
+        is_as_it_was(want, "are as they were")
+        ok("could not be" not in r, "all was done again", r)
+        same(run("cm-catalog", "check").returncode, 0, "and is right")
 
 
 def older_dumps():
@@ -450,6 +498,20 @@ def killed():
         request("expunge", BOB, "INBOX", str(i))
     copy("1:300", "INBOX", "move")
     copy("1400:1600", "INBOX")
+    box = "".join("From a@b.c Fri Nov 24 08:00:00 2023\nSubject: %d\n\n\n" % i
+                  for i in range(600))
+    run("cm-store", "-m", "-F", "Go", BOB, stdin=box)
+    run("cm-store", "-m", "-F", "Stay", BOB, stdin=box)
+    run("cm-catalog", "sync")
+    for i in range(40):
+        request("folder-add", BOB, "f%d" % i, "%d" % (i % 3))
+        request("subscribe", BOB, "f%d" % (i // 2), "%d" % (i % 2))
+        request("folder-rename", BOB, "Stay" if i == 0 else "Stay%d" % (i - 1),
+                "Stay%d" % i)
+        if i % 3 == 0:
+            request("folder-del", BOB, "f%d" % i)
+    request("folder-del", BOB, "Go")
+    request("folder-rename", BOB, "INBOX", "Was")
     for i in range(60):
         request("user-add", "u%d@example.org" % i, "-")
         if i % 3 == 0:
@@ -481,8 +543,9 @@ def killed():
 
 try:
     configure()
-    for part in (all_is_back, what_is_gone, folders_are_back, older_dumps,
-                 no_dump, another_catalog, journal_is_lost, damaged, killed):
+    for part in (all_is_back, what_is_gone, folders_are_back,
+                 copies_in_folders, older_dumps, no_dump, another_catalog,
+                 journal_is_lost, damaged, killed):
         if part.__name__ in (sys.argv[1:] or [part.__name__]):
             part()
 finally:

@@ -313,7 +313,30 @@ def move_all(node, column, fresh):
     if column == 1:
         fresh["new"] = deliver(node)
         bad += act(node, fresh["new"], "copy:INBOX INBOX>A +k1")
+        fresh["renamed"] = rename_with_copies(node, fresh, bad)
     ok(not bad, "messages are copied and moved at %s" % node, bad)
+
+
+def rename_with_copies(node, fresh, bad):
+    """A folder that this side alone has, with copies in it, gets another name;
+    what is done to them then means those."""
+    name = "d%d" % rounds
+    p = [on(node, TOOL, "create", MOVER, name, "0")]
+    i = deliver(node)
+    uid = [u for fo, u, x, _ in World(dump(node)).rows
+           if x == i and fo == MOVER + "/INBOX"][0]
+    for _ in range(3):
+        p.append(on(node, TOOL, "copy", MOVER, "INBOX", "0", str(uid), name,
+                    "copy"))
+    uids = [u for fo, u, x, _ in World(dump(node)).rows
+            if x == i and fo == MOVER + "/" + name]
+    p.append(on(node, TOOL, "rename", MOVER, name, "e%d/x" % rounds))
+    to = "%s/e%d/x/" % (MOVER, rounds)
+    p.append(on(node, "cm-catalog", "flag", "+k1", to + str(uids[1])))
+    p.append(on(node, "cm-catalog", "expunge", to + str(uids[0])))
+    p.append(on(node, "cm-catalog", "flag", "+k2", to + str(uids[2])))
+    bad += [x for x in p if x.returncode != 0]
+    return i
 
 
 def look_at_moves(fresh, end):
@@ -322,6 +345,10 @@ def look_at_moves(fresh, end):
            m[0], names(end.places(fresh[m[0]])))
     got = names(end.places(fresh["new"]))
     ok(got == [("A", "k1"), ("INBOX", "")], "a new one, too", got)
+    got = names(end.places(fresh["renamed"]))
+    ok(got == [("INBOX", ""), ("e%d/x" % rounds, "k1"),
+               ("e%d/x" % rounds, "k2")],
+       "copies in a folder that was renamed then", got)
 
 
 def folder(node, what, *args):

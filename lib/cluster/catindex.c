@@ -30,13 +30,14 @@ struct account {
 };
 
 struct folder {
-	struct folder	*next;
+	struct folder	*next, *next_made;
 	char		*entry;		/* mailbox/folder, as in the record */
 	size_t		 len;
 	struct account	*account;
 	char		 name[FOLDER_MAX + 1];
 	struct row_folder row;
 	uint64_t	 last;		/* the record that last took a UID */
+	uint64_t	 found;		/* that was last found to be in it */
 	uint32_t	 first;		/* next UID before this batch */
 	uint64_t	 modseq;	/* of who took that */
 	struct buf	 ids;		/* of who took UIDs, for the journal */
@@ -62,6 +63,7 @@ struct batch {
 	bool		 expects;	/* see expect.h */
 	struct catindex_result *res;
 	struct folder	*folders[BUCKETS];
+	struct folder	*made, **made_last;	/* in their order */
 	struct account	*accounts[BUCKETS];
 	struct buf	 mailbox, name, row, refs, keywords, given;
 	struct target {
@@ -85,6 +87,7 @@ batch_init(struct batch *b)
 	buf_init(&b->refs, ROW_MAX);
 	buf_init(&b->keywords, WORDS_MAX);
 	buf_init(&b->given, ROW_MAX);
+	b->made_last = &b->made;
 	b->cap = 64;
 	b->targets = calloc(b->cap, sizeof(*b->targets));
 	return b->targets == NULL ? CM_ENOMEM : 0;
@@ -220,6 +223,8 @@ make_folders(struct batch *b)
 			return rc;
 		f->account->dirty = f->made = true;
 		f->absent = false;
+		*b->made_last = f;
+		b->made_last = &f->next_made;
 		account_leap(b->db, &f->row);
 		f->first = f->row.uidnext;
 	}
@@ -436,10 +441,7 @@ follow_folder(struct batch *b, struct target *t, uint32_t id, bool *gone)
 		return rc == CM_ENOINPUT ? 0 : rc;
 	buf_init(&entry, ENTRY_MAX);
 	if ((rc = entry_write(&entry, f->account->name, name)) == 0 &&
-	    (rc = find_folder(b, span_of(&entry), &now)) == 0 &&
-	    now != NULL && (t->copy || now->last != b->serial)) {
-		if (!t->copy)
-			now->last = b->serial;
+	    (rc = find_folder(b, span_of(&entry), &now)) == 0 && now != NULL) {
 		t->folder = now;
 		*gone = false;
 	}
@@ -528,16 +530,22 @@ take_copy(void *arg, struct span entry, const struct row_expected *r)
 static int
 expected_targets(struct batch *b, const struct ulid *id)
 {
-	size_t	 n = 0, at = 0;
+	size_t	 n = 0, at = 0, was;
 	bool	 gone;
 	int	 rc;
 
 	buf_reset(&b->given);
 	for (size_t i = 0; i < b->ntargets; i++) {
+		was = b->given.len;
 		if ((rc = take_expected(b, &b->targets[i], id, &gone)) != 0)
 			return rc;
-		if (!gone)
-			b->targets[n++] = b->targets[i];
+		/* two may have led to one */
+		if (gone || b->targets[i].folder->found == b->serial) {
+			b->given.len = was;
+			continue;
+		}
+		b->targets[i].folder->found = b->serial;
+		b->targets[n++] = b->targets[i];
 	}
 	b->ntargets = n;
 	if ((rc = expect_take_copies(b->db, b->txn, id, take_copy, b)) != 0)
@@ -883,9 +891,7 @@ note_uids(struct batch *b, const struct folder *f)
 				    f->row.uidnext, f->modseq,
 				    span_of(&f->ids) };
 
-	/* those that the journal told are in it */
-	if (f->made || f->ids.len > 0)
-		change_note_uids(b->db, f->account->name, f->name, &u);
+	change_note_uids(b->db, f->account->name, f->name, &u);
 }
 
 static int
@@ -895,13 +901,18 @@ write_back(struct batch *b)
 	struct account	*a;
 	int		 rc;
 
+	/* so each gets its id and UIDVALIDITY when that is done again */
+	for (f = b->made; f != NULL; f = f->next_made)
+		note_uids(b, f);
 	for (int i = 0; i < BUCKETS; i++) {
 		for (f = b->folders[i]; f != NULL; f = f->next) {
 			if (f->dirty && (rc = account_folder_put(b->db, b->txn,
 			    f->account->row.id, (struct span){ f->name,
 			    strlen(f->name) }, &f->row)) != 0)
 				return rc;
-			note_uids(b, f);
+			/* those that the journal told are in it */
+			if (!f->made && f->ids.len > 0)
+				note_uids(b, f);
 		}
 		for (a = b->accounts[i]; a != NULL; a = a->next)
 			if (a->dirty && (rc = account_put(b->db, b->txn,

@@ -27,8 +27,6 @@ folder_del(struct catdb *d, struct kv_txn *x, const char *mailbox,
 	if ((rc = kv_del(d->folders, x, key_folder(key, a->id, name.p,
 	    name.len))) != 0 || (rc = account_put(d, x, mailbox, a)) != 0)
 		return rc;
-	if (f->messages == 0)
-		return 0;
 	/* the first 8 bytes of its messages' keys */
 	return kv_put(d->purge, x, (struct span){ key_message(going, &ref).p,
 	    8 }, text(mailbox));

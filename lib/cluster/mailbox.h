@@ -62,8 +62,7 @@ int	 mailbox_status(struct mailbox *, const char *folder,
 /*
  * Folders are changed by the leader, as messages are (see below).  Names as
  * folder_name gives them; a folder's levels above it need not exist, and are
- * not made.  INBOX is always there: a mailbox without mail gets its folder by
- * the first change that needs it.
+ * not made.  INBOX is always there: it is made with the mailbox.
  */
 /* use: enum imap_use, or 0.  CM_EEXIST (INBOX too). */
 int	 mailbox_create(struct mailbox *, const char *folder, uint32_t use)
@@ -72,9 +71,11 @@ int	 mailbox_create(struct mailbox *, const char *folder, uint32_t use)
  * CM_ENOINPUT; CM_EPERM: INBOX. */
 int	 mailbox_delete(struct mailbox *, const char *folder) CM_MUST;
 /*
- * With all folders below it; UIDs, UIDVALIDITY and ids stay.  INBOX: its
- * messages go to the new folder, those below it stay (RFC 3501 section 6.3.5).
- * from may be a level with folders below it and no folder itself.
+ * With all folders below it; UIDs, UIDVALIDITY and ids stay, and subscriptions
+ * are of names.  INBOX: its messages go to the new folder, with UIDs,
+ * UIDVALIDITY and id; INBOX is another one then, empty, with a higher
+ * UIDVALIDITY; those below it stay (RFC 3501 section 6.3.5), and to may lie
+ * below it.  from may be a level with folders below it and no folder itself.
  * CM_ENOINPUT; CM_EEXIST: to, or one of those below, is there; CM_EUSAGE: to
  * lies below from; CM_ETOOBIG: a name would be longer than FOLDER_MAX.
  */

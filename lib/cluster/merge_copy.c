@@ -167,6 +167,91 @@ merge_note_first(struct work *w, struct span line, uint32_t first)
 	return set_uid(w, GIVEN, entry, first);
 }
 
+/* Messages of one folder, whose names begin as from has it. */
+struct move {
+	struct work	*w;
+	struct buf	*from, *to;	/* to: empty for none */
+};
+
+static int
+move_row(void *arg, struct span key, struct span value)
+{
+	struct move	*m = arg;
+	struct span	 uid = { key.p + m->from->len,
+			    key.len - m->from->len };
+	size_t		 len = m->to->len;
+	int		 rc = 0;
+
+	if (memchr(uid.p, '/', uid.len) != NULL)
+		return 0;		/* of a folder below it */
+	if (len > 0 && (rc = buf_add(m->to, uid.p, uid.len)) == 0) {
+		rc = kv_put(m->w->db->meta, m->w->txn, merge_span(m->to),
+		    value);
+		m->to->len = len;
+	}
+	return rc != 0 ? rc : kv_del(m->w->db->meta, m->w->txn, key);
+}
+
+static int
+move_copied(struct work *w, struct span from, struct span to)
+{
+	struct buf	 a, b;
+	struct move	 m = { w, &a, &b };
+	int		 rc, rc_to;
+
+	rc = meta_key(COPIED, w->m->from, from, &a);
+	rc_to = meta_key(COPIED, w->m->from, to, &b);
+	if (to.len == 0)
+		buf_reset(&b);
+	else
+		buf_addc(&b, '/');
+	if (rc == 0 && (rc = rc_to) == 0 && (rc = buf_addc(&a, '/')) == 0 &&
+	    (rc = b.err) == 0)
+		rc = kv_walk(w->db->meta, w->txn, merge_span(&a), a.len,
+		    move_row, &m);
+	buf_free(&a);
+	buf_free(&b);
+	return rc;
+}
+
+static int
+move_given(struct work *w, struct span from, struct span to)
+{
+	struct buf	 name;
+	uint64_t	 v, had = 0;
+	int		 rc;
+
+	if ((rc = get_uid(w, GIVEN, from, &v)) != 0 || v == 0)
+		return rc;
+	if (to.len > 0 && ((rc = get_uid(w, GIVEN, to, &had)) != 0 ||
+	    ((had == 0 || had > v) &&
+	    (rc = set_uid(w, GIVEN, to, (uint32_t)v)) != 0)))
+		return rc;
+	if ((rc = meta_key(GIVEN, w->m->from, from, &name)) == 0)
+		rc = kv_del(w->db->meta, w->txn, merge_span(&name));
+	buf_free(&name);
+	return rc;
+}
+
+int
+merge_renamed(struct work *w, const char *from, const char *to)
+{
+	struct buf	 a, b;
+	int		 rc = 0;
+
+	buf_init(&a, NAME_MAX_LEN);
+	buf_init(&b, NAME_MAX_LEN);
+	entry_write(&a, w->mailbox.p, from);
+	if (to != NULL)
+		entry_write(&b, w->mailbox.p, to);
+	if ((rc = a.err) == 0 && (rc = b.err) == 0 &&
+	    (rc = move_copied(w, merge_span(&a), merge_span(&b))) == 0)
+		rc = move_given(w, merge_span(&a), merge_span(&b));
+	buf_free(&a);
+	buf_free(&b);
+	return rc;
+}
+
 struct forget {
 	struct catdb	*d;
 	struct kv_txn	*x;
@@ -250,7 +335,8 @@ choose_flags(struct work *w, struct span line,
 		rc = merge_touched(w, line, here, &flags, &mine);
 	if (rc == 0) {
 		copy->flags = bits & ~flags;
-		add_words(keywords, merge_span(&told), merge_span(&mine), false);
+		add_words(keywords, merge_span(&told), merge_span(&mine),
+		    false);
 		if (here != NULL) {
 			copy->flags |= here->flags & flags;
 			add_words(keywords, here->keywords, merge_span(&mine),

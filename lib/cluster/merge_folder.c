@@ -97,8 +97,10 @@ merge_folder_del(struct work *w, struct span line)
 	else if (w->known ? t != NULL && t->any : f.messages > 0 &&
 	    (f.validity != v[1] || f.modseq != v[4]))
 		w->why = "it was changed here";
-	return w->why != NULL ? 0 : change_folder_del(w->db, w->txn,
-	    w->mailbox.p, w->folder.p);
+	if (w->why != NULL || (rc = change_folder_del(w->db, w->txn,
+	    w->mailbox.p, w->folder.p)) != 0)
+		return rc;
+	return merge_renamed(w, w->folder.p, NULL);
 }
 
 /*
@@ -147,8 +149,9 @@ do_rename(struct work *w, const char *from, const char *to,
 	}
 	for (size_t i = 0; rc == 0 && i < l->n; i++)
 		if ((rc = str_fmt(name, sizeof(name), "%s%s", to,
-		    l->r[i].name + strlen(from))) == 0)
-			rc = renew(w, name);
+		    l->r[i].name + strlen(from))) == 0 &&
+		    (rc = renew(w, name)) == 0)
+			rc = merge_renamed(w, l->r[i].name, name);
 	return rc;
 }
 

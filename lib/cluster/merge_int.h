@@ -68,7 +68,7 @@ int	 merge_new_validity(struct work *, struct row_account *a,
 /* A folder that is not here yet gets a higher one when it is made. */
 int	 merge_raise_floor(struct work *, uint32_t theirs) CM_MUST;
 
-/* merge_copy.c: where a copy went, as it is in the line; and the key of where a copy went. */
+/* merge_copy.c: where a copy went, as the line has it, and the key of that. */
 struct span merge_field_to(struct span fields);
 bool	 merge_key_to(struct span fields, struct buf *out);
 /* A line of this node's journal: a message came into a folder. */
@@ -88,6 +88,9 @@ int	 merge_note_first(struct work *, struct span line, uint32_t first)
  */
 int	 merge_made_as(struct work *, struct span entry, uint32_t *uid,
 	    bool *any) CM_MUST;
+/* Of w->mailbox: a folder got another name here, or NULL: went. */
+int	 merge_renamed(struct work *, const char *from, const char *to)
+	    CM_MUST;
 int	 merge_forget_copies(struct catdb *, struct kv_txn *, uint64_t from)
 	    CM_MUST;
 /* The kinds of lines. */

@@ -34,6 +34,24 @@ replay_put_folder(struct redo *w, const struct row_account *a,
 	    f);
 }
 
+int
+replay_make_folder(struct redo *w, struct row_account *a, uint32_t validity,
+    struct row_folder *f)
+{
+	uint32_t	 last = a->last_validity;
+	int		 rc;
+
+	rc = account_folder_make(w->db, w->txn, a, replay_span(&w->folder),
+	    (int64_t)validity * 1000, f);
+	if (rc != 0)
+		return rc;
+	f->validity = validity;
+	a->last_validity = last > validity ? last : validity;
+	if ((rc = replay_put_folder(w, a, f)) != 0)
+		return rc;
+	return account_put(w->db, w->txn, w->mailbox.p, a);
+}
+
 /* The account gives no lower UIDVALIDITY than v from here on. */
 static int
 set_validity(struct redo *w, struct row_account *a, struct row_folder *f,
@@ -79,12 +97,8 @@ uids_folder(struct redo *w, struct uids *u, struct row_account *a,
 	int	 rc;
 
 	rc = replay_get_folder(w, a, f);
-	if (rc == CM_ENOINPUT) {
-		rc = account_folder_make(w->db, w->txn, a, replay_span(
-		    &w->folder), (int64_t)u->validity * 1000, f);
-		if (rc == 0)
-			rc = account_put(w->db, w->txn, w->mailbox.p, a);
-	}
+	if (rc == CM_ENOINPUT)
+		rc = replay_make_folder(w, a, u->validity, f);
 	if (rc != 0)
 		return rc;
 	/* with no UIDs given yet, or the same ones */

@@ -67,10 +67,7 @@ replay_folder_add(struct redo *w, struct span line)
 	rc = replay_get_folder(w, &l.a, &f);
 	if (rc == CM_ENOINPUT) {
 		want_id(&l.a, l.v[0]);
-		rc = account_folder_make(w->db, w->txn, &l.a,
-		    replay_span(&w->folder), (int64_t)l.v[1] * 1000, &f);
-		if (rc == 0)
-			rc = account_put(w->db, w->txn, w->mailbox.p, &l.a);
+		rc = replay_make_folder(w, &l.a, (uint32_t)l.v[1], &f);
 	}
 	if (rc != 0)
 		return rc;

@@ -66,6 +66,9 @@ int	 replay_subscribe(struct redo *, struct span line) CM_MUST;
 /* replay_apply.c: the folder whose name is in w->folder. */
 int	 replay_get_folder(struct redo *, const struct row_account *,
 	    struct row_folder *) CM_MUST;
+/* It is made, with the UIDVALIDITY that it had; *a and its row are changed. */
+int	 replay_make_folder(struct redo *, struct row_account *a,
+	    uint32_t validity, struct row_folder *) CM_MUST;
 int	 replay_put_folder(struct redo *, const struct row_account *,
 	    const struct row_folder *) CM_MUST;
 
