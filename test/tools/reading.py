@@ -1,12 +1,16 @@
 #!/usr/bin/env python3
-"""reading.py PROTOCOL HOST PORT tls|plain WHAT ...: what test/bench/pop measures
-of a server that mailboxes are read from.  PROTOCOL: pop3.
+"""reading.py PROTOCOL HOST PORT tls|plain WHAT ...: what test/bench/read
+measures of a server that mailboxes are read from.  PROTOCOL:
+pop3, imap.
 
     logins CLIENTS SECONDS BOX...   sessions that log in and leave, per second
     list BOX N M    seconds of a session that logs in, asks for the number of
                     messages and the list of their sizes, and leaves; the
                     median of N times; M messages must be there
     fetch BOX M     MiB per second of one that fetches M messages
+    do BOX COMMAND...   seconds of IMAP's commands, one after the other, in a
+                    folder that was selected before
+    append BOX N SIZE   messages appended per second in one session
     idle COUNT BOX...   logs in so often, says "ready", and waits for the end of
                     its standard input
 
@@ -21,6 +25,8 @@ import ssl
 import statistics
 import sys
 import time
+
+from reading_imap import Imap
 
 PASSWORD = b"secret"
 CHUNK = 1 << 18
@@ -126,7 +132,11 @@ class Pop3:
         self.s.close()
 
 
-PROTOCOLS = {"pop3": Pop3}
+def imap(address, tls, user):
+    return Imap(address, tls, user, Pop3.context, PASSWORD, scram, b64)
+
+
+PROTOCOLS = {"pop3": Pop3, "imap": imap}
 
 
 def logins(open_, clients, seconds, *boxes):
@@ -163,11 +173,36 @@ def list_(open_, box, times, messages):
 
 def fetch(open_, box, messages):
     c = open_(box)
-    begun = time.monotonic()
-    n = sum(c.fetch(i + 1) for i in range(int(messages)))
-    took = time.monotonic() - begun
+    if isinstance(c, Imap):
+        n, took = c.fetch_all(int(messages))
+    else:
+        begun = time.monotonic()
+        n = sum(c.fetch(i + 1) for i in range(int(messages)))
+        took = time.monotonic() - begun
     c.quit()
     print("%.1f" % (n / took / (1 << 20)))
+
+
+def do(open_, box, *commands):
+    c = open_(box)
+    c.command(b"SELECT INBOX")
+    begun = time.monotonic()
+    for x in commands:
+        c.command(x.encode())
+    took = time.monotonic() - begun
+    c.quit()
+    print("%.4f" % took)
+
+
+def append(open_, box, n, size):
+    c = open_(box)
+    text = b"Subject: x\r\n\r\n" + (b"x" * 70 + b"\r\n") * (int(size) // 72)
+    begun = time.monotonic()
+    for i in range(int(n)):
+        c.append(text)
+    took = time.monotonic() - begun
+    c.quit()
+    print("%.1f" % (int(n) / took))
 
 
 def idle(open_, count, *boxes):
@@ -181,8 +216,8 @@ def idle(open_, count, *boxes):
 def main(protocol, host, port, tls, what, *args):
     def open_(box):
         return PROTOCOLS[protocol]((host, int(port)), tls == "tls", box)
-    {"logins": logins, "list": list_, "fetch": fetch, "idle": idle}[what](
-        open_, *args)
+    {"logins": logins, "list": list_, "fetch": fetch, "idle": idle,
+     "do": do, "append": append}[what](open_, *args)
 
 
 main(*sys.argv[1:])
