@@ -16,6 +16,34 @@
 #define RUN_MAX		16384	/* bytes that are folded at once */
 #define REPLACEMENT	"\xef\xbf\xbd"
 
+/* --- characters --- */
+
+bool
+charset_is_utf8(struct span s)
+{
+	return s.len == 0 || u8_check((const uint8_t *)s.p, s.len) == NULL;
+}
+
+uint32_t
+charset_take(struct span *s)
+{
+	ucs4_t	 c;
+	int	 n = u8_mbtouc(&c, (const uint8_t *)s->p, s->len);
+
+	s->p += n;
+	s->len -= (size_t)n;
+	return c;
+}
+
+int
+charset_put(struct buf *out, uint32_t c)
+{
+	uint8_t	 u[6];
+	int	 n = u8_uctomb(u, c, sizeof(u));
+
+	return n <= 0 ? CM_EDATA : buf_add(out, u, (size_t)n);
+}
+
 /* --- charsets --- */
 
 /* As iconv wants it: "//" would be options, and a path is none of its names. */
@@ -161,8 +189,7 @@ charset_decode(struct span name, struct span text, struct buf *out)
 		iconv_close(cd);
 		return rc == 0 ? repair(out, was) : rc;
 	}
-	if (str_ieq(name.p, name.len, "utf-8") ||
-	    u8_check((const uint8_t *)text.p, text.len) == NULL)
+	if (str_ieq(name.p, name.len, "utf-8") || charset_is_utf8(text))
 		return add_utf8(text, out);
 	return add_latin1(text, out);
 }

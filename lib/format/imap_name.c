@@ -2,30 +2,16 @@
 
 #include <stdint.h>
 #include <string.h>
-#include <unistr.h>
+
+#include "format/charset.h"
 
 static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
     "abcdefghijklmnopqrstuvwxyz0123456789+,";
 
 static bool
-is_utf8(struct span s)
-{
-	return s.len == 0 || u8_check((const uint8_t *)s.p, s.len) == NULL;
-}
-
-static bool
-is_direct(ucs4_t c)
+is_direct(uint32_t c)
 {
 	return c >= 0x20 && c <= 0x7e;
-}
-
-static int
-add_character(struct buf *out, ucs4_t c)
-{
-	uint8_t	 u[6];
-	int	 n = u8_uctomb(u, c, sizeof(u));
-
-	return n <= 0 ? CM_EDATA : buf_add(out, u, (size_t)n);
 }
 
 /* --- from modified UTF-7 --- */
@@ -34,13 +20,13 @@ add_character(struct buf *out, ucs4_t c)
 struct units {
 	uint32_t	 bits;
 	unsigned	 nbits;
-	ucs4_t		 high;		/* the first of a pair, or 0 */
+	uint32_t	 high;		/* the first of a pair, or 0 */
 	bool		 any;
 };
 
 /* What has another form of its own is no character here. */
 static int
-take_unit(struct units *u, ucs4_t c, struct buf *out)
+take_unit(struct units *u, uint32_t c, struct buf *out)
 {
 	u->any = true;
 	if (u->high != 0) {
@@ -48,7 +34,7 @@ take_unit(struct units *u, ucs4_t c, struct buf *out)
 			return CM_EDATA;
 		c = 0x10000 + ((u->high - 0xd800) << 10) + (c - 0xdc00);
 		u->high = 0;
-		return add_character(out, c);
+		return charset_put(out, c);
 	}
 	if (c >= 0xd800 && c <= 0xdbff) {
 		u->high = c;
@@ -56,7 +42,7 @@ take_unit(struct units *u, ucs4_t c, struct buf *out)
 	}
 	if ((c >= 0xdc00 && c <= 0xdfff) || is_direct(c))
 		return CM_EDATA;
-	return add_character(out, c);
+	return charset_put(out, c);
 }
 
 static int
@@ -108,7 +94,7 @@ imap_name_decode(struct span s, bool utf8, struct buf *out)
 	char	 c;
 	int	 rc;
 
-	if (!is_utf8(s))
+	if (!charset_is_utf8(s))
 		return CM_EDATA;
 	if (utf8)
 		return buf_add(out, s.p, s.len);
@@ -127,7 +113,7 @@ imap_name_decode(struct span s, bool utf8, struct buf *out)
 /* --- to modified UTF-7 --- */
 
 static void
-put_unit(struct buf *out, struct units *u, ucs4_t c)
+put_unit(struct buf *out, struct units *u, uint32_t c)
 {
 	u->bits = u->bits << 16 | c;
 	u->nbits += 16;
@@ -139,7 +125,7 @@ put_unit(struct buf *out, struct units *u, ucs4_t c)
 }
 
 static void
-put_shifted(struct buf *out, struct units *u, ucs4_t c)
+put_shifted(struct buf *out, struct units *u, uint32_t c)
 {
 	if (!u->any) {
 		*u = (struct units){ .any = true };
@@ -169,17 +155,14 @@ int
 imap_name_encode(struct span s, bool utf8, struct buf *out)
 {
 	struct units	 u = { 0 };
-	ucs4_t		 c;
-	int		 n;
+	uint32_t	 c;
 
-	if (!is_utf8(s))
+	if (!charset_is_utf8(s))
 		return CM_EDATA;
 	if (utf8)
 		return buf_add(out, s.p, s.len);
 	while (s.len > 0) {
-		n = u8_mbtouc(&c, (const uint8_t *)s.p, s.len);
-		s.p += n;
-		s.len -= (size_t)n;
+		c = charset_take(&s);
 		if (!is_direct(c)) {
 			put_shifted(out, &u, c);
 			continue;

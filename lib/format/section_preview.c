@@ -1,7 +1,7 @@
 /* PREVIEW: RFC 8970. */
 #include <string.h>
-#include <unistr.h>
 
+#include "format/charset.h"
 #include "format/mime.h"
 #include "format/part_text.h"
 #include "format/section.h"
@@ -17,7 +17,7 @@ struct preview {
 };
 
 static bool
-is_blank(ucs4_t c)
+is_blank(uint32_t c)
 {
 	return c <= 0x20 || (c >= 0x7f && c <= 0xa0) || c == 0xad ||
 	    (c >= 0x2000 && c <= 0x200f) || (c >= 0x2028 && c <= 0x202f) ||
@@ -31,11 +31,8 @@ is_full(const struct preview *v)
 }
 
 static void
-put(struct preview *v, ucs4_t c)
+put(struct preview *v, uint32_t c)
 {
-	uint8_t	 u[6];
-	int	 n;
-
 	if (is_blank(c)) {
 		v->blank = v->n > 0;
 		return;
@@ -45,21 +42,19 @@ put(struct preview *v, ucs4_t c)
 		v->n++;
 		v->blank = false;
 	}
-	if (!is_full(v) && (n = u8_uctomb(u, c, sizeof(u))) > 0) {
-		buf_add(v->out, u, (size_t)n);
+	if (!is_full(v) && charset_put(v->out, c) == 0)
 		v->n++;
-	}
 }
 
 /* --- HTML --- */
 
 /* "&amp;" and the like; false: it is none. */
 static bool
-entity(struct span *s, ucs4_t *c)
+entity(struct span *s, uint32_t *c)
 {
 	static const struct {
 		const char	*name;
-		ucs4_t		 c;
+		uint32_t	 c;
 	} known[] = { { "amp", '&' }, { "lt", '<' }, { "gt", '>' },
 	    { "quot", '"' }, { "apos", '\'' }, { "nbsp", 0xa0 },
 	    { "ndash", 0x2013 }, { "mdash", 0x2014 }, { "zwnj", 0x200c },
@@ -76,7 +71,7 @@ entity(struct span *s, ucs4_t *c)
 		good = (name.p[1] == 'x' || name.p[1] == 'X') ?
 		    str_hex(name.p + 2, name.len - 2, &v) == 0 :
 		    str_u64(name.p + 1, name.len - 1, 0x10ffff, &v) == 0;
-		*c = (ucs4_t)v;
+		*c = (uint32_t)v;
 	}
 	for (size_t i = 0; !good && i < sizeof(known) / sizeof(*known); i++)
 		if (span_is(name, known[i].name)) {
@@ -141,8 +136,7 @@ skip_tag(struct span *s)
 static void
 squeeze(struct preview *v, struct span s, bool html)
 {
-	ucs4_t	 c;
-	int	 n;
+	uint32_t	 c;
 
 	while (s.len > 0 && !is_full(v)) {
 		if (html && s.p[0] == '<') {
@@ -154,10 +148,7 @@ squeeze(struct preview *v, struct span s, bool html)
 			put(v, c);
 			continue;
 		}
-		n = u8_mbtouc(&c, (const uint8_t *)s.p, s.len);
-		put(v, c);
-		s.p += n;
-		s.len -= (size_t)n;
+		put(v, charset_take(&s));
 	}
 }
 

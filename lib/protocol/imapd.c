@@ -397,7 +397,7 @@ static void
 command(struct imapd *m)
 {
 	struct span	 line = { m->line.p, m->line.len };
-	struct imap_command c;
+	struct imap_command c = { 0 };
 	struct buf	*out = conn_out(m->s->conn);
 	int		 rc;
 

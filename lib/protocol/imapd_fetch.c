@@ -5,7 +5,7 @@
 #include "protocol/imapd_int.h"
 
 #define OUT_MAX		(8u << 20)	/* bytes gathered before some is sent */
-#define ROWS_MAX	256		/* messages of one request, with bytes */
+#define ROWS_MAX	256		/* of a request with bytes */
 #define ROWS_BYTES	(16u << 20)	/* of their other items */
 #define AHEAD_MAX	16		/* messages read ahead */
 #define AHEAD_BYTES	(32u << 20)

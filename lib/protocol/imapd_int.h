@@ -37,7 +37,7 @@ struct imapd_view {
 	uint32_t	*uid;		/* ascending */
 	uint64_t	*modseq;	/* what the client was told of it */
 	size_t		 n, room;
-	uint32_t	 uidnext;	/* UIDs below it are there or have gone */
+	uint32_t	 uidnext;	/* UIDs below it were given */
 	uint64_t	 highest;	/* changes up to it were looked at */
 	uint64_t	 looked;	/* and up to it, what has gone */
 	struct imap_set	 saved;		/* "$" of RFC 5182: UIDs */

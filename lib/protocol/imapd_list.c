@@ -62,7 +62,7 @@ by_name(const void *a, const void *b)
 static struct entry *
 find(const struct listing *l, size_t n, const char *name)
 {
-	struct entry	 key;
+	struct entry	 key = { 0 };
 
 	if (str_copy(key.f.name, sizeof(key.f.name), name) != 0 || n == 0)
 		return NULL;

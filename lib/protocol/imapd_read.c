@@ -11,7 +11,7 @@
 #define COMMAND_MAX	(1u << 20)	/* and of one who has logged in */
 #define BLOCK_LEAST	4096	/* bytes of a literal before the deadline
 				 * is set again */
-#define SKIP_MAX	(64u << 20)	/* of a literal that was not asked for */
+#define SKIP_MAX	(64u << 20)	/* of a literal nobody wants */
 
 /* What a command may be of, APPEND's messages not counted. */
 static size_t

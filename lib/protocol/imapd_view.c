@@ -200,8 +200,8 @@ say_folder(struct imapd *m, const struct opening *o,
 		buf_adds(out, "* OK [PERMANENTFLAGS ()] nothing can be "
 		    "changed\r\n");
 	else
-		buf_addf(out, "* OK [PERMANENTFLAGS (%s%s%s \\*)] and others\r\n",
-		    system, blank, words);
+		buf_addf(out, "* OK [PERMANENTFLAGS (%s%s%s \\*)] "
+		    "and others\r\n", system, blank, words);
 	buf_addf(out, "* %zu EXISTS\r\n", m->view.n);
 	if (imapd_is_rev2(m))
 		imapd_say_list(m, f);
