@@ -12,7 +12,6 @@
 #define CHECKPOINT_KB	(64u << 10)
 #define LOCKS_MAX	200000u
 #define PAGE_SIZE	8192
-#define KEY_MAX		2048		/* bytes of a key */
 #define BULK		(256u << 10)	/* a multiple of 1024, over a page */
 #define LOGS_KEPT	8		/* for followers that were away */
 
@@ -453,9 +452,9 @@ walk_buffer(struct walk *w, DBT *bulk)
 
 /* The handle is in use. */
 static int
-fill(struct kv *k, struct kv_txn *t, struct walk *w, DBT *bulk)
+fill(struct kv *k, struct kv_txn *t, struct span from, DBT *bulk)
 {
-	char	 key[KEY_MAX];
+	char	 key[KV_KEY_MAX];
 	DBC	*c;
 	DBT	 dk;
 	char	*grown;
@@ -467,9 +466,9 @@ fill(struct kv *k, struct kv_txn *t, struct walk *w, DBT *bulk)
 		return kv_code(k->env, ret, "cursor");
 	for (;;) {
 		memset(&dk, 0, sizeof(dk));
-		memcpy(key, w->at.p, w->at.len);
+		memcpy(key, from.p, from.len);
 		dk.data = key;
-		dk.size = (u_int32_t)w->at.len;
+		dk.size = (u_int32_t)from.len;
 		dk.ulen = sizeof(key);
 		dk.flags = DB_DBT_USERMEM;
 		ret = c->get(c, &dk, bulk, DB_SET_RANGE | DB_MULTIPLE_KEY);
@@ -486,13 +485,12 @@ fill(struct kv *k, struct kv_txn *t, struct walk *w, DBT *bulk)
 	return kv_code(k->env, ret, "walk");
 }
 
-/* Fills one buffer.  The cursor is closed before fn runs: no lock is held. */
-static int
-walk_fill(struct kv *k, struct kv_txn *t, struct walk *w, DBT *bulk)
+int
+kv_fill(struct kv *k, struct kv_txn *t, struct span from, DBT *bulk)
 {
 	int	 rc;
 
-	rc = use(k) ? fill(k, t, w, bulk) : CM_EAWAY;
+	rc = use(k) ? fill(k, t, from, bulk) : CM_EAWAY;
 	done(k);
 	return rc;
 }
@@ -507,7 +505,7 @@ kv_walk(struct kv *k, struct kv_txn *t, struct span from, size_t prefix,
 	int		 rc;
 
 	memset(&bulk, 0, sizeof(bulk));
-	buf_init(&w.at, KEY_MAX);
+	buf_init(&w.at, KV_KEY_MAX);
 	bulk.ulen = BULK;
 	bulk.flags = DB_DBT_USERMEM;
 	rc = buf_room(&w.at, 1);
@@ -516,7 +514,7 @@ kv_walk(struct kv *k, struct kv_txn *t, struct span from, size_t prefix,
 	if (rc == 0 && (bulk.data = malloc(bulk.ulen)) == NULL)
 		rc = CM_ENOMEM;
 	while (rc == 0) {
-		rc = walk_fill(k, t, &w, &bulk);
+		rc = kv_fill(k, t, (struct span){ w.at.p, w.at.len }, &bulk);
 		if (rc == 0)
 			rc = walk_buffer(&w, &bulk);
 		else if (rc == CM_EAGAIN && t == NULL)

@@ -59,6 +59,18 @@ int	 kv_del(struct kv *, struct kv_txn *, struct span key) CM_MUST;
 /* Empties a table. */
 int	 kv_truncate(struct kv *, struct kv_txn *) CM_MUST;
 
+/*
+ * Values of many keys, outside a transaction, most of them each a little behind
+ * the one before: those between are then read along, so that one look into the
+ * table does for many.  Where that does not help it is not done.  A value may
+ * be as old as the kv_near that gave it; it stays until the next call.
+ */
+struct kv_near;
+struct kv_near	*kv_near_new(struct kv *);	/* NULL: no memory */
+void	 kv_near_free(struct kv_near *);
+int	 kv_near_get(struct kv_near *, struct span key, struct span *value)
+	    CM_MUST;
+
 /* Anything but 0 ends the walk and is returned. */
 typedef int	(*kv_fn)(void *arg, struct span key, struct span value);
 /*

@@ -9,6 +9,7 @@
 #include "adapter/kv_rep.h"
 
 #define KV_TABLES_MAX	32
+#define KV_KEY_MAX	2048		/* bytes of a key */
 #define KV_FORM		8		/* bytes of two versions */
 
 struct kv {
@@ -35,6 +36,11 @@ struct kv_env {
 
 /* The code of what Berkeley DB returned, with a line when it is unusual. */
 int	 kv_code(struct kv_env *, int ret, const char *what);
+/*
+ * Fills a buffer of the caller's (DB_DBT_USERMEM; it may be grown) with keys and
+ * values from a key on: no lock is held behind it.
+ */
+int	 kv_fill(struct kv *, struct kv_txn *, struct span from, DBT *bulk);
 /* Sets up replication before the environment is opened. */
 int	 kv_rep_prepare(struct kv_env *);
 

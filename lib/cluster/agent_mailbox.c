@@ -24,7 +24,7 @@ struct mailbox_walk {
 	const struct imap_set *uids;	/* NULL: all */
 	uint64_t	 since;
 	unsigned	 what;
-	struct buf	 record;
+	struct kv_near	*records;	/* NULL: nothing of them is asked */
 };
 
 void
@@ -240,15 +240,13 @@ find_record(struct mailbox_walk *w, const struct row_message *m,
     struct row_record *r)
 {
 	struct span	 key = { (const char *)m->id.b, sizeof(m->id.b) };
+	struct span	 v;
 	int		 rc;
 
-	if ((w->what & (MAILBOX_ENVELOPE | MAILBOX_BODY)) == 0)
+	if (w->records == NULL)
 		return 0;
-	rc = kv_get(w->c->a->db.records, NULL, key, &w->record);
-	if (rc == 0)
-		rc = row_record_get((struct span){ w->record.p,
-		    w->record.len }, r);
-	return rc;
+	rc = kv_near_get(w->records, key, &v);
+	return rc != 0 ? rc : row_record_get(v, r);
 }
 
 static int
@@ -368,10 +366,12 @@ agent_cmd_messages(struct session *c)
 	imap_set_resolve(&uids, UINT32_MAX);
 	w.uids = set.len > 0 ? &uids : NULL;
 	w.what = (unsigned)what;
-	buf_init(&w.record, ROW_MAX);
-	if ((rc = find_account(&w)) == 0)
+	if (w.what & (MAILBOX_ENVELOPE | MAILBOX_BODY) && (w.records =
+	    kv_near_new(c->a->db.records)) == NULL)
+		rc = CM_ENOMEM;
+	if (rc == 0 && (rc = find_account(&w)) == 0)
 		rc = say_messages(&w, (uint32_t)validity);
-	buf_free(&w.record);
+	kv_near_free(w.records);
 	imap_set_free(&uids);
 	return rc;
 }

@@ -61,6 +61,28 @@ search_need(const struct imap_search *k)
 	return need;
 }
 
+bool
+search_is_of_rest(const struct imap_search *k)
+{
+	if (has_below(k)) {
+		for (k = k->first; k != NULL; k = k->next)
+			if (search_is_of_rest(k))
+				return true;
+		return false;
+	}
+	switch (k->key) {
+	case IMAP_KEY_ALL:
+	case IMAP_KEY_SET:
+	case IMAP_KEY_UID:
+	case IMAP_KEY_FLAG:
+	case IMAP_KEY_KEYWORD:
+	case IMAP_KEY_MODSEQ:
+		return false;
+	default:
+		return need_of(k) != SEARCH_ENVELOPE;
+	}
+}
+
 static uint32_t
 count(const struct imap_search *k)
 {

@@ -16,6 +16,11 @@
  */
 enum search_need { SEARCH_ROW, SEARCH_ENVELOPE, SEARCH_MESSAGE };
 enum search_need search_need(const struct imap_search *);
+/*
+ * Does a key ask for more of a row than its flags, keywords and mod-sequence:
+ * id, size or times?  SEARCH_MESSAGE does: the id is needed to read it.
+ */
+bool	 search_is_of_rest(const struct imap_search *);
 
 struct search;
 

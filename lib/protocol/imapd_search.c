@@ -33,8 +33,6 @@ struct searching {
 	struct open_case *open;
 	size_t		 nopen, room;
 	struct buf	 text;
-	uint32_t	 last;		/* UID of the last row */
-	size_t		 rows;
 	int		 failed;
 };
 
@@ -87,18 +85,18 @@ take_row(void *arg, const struct mailbox_message *row)
 	bool		 match;
 	int		 rc;
 
-	if (s->rows++ == CHUNK)
-		return 1;
-	s->last = row->uid;
 	if (at == s->m->view.n)
 		return 0;
 	g = of_row(at, row);
 	rc = search_match(s->program, &g, s->now_ms, &s->saved, &match, &more);
 	if (rc != 0)
 		return rc;
-	if (more != SEARCH_ROW)
-		return keep_open(s, at, row);
-	return match ? imapd_found_add(s->found, at, row->modseq) : 0;
+	if (more == SEARCH_ROW)
+		return match ? imapd_found_add(s->found, at, row->modseq) : 0;
+	/* it is not known where it lies */
+	if ((s->what & MAILBOX_STORED) == 0)
+		return 1;
+	return keep_open(s, at, row);
 }
 
 /* --- those that have to be read --- */
@@ -161,30 +159,90 @@ read_saved(struct searching *s)
 	return rc;
 }
 
+/* Numbers from 0 on that a set may stand for: from before *end. */
+static void
+narrow_to(const struct imapd_view *v, const struct imap_search *k,
+    size_t *from, size_t *end, struct imapd *m)
+{
+	const struct imap_range *r = k->set.r;
+	uint32_t	 first, last;
+	size_t		 low, high;
+
+	if (k->set.saved || k->set.n == 0)
+		return;
+	first = r[0].from;
+	last = r[k->set.n - 1].to;
+	if (k->key == IMAP_KEY_SET) {
+		low = first > 0 ? first - 1 : 0;
+		high = last;
+	} else {
+		low = imapd_view_from(m, first);
+		high = last == UINT32_MAX ? v->n : imapd_view_from(m, last + 1);
+	}
+	if (low > *from)
+		*from = low;
+	if (high < *end)
+		*end = high;
+}
+
+/* The part of the folder in which all is that can match. */
+static void
+narrow(struct searching *s, size_t *from, size_t *end)
+{
+	const struct imap_search *k = s->c->search.key;
+
+	*from = 0;
+	*end = s->m->view.n;
+	if (k->key == IMAP_KEY_AND)
+		k = k->first;
+	for (; k != NULL; k = k->next)
+		if (k->key == IMAP_KEY_SET || k->key == IMAP_KEY_UID)
+			narrow_to(&s->m->view, k, from, end, s->m);
+}
+
+/* One answer of the catalog; 1: see restart. */
+static int
+walk_some(struct searching *s, size_t from, size_t end)
+{
+	struct imapd_view *v = &s->m->view;
+	struct imap_range r = { v->uid[from], v->uid[end - 1] };
+	struct imap_set	 uids = { .r = &r, .n = 1 };
+	int		 bad, rc;
+
+	rc = mailbox_list(s->m->box, v->name, v->validity, &uids, 0, s->what,
+	    NULL, take_row, s);
+	if (rc == 0 && s->nopen > 0 && (bad = decide_all(s)) != 0)
+		rc = bad;
+	return rc;
+}
+
+/* A message has to be read after all. */
+static void
+restart(struct searching *s)
+{
+	s->what |= MAILBOX_STORED;
+	s->found->n = s->nopen = 0;
+	s->found->modseq = 0;
+	buf_reset(&s->text);
+}
+
 static int
 walk(struct searching *s)
 {
-	struct imapd_view *v = &s->m->view;
-	struct imap_range r = { 1, 0 };
-	struct imap_set	 uids = { .r = &r, .n = 1 };
-	int		 rc = 1;
+	size_t		 from, end, n;
+	int		 rc = 0;
 
-	if (v->n == 0)
-		return 0;
-	r.to = v->uid[v->n - 1];
-	while (rc == 1) {
-		s->rows = 0;
-		rc = mailbox_list(s->m->box, v->name, v->validity, &uids, 0,
-		    s->what, NULL, take_row, s);
-		if (rc >= 0 && s->nopen > 0) {
-			int	 bad = decide_all(s);
-
-			if (bad != 0)
-				rc = bad;
-		}
-		r.from = s->last + 1;
-		if (rc == 1 && r.from > r.to)
+	narrow(s, &from, &end);
+	while (rc == 0 && from < end) {
+		n = s->need == SEARCH_MESSAGE && end - from > CHUNK ? CHUNK :
+		    end - from;
+		if ((rc = walk_some(s, from, from + n)) == 1) {
+			restart(s);
+			narrow(s, &from, &end);
 			rc = 0;
+		} else {
+			from += n;
+		}
 	}
 	return rc;
 }
@@ -195,7 +253,7 @@ search(struct searching *s)
 	int	 rc;
 
 	s->need = search_need(s->c->search.key);
-	s->what = MAILBOX_STORED;
+	s->what = search_is_of_rest(s->c->search.key) ? MAILBOX_STORED : 0;
 	if (s->need >= SEARCH_ENVELOPE)
 		s->what |= MAILBOX_ENVELOPE;
 	s->now_ms = time_now_ms();

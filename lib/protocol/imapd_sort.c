@@ -8,7 +8,6 @@
 #include "protocol/imapd_int.h"
 
 #define TEXT_MAX	((size_t)4 << 30)
-#define CHUNK		4096	/* messages of one request */
 
 struct sorting {
 	struct imapd	*m;
@@ -18,8 +17,6 @@ struct sorting {
 	struct place	*place;		/* of THREAD=REFERENCES; or NULL */
 	struct ulid	*id;
 	size_t		 n;		/* of found, seen to */
-	size_t		 rows;
-	uint32_t	 last;		/* UID of the last row */
 	struct buf	 text;
 	struct buf	 envelopes;	/* behind each other, of THREAD */
 	struct span	*envelope;
@@ -51,9 +48,6 @@ take_row(void *arg, const struct mailbox_message *row)
 	struct sorting	*s = arg;
 	const struct imapd_view *v = &s->m->view;
 
-	if (s->rows++ == CHUNK)
-		return 1;
-	s->last = row->uid;
 	while (s->n < s->found->n && v->uid[s->found->at[s->n]] < row->uid)
 		s->msg[s->n++].number = 0;
 	if (s->n == s->found->n || v->uid[s->found->at[s->n]] != row->uid)
@@ -65,19 +59,12 @@ static int
 walk(struct sorting *s)
 {
 	const struct imapd_view *v = &s->m->view;
-	struct imap_range r = { 1, 0 };
+	struct imap_range r = { v->uid[s->found->at[0]],
+			    v->uid[s->found->at[s->found->n - 1]] };
 	struct imap_set	 uids = { .r = &r, .n = 1 };
-	int		 rc = 1;
 
-	r.from = v->uid[s->found->at[0]];
-	r.to = v->uid[s->found->at[s->found->n - 1]];
-	while (rc == 1 && r.from <= r.to) {
-		s->rows = 0;
-		rc = mailbox_list(s->m->box, v->name, v->validity, &uids, 0,
-		    MAILBOX_STORED | MAILBOX_ENVELOPE, NULL, take_row, s);
-		r.from = s->last + 1;
-	}
-	return rc > 0 ? 0 : rc;
+	return mailbox_list(s->m->box, v->name, v->validity, &uids, 0,
+	    MAILBOX_STORED | MAILBOX_ENVELOPE, NULL, take_row, s);
 }
 
 /* References are in no ENVELOPE. */

@@ -51,6 +51,49 @@ fill(struct kv_env *e, struct kv *t, int n)
 		abort();
 }
 
+/* All keys of fill, by steps: how many are as they should be. */
+static int
+near(struct kv_near *r, int n, int step)
+{
+	char		 k[32];
+	struct span	 v;
+	int		 good = 0;
+
+	for (int i = 0; i < n; i++) {
+		snprintf(k, sizeof(k), "many%08d", (int)((long)i * step % n));
+		good += kv_near_get(r, sp(k), &v) == 0 && v.len == 300 &&
+		    v.p[0] == 'x' && v.p[299] == 'x';
+	}
+	return good;
+}
+
+/* One that comes between those that were read along is found, too. */
+static void
+test_near(struct kv_env *e, struct kv *t, int n)
+{
+	struct kv_near	*r = kv_near_new(t);
+	struct kv_txn	*x;
+	struct span	 v;
+
+	is_int(near(r, n, 1), n, "near: each, in order");
+	is_int(near(r, n, n - 1), n, "and back");
+	is_int(near(r, n, 1237), n, "and by leaps");
+	is_int(kv_near_get(r, sp("many00000003a"), &v), CM_ENOINPUT,
+	    "one that is missing");
+	is_int(near(r, n, 1), n, "in order again");
+	is_int(kv_near_get(r, sp("zzz"), &v), CM_ENOINPUT, "behind the end");
+	kv_near_free(r);
+	r = kv_near_new(t);
+	is_int(kv_near_get(r, sp("many00000003"), &v), 0, "one");
+	if (kv_begin(e, &x) != 0 ||
+	    kv_put(t, x, sp("many00000003a"), sp("new")) != 0 ||
+	    kv_commit(x) != 0)
+		abort();
+	is_int(kv_near_get(r, sp("many00000003a"), &v), 0, "it came since");
+	is_int(v.len, 3, "and is the new one");
+	kv_near_free(r);
+}
+
 static void
 speed(const char *dir, int n)
 {
@@ -137,6 +180,7 @@ main(int argc, char **argv)
 	n = 1000;
 	is_int(kv_walk(t, NULL, sp("many"), 4, count, &n), 0, "all");
 	is_int(n, 6000, "each once, over several buffers");
+	test_near(e, t, 5000);
 	is_int(kv_checkpoint(e, true), 0, "checkpoint");
 	kv_close(e);
 	is_int(kv_open(NULL, dir, 8 << 20, &e), 0, "reopen");
