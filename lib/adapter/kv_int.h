@@ -37,8 +37,8 @@ struct kv_env {
 /* The code of what Berkeley DB returned, with a line when it is unusual. */
 int	 kv_code(struct kv_env *, int ret, const char *what);
 /*
- * Fills a buffer of the caller's (DB_DBT_USERMEM; it may be grown) with keys and
- * values from a key on: no lock is held behind it.
+ * Fills a buffer of the caller's (DB_DBT_USERMEM; it may be grown) with keys
+ * and values from a key on: no lock is held behind it.
  */
 int	 kv_fill(struct kv *, struct kv_txn *, struct span from, DBT *bulk);
 /* Sets up replication before the environment is opened. */

@@ -5,7 +5,7 @@
 #include "adapter/kv_int.h"
 
 #define BULK		(64u << 10)	/* a multiple of 1024, over a page */
-#define USED_MIN	8		/* values of a buffer that make it worth */
+#define USED_MIN	8		/* of a buffer, that it was worth it */
 #define ALONE_MIN	64		/* keys that are then got one by one */
 #define ALONE_MAX	4096
 #define VALUE_MAX	(64u << 20)
