@@ -180,6 +180,7 @@ static const struct command {
 	{ "user-del", 2, 2, 0, agent_cmd_user_del },
 	{ "user-list", 1, 1, READS | HERE, agent_cmd_user_list },
 	{ "user-set", 4, 4, AGAIN, agent_cmd_user_set },
+	{ "uids", 4, 4, READS | HERE, agent_cmd_uids },
 	{ "vanished", 5, 5, READS | HERE, agent_cmd_vanished },
 	{ "verifier", 2, 2, READS | HERE, agent_cmd_verifier },
 	{ "wait", 3, 3, AGAIN, agent_cmd_wait },

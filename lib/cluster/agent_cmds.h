@@ -53,6 +53,7 @@ bool	 agent_is_dump_here(const struct session *);
 int	 agent_cmd_folders(struct session *);
 int	 agent_cmd_quota(struct session *);
 int	 agent_cmd_messages(struct session *);
+int	 agent_cmd_uids(struct session *);
 int	 agent_cmd_vanished(struct session *);
 /* "=NAME TAB UIDVALIDITY TAB UIDNEXT TAB messages TAB unseen TAB bytes TAB
  * modseq TAB id TAB use" */

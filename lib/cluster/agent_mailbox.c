@@ -408,3 +408,102 @@ agent_cmd_vanished(struct session *c)
 	/* nothing at all has changed since */
 	return rc == CM_EEND && w.since >= w.f.modseq ? 0 : rc;
 }
+
+/* --- UIDs alone --- */
+
+struct uid_ranges {
+	struct session	*c;
+	struct imap_range now;		/* from 0: none yet */
+	uint32_t	 unseen;	/* the first one, or 0 */
+	struct buf	 keywords;
+};
+
+static int
+say_range(struct uid_ranges *u)
+{
+	if (u->now.from == 0)
+		return 0;
+	buf_addc(&u->c->s.out, '=');
+	buf_addu(&u->c->s.out, u->now.from, 0);
+	buf_addc(&u->c->s.out, ':');
+	buf_addu(&u->c->s.out, u->now.to, 0);
+	buf_addc(&u->c->s.out, '\n');
+	return agent_flush(u->c, AGENT_FLUSH);
+}
+
+static void
+add_keywords(struct buf *all, struct span words)
+{
+	struct span	 w;
+
+	while (words.len > 0 && str_field(&words, ' ', &w)) {
+		if (w.len == 0 || all->len + w.len >= MAILBOX_KEYWORDS_MAX ||
+		    flags_has((struct span){ all->p, all->len }, w))
+			continue;
+		if (all->len > 0)
+			buf_addc(all, ' ');
+		buf_add(all, w.p, w.len);
+	}
+}
+
+static int
+add_uid(void *arg, struct span k, struct span v)
+{
+	struct uid_ranges	*u = arg;
+	struct row_message	 m;
+	struct row_ref		 ref;
+	int			 rc;
+
+	if (key_message_parse(k, &ref) != 0 || row_message_get(v, &m) != 0)
+		return CM_ECORRUPT;
+	if (u->unseen == 0 && !(m.flags & FLAG_SEEN))
+		u->unseen = ref.uid;
+	if (m.keywords.len > 0)
+		add_keywords(&u->keywords, m.keywords);
+	if (u->now.from != 0 && ref.uid == u->now.to + 1) {
+		u->now.to = ref.uid;
+		return 0;
+	}
+	rc = say_range(u);
+	u->now = (struct imap_range){ ref.uid, ref.uid };
+	return rc;
+}
+
+static int
+say_uids(struct mailbox_walk *w)
+{
+	struct uid_ranges u = { .c = w->c };
+	int		 rc;
+
+	buf_init(&u.keywords, MAILBOX_KEYWORDS_MAX);
+	rc = agent_walk_uids(&w->c->a->db, NULL, w->account.id, w->f.id, NULL,
+	    add_uid, &u);
+	if (rc == 0 && (rc = say_range(&u)) == 0) {
+		buf_addf(&w->c->s.out, "=-%u\t", u.unseen);
+		buf_add(&w->c->s.out, u.keywords.p, u.keywords.len);
+		buf_addc(&w->c->s.out, '\n');
+	}
+	buf_free(&u.keywords);
+	return rc;
+}
+
+/*
+ * uids MAILBOX FOLDER UIDVALIDITY: the folder's line, as with messages; ranges
+ * of UIDs that are there; "-", the first UID without \Seen or 0, and keywords.
+ */
+int
+agent_cmd_uids(struct session *c)
+{
+	struct mailbox_walk w = { .c = c };
+	uint64_t	 validity;
+	int		 rc;
+
+	if (str_u64(c->arg[3], strlen(c->arg[3]), UINT32_MAX, &validity) != 0)
+		return agent_say(c, CM_EDATA, "not a number");
+	if ((rc = find_account(&w)) != 0)
+		return rc;
+	if ((rc = find_folder(&w)) != 0 ||
+	    (validity != 0 && validity != w.f.validity))
+		return rc == CM_ENOINPUT ? 0 : rc;
+	return say_uids(&w);
+}

@@ -623,3 +623,62 @@ mailbox_vanished(struct mailbox *m, const char *folder, uint32_t validity,
 	buf_free(&q.ranges);
 	return rc;
 }
+
+/* --- which are there --- */
+
+struct numbering {
+	struct listing	 l;
+	struct mailbox_uids *u;
+};
+
+/* A range, or "-UID" and keywords. */
+static int
+take_uids(void *arg, struct span line)
+{
+	struct numbering *q = arg;
+	struct mailbox_uids *u = q->u;
+	struct span	 from, to;
+	uint64_t	 a, b;
+
+	if (!q->l.begun)
+		return take_message(&q->l, line);
+	if (line.len > 0 && line.p[0] == '-') {
+		line.p++;
+		line.len--;
+		if (next_u32(&line, &u->unseen) != 0)
+			return CM_EPROTO;
+		return buf_add(&u->keywords, line.p, line.len);
+	}
+	to = line;
+	if (!str_field(&to, ':', &from) || to.p == NULL ||
+	    str_u64(from.p, from.len, UINT32_MAX, &a) != 0 ||
+	    str_u64(to.p, to.len, UINT32_MAX, &b) != 0 || a == 0 || a > b)
+		return CM_EPROTO;
+	return imap_set_add(&u->uids, (uint32_t)a, (uint32_t)b);
+}
+
+int
+mailbox_uids(struct mailbox *m, const char *folder, uint32_t validity,
+    struct mailbox_folder *f, struct mailbox_uids *u)
+{
+	char		 v[NUMBER_SIZE];
+	const char	*words[] = { "uids", m->account, folder, v, NULL };
+	struct numbering q = { .l = { .what = 0 }, .u = u };
+	int		 rc;
+
+	*u = (struct mailbox_uids){ .unseen = 0 };
+	buf_init(&u->keywords, MAILBOX_KEYWORDS_MAX);
+	snprintf(v, sizeof(v), "%u", validity);
+	rc = after(&q.l, validity, catalog_call(m->catalog, words, -1,
+	    CATALOG_CALL_MS, take_uids, &q));
+	if (f != NULL)
+		*f = q.l.f;
+	return rc;
+}
+
+void
+mailbox_uids_free(struct mailbox_uids *u)
+{
+	imap_set_free(&u->uids);
+	buf_free(&u->keywords);
+}

@@ -120,6 +120,21 @@ int	 mailbox_list(struct mailbox *, const char *folder, uint32_t validity,
 	    struct mailbox_folder *f, mailbox_fn, void *) CM_MUST;
 
 /*
+ * Which messages there are: cheap.  *f is the folder as it was when the walk
+ * began, as above.
+ */
+#define MAILBOX_KEYWORDS_MAX	16384	/* bytes of all their names */
+struct mailbox_uids {
+	struct imap_set	 uids;
+	uint32_t	 unseen;	/* UID of the first without \Seen, or 0 */
+	struct buf	 keywords;	/* each once, as far as there is room */
+};
+/* *u is to be freed, also behind a failure. */
+int	 mailbox_uids(struct mailbox *, const char *folder, uint32_t validity,
+	    struct mailbox_folder *f, struct mailbox_uids *u) CM_MUST;
+void	 mailbox_uids_free(struct mailbox_uids *);
+
+/*
  * Changes of messages are the leader's, and there on this node when a call
  * returns (a session reads what it wrote).  All or none; CM_ENOINPUT and
  * CM_ESTALE as above.  After CM_EAWAY or CM_ETIMEOUT nobody knows.

@@ -44,39 +44,20 @@ take_change(void *arg, const struct mailbox_message *row)
 
 /* --- what has gone --- */
 
-struct listing {
-	struct imapd	*m;
-	size_t		 at;		/* the view's next */
-	struct imap_set	*gone;
-};
-
-static int
-take_present(void *arg, const struct mailbox_message *row)
-{
-	struct listing	*l = arg;
-	struct imapd_view *v = &l->m->view;
-	int		 rc = 0;
-
-	for (; rc == 0 && l->at < v->n && v->uid[l->at] < row->uid; l->at++)
-		rc = imap_set_add(l->gone, v->uid[l->at], v->uid[l->at]);
-	if (l->at < v->n && v->uid[l->at] == row->uid)
-		l->at++;
-	return rc;
-}
-
 /* By a look at all that is there. */
 static int
 find_missing(struct imapd *m, struct imap_set *gone)
 {
 	struct imapd_view *v = &m->view;
-	struct listing	 l = { .m = m, .gone = gone };
+	struct mailbox_uids u;
 	int		 rc;
 
 	*gone = (struct imap_set){ .n = 0 };
-	rc = mailbox_list(m->box, v->name, v->validity, NULL, 0, 0, NULL,
-	    take_present, &l);
-	for (; rc == 0 && l.at < v->n; l.at++)
-		rc = imap_set_add(gone, v->uid[l.at], v->uid[l.at]);
+	rc = mailbox_uids(m->box, v->name, v->validity, NULL, &u);
+	for (size_t i = 0; rc == 0 && i < v->n; i++)
+		if (!imap_set_has(&u.uids, v->uid[i]))
+			rc = imap_set_add(gone, v->uid[i], v->uid[i]);
+	mailbox_uids_free(&u);
 	return rc;
 }
 

@@ -6,7 +6,6 @@
 #include "protocol/imapd_int.h"
 
 #define MESSAGES_MAX	50000000
-#define KEYWORDS_MAX	16384		/* bytes of all their names */
 
 void
 imapd_view_end(struct imapd *m)
@@ -138,51 +137,41 @@ imapd_view_set(struct imapd *m, const struct imap_set *s, bool uid,
 
 struct opening {
 	struct imapd	*m;
-	size_t		 unseen;	/* number of the first one, or 0 */
-	struct buf	 keywords;	/* of all messages, each once */
+	struct mailbox_uids u;
 };
-
-static void
-add_keywords(struct buf *all, struct span words)
-{
-	struct span	 w;
-
-	while (words.len > 0 && str_field(&words, ' ', &w)) {
-		if (w.len == 0 || all->len + w.len >= KEYWORDS_MAX ||
-		    flags_has((struct span){ all->p, all->len }, w))
-			continue;
-		if (all->len > 0)
-			buf_addc(all, ' ');
-		buf_add(all, w.p, w.len);
-	}
-}
-
-static int
-take_row(void *arg, const struct mailbox_message *row)
-{
-	struct opening	*o = arg;
-
-	if (o->unseen == 0 && !(row->flags & IMAP_SEEN))
-		o->unseen = o->m->view.n + 1;
-	if (row->keywords.len > 0)
-		add_keywords(&o->keywords, row->keywords);
-	return imapd_view_add(o->m, row->uid, row->modseq);
-}
 
 /* A mailbox that never had mail has no folder yet: it gets it now. */
 static int
-list_all(struct opening *o, const char *name, struct mailbox_folder *f)
+ask(struct opening *o, const char *name, struct mailbox_folder *f)
 {
 	struct imapd	*m = o->m;
 	int		 rc;
 
-	rc = mailbox_list(m->box, name, 0, NULL, 0, 0, f, take_row, o);
+	rc = mailbox_uids(m->box, name, 0, f, &o->u);
 	if (rc != CM_ENOINPUT || strcmp(name, "INBOX") != 0)
 		return rc;
 	rc = mailbox_create(m->box, name, 0);
 	if (rc != 0 && rc != CM_EEXIST)
 		return rc;
-	return mailbox_list(m->box, name, 0, NULL, 0, 0, f, take_row, o);
+	mailbox_uids_free(&o->u);
+	return mailbox_uids(m->box, name, 0, f, &o->u);
+}
+
+/*
+ * What changes from now on has a higher mod-sequence than the folder had; what
+ * changed while it was listed is told once more.
+ */
+static int
+list_all(struct opening *o, const char *name, struct mailbox_folder *f)
+{
+	struct imap_set	*s = &o->u.uids;
+	int		 rc = ask(o, name, f);
+
+	for (size_t i = 0; rc == 0 && i < s->n; i++)
+		for (uint64_t uid = s->r[i].from; rc == 0 && uid <= s->r[i].to;
+		    uid++)
+			rc = imapd_view_add(o->m, (uint32_t)uid, f->modseq);
+	return rc;
 }
 
 static void
@@ -192,8 +181,8 @@ say_folder(struct imapd *m, const struct opening *o,
 	struct buf	*out = conn_out(m->s->conn);
 	const char	*system = "\\Answered \\Flagged \\Deleted \\Seen "
 			    "\\Draft";
-	const char	*blank = o->keywords.len > 0 ? " " : "";
-	const char	*words = o->keywords.len > 0 ? o->keywords.p : "";
+	const char	*blank = o->u.keywords.len > 0 ? " " : "";
+	const char	*words = o->u.keywords.len > 0 ? o->u.keywords.p : "";
 
 	buf_addf(out, "* FLAGS (%s%s%s)\r\n", system, blank, words);
 	if (m->view.readonly)
@@ -207,9 +196,9 @@ say_folder(struct imapd *m, const struct opening *o,
 		imapd_say_list(m, f);
 	else
 		buf_adds(out, "* 0 RECENT\r\n");
-	if (o->unseen > 0 && !imapd_is_rev2(m))
+	if (o->u.unseen > 0 && !imapd_is_rev2(m))
 		buf_addf(out, "* OK [UNSEEN %zu] the first one\r\n",
-		    o->unseen);
+		    imapd_view_find(m, o->u.unseen) + 1);
 	buf_addf(out, "* OK [UIDVALIDITY %u] of these UIDs\r\n"
 	    "* OK [UIDNEXT %u] or higher\r\n"
 	    "* OK [HIGHESTMODSEQ %llu] of what was changed last\r\n"
@@ -253,7 +242,6 @@ imapd_select(struct imapd *m, const struct imap_command *c)
 		imapd_condstore(m);
 	if (!imapd_folder(m, c->name, name))
 		return;
-	buf_init(&o.keywords, KEYWORDS_MAX + 1);
 	if ((rc = list_all(&o, name, &f)) == 0) {
 		begin_view(m, name, c->verb == IMAP_EXAMINE, &f);
 		say_folder(m, &o, &f);
@@ -266,7 +254,7 @@ imapd_select(struct imapd *m, const struct imap_command *c)
 		imapd_view_end(m);
 		imapd_no_for(m, rc);
 	}
-	buf_free(&o.keywords);
+	mailbox_uids_free(&o.u);
 }
 
 /* --- CLOSE --- */
