@@ -519,23 +519,6 @@ account_message(struct catdb *d, struct kv_txn *x, const char *mailbox,
 	return rc;
 }
 
-/* Words of a, and of b that are not in a, without those in less. */
-static void
-merge_words(struct buf *out, struct span a, struct span b, struct span less)
-{
-	struct span	 from[2] = { a, b }, f;
-
-	for (int i = 0; i < 2; i++)
-		while (from[i].p != NULL && str_field(&from[i], ' ', &f)) {
-			if (f.len == 0 || flags_has(less, f) ||
-			    (i == 1 && flags_has(a, f)))
-				continue;
-			if (out->len > 0)
-				buf_addc(out, ' ');
-			buf_add(out, f.p, f.len);
-		}
-}
-
 static struct span
 span_of(const struct buf *b)
 {
@@ -585,39 +568,6 @@ account_set_flags(struct catdb *d, struct kv_txn *x, const char *mailbox,
 }
 
 int
-account_flag(struct catdb *d, struct kv_txn *x, const char *mailbox,
-    const char *folder, uint32_t uid, const char *add, const char *del,
-    uint64_t *modseq)
-{
-	struct target	 t;
-	struct buf	 kadd, kdel, words;
-	uint32_t	 set, clear, was;
-	int		 rc;
-
-	buf_init(&kadd, 8192);
-	buf_init(&kdel, 8192);
-	buf_init(&words, 8192);
-	if ((rc = target_get(d, x, mailbox, folder, uid, &t)) != 0 ||
-	    (rc = flags_parse(add, strlen(add), &set, &kadd)) != 0 ||
-	    (rc = flags_parse(del, strlen(del), &clear, &kdel)) != 0)
-		goto out;
-	was = t.message.flags;
-	t.message.flags = (was | set) & ~clear;
-	merge_words(&words, t.message.keywords, span_of(&kadd),
-	    span_of(&kdel));
-	t.message.keywords = span_of(&words);
-	*modseq = t.message.modseq = ++t.folder.modseq;
-	if ((rc = words.err) == 0)
-		rc = put_flags(d, x, folder, &t, was);
-out:
-	target_free(&t);
-	buf_free(&kadd);
-	buf_free(&kdel);
-	buf_free(&words);
-	return rc;
-}
-
-int
 account_place(struct catdb *d, struct kv_txn *x, struct row_account *a,
     struct row_folder *f, uint32_t uid, const struct row_message *m)
 {
@@ -657,23 +607,4 @@ account_displace(struct catdb *d, struct kv_txn *x, struct row_account *a,
 	    (rc = kv_del(d->messages, x, key_message(key, &ref))) != 0)
 		return rc;
 	return vanished_note(d, x, a->id, f->id, uid, f->modseq);
-}
-
-int
-account_expunge(struct catdb *d, struct kv_txn *x, const char *mailbox,
-    const char *folder, uint32_t uid, uint64_t *modseq)
-{
-	struct target	 t;
-	int		 rc;
-
-	if ((rc = target_get(d, x, mailbox, folder, uid, &t)) == 0) {
-		*modseq = ++t.folder.modseq;
-		if ((rc = account_displace(d, x, &t.account, &t.folder, uid,
-		    &t.message)) == 0 &&
-		    (rc = account_folder_put(d, x, t.account.id, text(folder),
-		    &t.folder)) == 0)
-			rc = account_put(d, x, mailbox, &t.account);
-	}
-	target_free(&t);
-	return rc;
 }

@@ -74,14 +74,7 @@ uint64_t account_leap_of(uint64_t lead, bool first);
 bool	 account_left_out(const struct row_folder *, uint32_t lead,
 	    uint32_t first, uint32_t next);
 
-/*
- * Changes the flags of a message: bits and keywords of add are set, of del
- * cleared.  *modseq: of the change.  CM_ENOINPUT when there is no such message.
- */
-int	 account_flag(struct catdb *, struct kv_txn *, const char *mailbox,
-	    const char *folder, uint32_t uid, const char *add,
-	    const char *del, uint64_t *modseq) CM_MUST;
-/* Its flags are these, and have that modseq, whatever they were. */
+/* A message's flags are these, with that modseq, whatever they were. */
 int	 account_set_flags(struct catdb *, struct kv_txn *,
 	    const char *mailbox, const char *folder, uint32_t uid,
 	    uint32_t flags, struct span keywords, uint64_t modseq) CM_MUST;
@@ -89,9 +82,6 @@ int	 account_set_flags(struct catdb *, struct kv_txn *,
 int	 account_message(struct catdb *, struct kv_txn *, const char *mailbox,
 	    const char *folder, uint32_t uid, struct buf *raw,
 	    struct row_message *) CM_MUST;
-/* Removes a message from a folder; *modseq: of the change. */
-int	 account_expunge(struct catdb *, struct kv_txn *, const char *mailbox,
-	    const char *folder, uint32_t uid, uint64_t *modseq) CM_MUST;
 /*
  * A message that the catalog has gets a row in a folder, and a reference of
  * its record; or loses both.  *a and *f are changed, the caller writes them.

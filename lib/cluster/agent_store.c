@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cluster/account.h"
+#include "cluster/account_view.h"
 #include "cluster/agent_cmds.h"
 #include "cluster/change.h"
 #include "cluster/change_copy.h"
@@ -15,6 +15,9 @@
 
 #define UIDS_MAX	1000000		/* changed by one request */
 #define ANSWER_MAX	(256u << 20)
+#define WORDS_MAX	16384		/* bytes of a message's keywords */
+#define ALL_FLAGS	(FLAG_SEEN | FLAG_ANSWERED | FLAG_FLAGGED | \
+			    FLAG_DELETED | FLAG_DRAFT)
 
 struct many {
 	const char	*folder;
@@ -23,7 +26,8 @@ struct many {
 	const struct imap_set *uids;	/* NULL: all */
 	/* of flags */
 	enum { ADD, DEL, SET } how;
-	const char	*flags;
+	struct account_words words;
+	struct buf	 keywords;	/* of words */
 	bool		 conditional;
 	uint64_t	 since;
 	/* of copies; to NULL: these are none */
@@ -35,6 +39,8 @@ struct many {
 	size_t		 n, cap;
 	uint64_t	 bytes;		/* of what is to be copied */
 	int		 refused;	/* nothing was done, for that reason */
+	struct account_view view;
+	struct buf	 raw, now, clear;	/* of the message at hand */
 	struct buf	 answer;
 };
 
@@ -108,125 +114,133 @@ all_or_none(int rc)
 	}
 }
 
+typedef int	(*one_fn)(struct catdb *, struct kv_txn *, struct many *,
+		    uint32_t uid);
+
+static int
+do_all(struct catdb *d, struct kv_txn *x, struct many *q, one_fn one)
+{
+	int	 rc = find_all(d, x, q);
+
+	if (rc != 0)
+		return all_or_none(rc);
+	rc = account_view_open(d, x, q->mailbox, q->folder, &q->view);
+	for (size_t i = 0; rc == 0 && i < q->n; i++)
+		rc = one(d, x, q, q->uid[i]);
+	if (rc == 0)
+		rc = account_view_put(d, x, &q->view);
+	account_view_free(&q->view);
+	return all_or_none(rc);
+}
+
 /* --- flags --- */
 
-/* What has to be cleared for flags to be just these, added to out. */
+/* Keywords that are not of keep. */
 static int
-others(const struct row_message *m, const char *flags, struct buf *out)
+others(struct span keywords, struct span keep, struct buf *out)
 {
-	struct buf	 keep;
-	struct span	 rest = m->keywords, w;
-	uint32_t	 bits;
-	int		 rc;
+	struct span	 w;
 
-	buf_init(&keep, 16384);
-	if ((rc = flags_parse(flags, strlen(flags), &bits, &keep)) == 0) {
-		flags_write(out, m->flags & ~bits, (struct span){ "", 0 });
-		while (rest.len > 0 && str_field(&rest, ' ', &w)) {
-			if (flags_has((struct span){ keep.p, keep.len }, w))
-				continue;
-			if (out->len > 0)
-				buf_addc(out, ' ');
-			buf_add(out, w.p, w.len);
-		}
+	buf_reset(out);
+	while (keywords.len > 0 && str_field(&keywords, ' ', &w)) {
+		if (flags_has(keep, w))
+			continue;
+		if (out->len > 0)
+			buf_addc(out, ' ');
+		buf_add(out, w.p, w.len);
 	}
-	buf_free(&keep);
-	return rc != 0 ? rc : out->err;
+	return out->err;
+}
+
+static bool
+has_all(struct span keywords, struct span words, bool there)
+{
+	struct span	 w;
+
+	while (words.len > 0 && str_field(&words, ' ', &w))
+		if (flags_has(keywords, w) != there)
+			return false;
+	return true;
 }
 
 /* Is it so already that all of add and none of del are there? */
-static int
-is_so(const struct row_message *m, const char *add, const char *del, bool *so)
+static bool
+is_so(const struct row_message *m, const struct account_words *add,
+    const struct account_words *del)
 {
-	const char	*words[2] = { add, del };
-	struct buf	 keywords;
-	struct span	 rest, w;
-	uint32_t	 bits;
-	int		 rc = 0;
-
-	*so = true;
-	buf_init(&keywords, 16384);
-	for (int i = 0; rc == 0 && i < 2; i++) {
-		if ((rc = flags_parse(words[i], strlen(words[i]), &bits,
-		    &keywords)) != 0)
-			break;
-		if ((m->flags & bits) != (i == 0 ? bits : 0))
-			*so = false;
-		rest = (struct span){ keywords.p, keywords.len };
-		while (rest.len > 0 && str_field(&rest, ' ', &w))
-			if (flags_has(m->keywords, w) != (i == 0))
-				*so = false;
-	}
-	buf_free(&keywords);
-	return rc;
+	return (m->flags & add->flags) == add->flags &&
+	    (m->flags & del->flags) == 0 &&
+	    has_all(m->keywords, add->keywords, true) &&
+	    has_all(m->keywords, del->keywords, false);
 }
 
 static void
 add_message(struct many *q, uint32_t uid, const struct row_message *m,
     uint64_t was)
 {
-	buf_addf(&q->answer, "=%u\t%llu\t%u\t", uid,
-	    (unsigned long long)m->modseq, m->flags);
-	buf_add(&q->answer, m->keywords.p, m->keywords.len);
-	buf_addf(&q->answer, "\t%llu\n", (unsigned long long)was);
+	struct buf	*b = &q->answer;
+
+	buf_addc(b, '=');
+	buf_addu(b, uid, 0);
+	buf_addc(b, '\t');
+	buf_addu(b, m->modseq, 0);
+	buf_addc(b, '\t');
+	buf_addu(b, m->flags, 0);
+	buf_addc(b, '\t');
+	buf_add(b, m->keywords.p, m->keywords.len);
+	buf_addc(b, '\t');
+	buf_addu(b, was, 0);
+	buf_addc(b, '\n');
 }
 
 /* The change, when it is one, and the message as it is then. */
 static int
 store_changed(struct catdb *d, struct kv_txn *x, struct many *q, uint32_t uid,
-    struct buf *raw, struct row_message *m)
+    struct row_message *m)
 {
-	struct buf	 clear;
-	const char	*add = q->how == DEL ? "" : q->flags, *del = "";
-	bool		 so;
-	int		 rc = 0;
+	static const struct account_words none = { 0, { "", 0 } };
+	struct account_words rest = { ~q->words.flags & ALL_FLAGS,
+			    { "", 0 } };
+	const struct account_words *add = q->how == DEL ? &none : &q->words;
+	const struct account_words *del = q->how == ADD ? &none :
+			    q->how == DEL ? &q->words : &rest;
+	int		 rc;
 
-	buf_init(&clear, 16384);
-	buf_adds(&clear, "");
-	if (q->how == SET && (rc = others(m, q->flags, &clear)) == 0)
-		del = clear.p;
-	else if (q->how == DEL)
-		del = q->flags;
-	if (rc == 0 && (rc = is_so(m, add, del, &so)) == 0 && !so &&
-	    (rc = change_flag(d, x, q->mailbox, q->folder, uid, add,
-	    del)) == 0)
-		rc = account_message(d, x, q->mailbox, q->folder, uid, raw, m);
-	buf_free(&clear);
-	return rc;
+	if (q->how == SET) {
+		if ((rc = others(m->keywords, q->words.keywords,
+		    &q->clear)) != 0)
+			return rc;
+		rest.flags &= m->flags;
+		rest.keywords = (struct span){ q->clear.len > 0 ? q->clear.p :
+		    "", q->clear.len };
+	}
+	return is_so(m, add, del) ? 0 : change_flag_in(d, x, &q->view, uid, m,
+	    add, del, &q->now);
 }
 
 static int
 store_one(struct catdb *d, struct kv_txn *x, struct many *q, uint32_t uid)
 {
 	struct row_message m = { .modseq = 0 };
-	struct buf	 raw;
 	uint64_t	 was;
 	int		 rc;
 
-	buf_init(&raw, ROW_MAX);
-	rc = account_message(d, x, q->mailbox, q->folder, uid, &raw, &m);
+	rc = account_view_message(d, x, &q->view, uid, &q->raw, &m);
 	was = m.modseq;
 	if (rc == 0 && q->conditional && m.modseq > q->since) {
 		buf_addf(&q->answer, "=-%u\n", uid);
 	} else if (rc == 0) {
-		rc = store_changed(d, x, q, uid, &raw, &m);
+		rc = store_changed(d, x, q, uid, &m);
 		if (rc == 0)
 			add_message(q, uid, &m, was);
 	}
-	buf_free(&raw);
 	return rc == 0 ? q->answer.err : rc;
 }
 
 static int
 do_store(struct catdb *d, struct kv_txn *x, void *arg)
 {
-	struct many	*q = arg;
-	int		 rc;
-
-	rc = find_all(d, x, q);
-	for (size_t i = 0; rc == 0 && i < q->n; i++)
-		rc = store_one(d, x, q, q->uid[i]);
-	return all_or_none(rc);
+	return do_all(d, x, arg, store_one);
 }
 
 /* --- \Deleted --- */
@@ -235,15 +249,12 @@ static int
 expunge_one(struct catdb *d, struct kv_txn *x, struct many *q, uint32_t uid)
 {
 	struct row_message m;
-	struct buf	 raw;
 	int		 rc;
 
-	buf_init(&raw, ROW_MAX);
-	rc = account_message(d, x, q->mailbox, q->folder, uid, &raw, &m);
-	buf_free(&raw);
+	rc = account_view_message(d, x, &q->view, uid, &q->raw, &m);
 	if (rc != 0 || !(m.flags & FLAG_DELETED))
 		return rc;
-	if ((rc = change_expunge(d, x, q->mailbox, q->folder, uid)) == 0)
+	if ((rc = change_expunge_in(d, x, &q->view, uid, &m)) == 0)
 		rc = buf_addf(&q->answer, "=%u\n", uid);
 	return rc;
 }
@@ -251,13 +262,7 @@ expunge_one(struct catdb *d, struct kv_txn *x, struct many *q, uint32_t uid)
 static int
 do_expunge(struct catdb *d, struct kv_txn *x, void *arg)
 {
-	struct many	*q = arg;
-	int		 rc;
-
-	rc = find_all(d, x, q);
-	for (size_t i = 0; rc == 0 && i < q->n; i++)
-		rc = expunge_one(d, x, q, q->uid[i]);
-	return all_or_none(rc);
+	return do_all(d, x, arg, expunge_one);
 }
 
 /* --- copies --- */
@@ -379,10 +384,16 @@ run(struct session *c, struct many *q, char *set, change_fn fn)
 	int		 rc;
 
 	buf_init(&q->answer, ANSWER_MAX);
+	buf_init(&q->raw, ROW_MAX);
+	buf_init(&q->now, WORDS_MAX);
+	buf_init(&q->clear, WORDS_MAX);
 	if ((rc = begin(c, q, &uids, set, folder)) == 0 &&
 	    (rc = agent_change(c->a, fn, q)) == 0)
 		rc = buf_add(&c->s.out, q->answer.p, q->answer.len);
 	buf_free(&q->answer);
+	buf_free(&q->raw);
+	buf_free(&q->now);
+	buf_free(&q->clear);
 	free(q->uid);
 	imap_set_free(&uids);
 	if (rc == 0 && q->refused != 0)
@@ -396,8 +407,6 @@ static int
 read_how(struct session *c, struct many *q)
 {
 	static const char *const names[] = { "add", "del", "set" };
-	struct buf	 keywords;
-	uint32_t	 bits;
 	size_t		 i;
 	int		 rc;
 
@@ -408,10 +417,10 @@ read_how(struct session *c, struct many *q)
 	    strlen(c->arg[4]), UINT64_MAX, &q->since) != 0))
 		return agent_say(c, CM_EDATA, "not a change of flags");
 	q->how = i == 0 ? ADD : i == 1 ? DEL : SET;
-	q->flags = c->arg[6];
-	buf_init(&keywords, 16384);
-	rc = flags_parse(q->flags, strlen(q->flags), &bits, &keywords);
-	buf_free(&keywords);
+	rc = flags_parse(c->arg[6], strlen(c->arg[6]), &q->words.flags,
+	    &q->keywords);
+	q->words.keywords = (struct span){ q->keywords.len > 0 ?
+	    q->keywords.p : "", q->keywords.len };
 	return rc == 0 ? 0 : agent_say(c, rc, "not flags");
 }
 
@@ -425,9 +434,13 @@ int
 agent_cmd_store(struct session *c)
 {
 	struct many	 q = { .how = ADD };
-	int		 rc = read_how(c, &q);
+	int		 rc;
 
-	return rc == 0 ? run(c, &q, c->arg[7], do_store) : rc;
+	buf_init(&q.keywords, WORDS_MAX);
+	if ((rc = read_how(c, &q)) == 0)
+		rc = run(c, &q, c->arg[7], do_store);
+	buf_free(&q.keywords);
+	return rc;
 }
 
 /* expunge-set MAILBOX FOLDER UIDVALIDITY UIDS: those of them with \Deleted go;

@@ -55,19 +55,46 @@ note_message(struct buf *b, const char *mailbox, const char *folder,
 	note_flags(b, m->flags, m->keywords);
 }
 
-/* Flags as they were given; they can be read. */
-static int
-note_words(struct buf *b, const char *words)
+int
+change_flag_in(struct catdb *d, struct kv_txn *x, struct account_view *v,
+    uint32_t uid, struct row_message *m, const struct account_words *add,
+    const struct account_words *del, struct buf *words)
 {
-	struct buf	 keywords;
-	uint32_t	 flags;
-	int		 rc;
+	struct row_message	 was = *m;
+	struct buf		*b;
+	int			 rc;
 
-	buf_init(&keywords, 8192);
-	if ((rc = flags_parse(words, strlen(words), &flags, &keywords)) == 0)
-		note_flags(b, flags, (struct span){ keywords.len ?
-		    keywords.p : "", keywords.len });
-	buf_free(&keywords);
+	rc = account_view_flag(d, x, v, uid, m, add, del, words);
+	if (rc != 0 || (b = begin(d, "flag")) == NULL)
+		return rc;
+	note_message(b, v->mailbox, v->name, uid, &was);
+	note_flags(b, add->flags, add->keywords);
+	note_flags(b, del->flags, del->keywords);
+	journal_number(b, m->modseq);
+	return end(b);
+}
+
+int
+change_expunge_in(struct catdb *d, struct kv_txn *x, struct account_view *v,
+    uint32_t uid, const struct row_message *m)
+{
+	struct buf	*b;
+	int		 rc = account_view_expunge(d, x, v, uid, m);
+
+	if (rc != 0 || (b = begin(d, "expunge")) == NULL)
+		return rc;
+	note_message(b, v->mailbox, v->name, uid, m);
+	journal_number(b, v->folder.modseq);
+	return end(b);
+}
+
+/* Words as they are given. */
+static int
+read_words(const char *s, struct buf *b, struct account_words *w)
+{
+	int	 rc = flags_parse(s, strlen(s), &w->flags, b);
+
+	w->keywords = (struct span){ b->len > 0 ? b->p : "", b->len };
 	return rc;
 }
 
@@ -75,23 +102,25 @@ int
 change_flag(struct catdb *d, struct kv_txn *x, const char *mailbox,
     const char *folder, uint32_t uid, const char *add, const char *del)
 {
+	struct account_words	 set, clear;
+	struct account_view	 v;
 	struct row_message	 m;
-	struct buf		 raw, *b;
-	uint64_t		 modseq;
+	struct buf		 raw, b[3];
 	int			 rc;
 
 	buf_init(&raw, ROW_MAX);
-	rc = account_message(d, x, mailbox, folder, uid, &raw, &m);
-	if (rc == 0 && (rc = account_flag(d, x, mailbox, folder, uid, add,
-	    del, &modseq)) == 0 && (b = begin(d, "flag")) != NULL) {
-		note_message(b, mailbox, folder, uid, &m);
-		if ((rc = note_words(b, add)) == 0 &&
-		    (rc = note_words(b, del)) == 0) {
-			journal_number(b, modseq);
-			rc = end(b);
-		}
-	}
+	for (int i = 0; i < 3; i++)
+		buf_init(&b[i], 8192);
+	if ((rc = account_view_open(d, x, mailbox, folder, &v)) == 0 &&
+	    (rc = account_view_message(d, x, &v, uid, &raw, &m)) == 0 &&
+	    (rc = read_words(add, &b[0], &set)) == 0 &&
+	    (rc = read_words(del, &b[1], &clear)) == 0 &&
+	    (rc = change_flag_in(d, x, &v, uid, &m, &set, &clear, &b[2])) == 0)
+		rc = account_view_put(d, x, &v);
+	account_view_free(&v);
 	buf_free(&raw);
+	for (int i = 0; i < 3; i++)
+		buf_free(&b[i]);
 	return rc;
 }
 
@@ -99,19 +128,17 @@ int
 change_expunge(struct catdb *d, struct kv_txn *x, const char *mailbox,
     const char *folder, uint32_t uid)
 {
+	struct account_view	 v;
 	struct row_message	 m;
-	struct buf		 raw, *b;
-	uint64_t		 modseq;
+	struct buf		 raw;
 	int			 rc;
 
 	buf_init(&raw, ROW_MAX);
-	rc = account_message(d, x, mailbox, folder, uid, &raw, &m);
-	if (rc == 0 && (rc = account_expunge(d, x, mailbox, folder, uid,
-	    &modseq)) == 0 && (b = begin(d, "expunge")) != NULL) {
-		note_message(b, mailbox, folder, uid, &m);
-		journal_number(b, modseq);
-		rc = end(b);
-	}
+	if ((rc = account_view_open(d, x, mailbox, folder, &v)) == 0 &&
+	    (rc = account_view_message(d, x, &v, uid, &raw, &m)) == 0 &&
+	    (rc = change_expunge_in(d, x, &v, uid, &m)) == 0)
+		rc = account_view_put(d, x, &v);
+	account_view_free(&v);
 	buf_free(&raw);
 	return rc;
 }

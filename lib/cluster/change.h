@@ -5,6 +5,7 @@
 #ifndef CM_CHANGE_H
 #define CM_CHANGE_H
 
+#include "cluster/account_view.h"
 #include "cluster/catdb.h"
 
 /* mailbox: as address_key gives it.  All fail before they change anything. */
@@ -13,6 +14,13 @@ int	 change_flag(struct catdb *, struct kv_txn *, const char *mailbox,
 	    const char *del) CM_MUST;
 int	 change_expunge(struct catdb *, struct kv_txn *, const char *mailbox,
 	    const char *folder, uint32_t uid) CM_MUST;
+/* Of a folder of which several are changed; see account_view.h. */
+int	 change_flag_in(struct catdb *, struct kv_txn *, struct account_view *,
+	    uint32_t uid, struct row_message *, const struct account_words *add,
+	    const struct account_words *del, struct buf *words) CM_MUST;
+int	 change_expunge_in(struct catdb *, struct kv_txn *,
+	    struct account_view *, uint32_t uid, const struct row_message *)
+	    CM_MUST;
 int	 change_user_add(struct catdb *, struct kv_txn *, const char *mailbox,
 	    struct span verifier) CM_MUST;
 /* what: password, quota or sms.  CM_EDATA for another, or a bad number. */

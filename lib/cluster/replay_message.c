@@ -2,6 +2,7 @@
  * MAILBOX/FOLDER/UID ID PLACE MODSEQ FLAGS ... */
 #include <string.h>
 
+#include "cluster/account_view.h"
 #include "cluster/expect.h"
 #include "cluster/replay_int.h"
 
@@ -291,25 +292,40 @@ expect_gone(struct redo *w, struct target *t)
 	return put_expected(w, t, &e);
 }
 
+/* The folder's modseq stays: the change is the one that it was. */
+static int
+displace(struct redo *w)
+{
+	struct account_view	 v;
+	struct row_message	 m;
+	struct buf		 raw;
+	int			 rc;
+
+	buf_init(&raw, ROW_MAX);
+	if ((rc = account_view_open(w->db, w->txn, w->mailbox.p, w->folder.p,
+	    &v)) == 0 && (rc = account_view_message(w->db, w->txn, &v, w->uid,
+	    &raw, &m)) == 0 && (rc = account_view_expunge(w->db, w->txn, &v,
+	    w->uid, &m)) == 0) {
+		v.folder.modseq--;
+		rc = account_view_put(w->db, w->txn, &v);
+	}
+	account_view_free(&v);
+	buf_free(&raw);
+	return rc;
+}
+
 static int
 remove_it(struct redo *w, struct target *t, uint64_t modseq)
 {
-	uint64_t	 own;
 	int		 rc = 0;
 
 	/* a copy may have gone to the same one */
 	if (t->has_folder && (rc = replay_get_folder(w, &t->a, &t->f)) != 0)
 		return rc;
 	if (t->there) {
-		rc = account_expunge(w->db, w->txn, w->mailbox.p, w->folder.p,
-		    w->uid, &own);
-		if (rc != 0)
-			return rc;
-		/* the change is the one that it was */
-		if ((rc = replay_get_folder(w, &t->a, &t->f)) != 0)
-			return rc;
-		t->f.modseq = own - 1;
-		rc = replay_put_folder(w, &t->a, &t->f);
+		rc = displace(w);
+		if (rc == 0)
+			rc = replay_get_folder(w, &t->a, &t->f);
 	} else if (!t->listed) {
 		rc = expect_gone(w, t);
 	}
