@@ -9,6 +9,7 @@ sys.path.insert(0, os.environ["ROOT"] + "/test/tools")
 from cluster import *
 
 TOOL = os.environ["OUT"] + "/tools/mailbox"
+os.environ["CM_BIN"] = os.environ["BIN"]    # where it finds the agent
 ALL, STORED, ENVELOPE, BODY = "-", 1, 2, 4
 ODD = ["it's", "a b", "100%", "Gel\u00f6scht", "deep/er/est"]
 
