@@ -393,6 +393,29 @@ def revisions():
     c.close()
 
 
+def saved():
+    """RFC 8514: when a message was put there, whatever its own date is."""
+    c = Imap()
+    c.ok("CREATE Saved")
+    c.ok('APPEND Saved "01-Feb-2003 04:05:06 +0000"', b"Subject: old\r\n\r\n")
+    c.ok("SELECT Saved")
+    c.ok("COPY 1 Saved")
+    c.ok("NOOP")
+    got = c.ok("FETCH 1:2 (INTERNALDATE SAVEDATE)")
+    days = [time.strftime("%d-%b-%Y", time.gmtime(t)).encode()
+            for t in (time.time() - 600, time.time())]
+    ok(len(got) == 2 and all(b'INTERNALDATE " 1-Feb-2003' in x and
+                             any(b'SAVEDATE "' + d in x for d in days)
+                             for x in got), "SAVEDATE", got)
+    day = time.strftime("%d-%b-%Y", time.gmtime(time.time() - 86400))
+    same([c.ok(x) for x in ("SEARCH SAVEDSINCE " + day,
+                            "SEARCH SAVEDBEFORE " + day,
+                            "SEARCH SINCE " + day, "SEARCH SAVEDATESUPPORTED")],
+         [[b"* SEARCH 1 2"], [b"* SEARCH"], [b"* SEARCH"], [b"* SEARCH 1 2"]],
+         "and searches for it")
+    c.close()
+
+
 def unreadable():
     c = selected()
     os.rename(base + "/v1", base + "/v1.away")
@@ -574,6 +597,7 @@ try:
     searches()
     revisions()
     qresync(condstore())
+    saved()
     unreadable()
     killed_agent()
     large()

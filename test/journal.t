@@ -32,12 +32,13 @@ copy() {
 	"$OUT/tools/mailbox" copy ann@example.org INBOX 0 "$@" >"$CM_HOME/r"
 }
 ok "a copy" copy 1 INBOX copy
-is "is, with its UID" "$(noted copy 7-)" \
+is "is, with its UID" "$(noted copy 7-14)" \
     "$e	$id	$place	4	\\Seen	${e%1}2	$(noted uids 8)	5"
+ok "and when that was" test "$(noted copy 15)" -ge "$(($(date +%s) - 600))000"
 is "which is given before" "$(noted uids 7,9-)" "${e%/1}	2	3"
 is "in the same batch" "$(noted batch 9)" 2
 ok "a move" copy 2 INBOX move
-is "is, with the end of the old one" "$(noted move 7-)" \
+is "is, with the end of the old one" "$(noted move 7-14,16)" \
     "${e%1}2	$id	$place	5	\\Seen	${e%1}3	$(noted uids 8)	6	7"
 ok "which goes again" sh -c "cm-catalog expunge ${e%1}3"
 exits "a copy to nowhere" 66 copy 1 No copy

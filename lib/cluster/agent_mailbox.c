@@ -231,7 +231,9 @@ say_stored(struct buf *o, const struct row_message *m)
 	place_write(o, &m->place);
 	buf_addc(o, '\t');
 	buf_addu(o, m->size, 0);
-	buf_addf(o, "\t%lld", (long long)m->time_ms);
+	buf_addf(o, "\t%lld\t", (long long)m->time_ms);
+	buf_addu(o, (uint64_t)(m->saved_ms != 0 ? m->saved_ms :
+	    ulid_ms(&m->id)), 0);
 }
 
 /* The record of a message; CM_ENOINPUT: it went just now. */

@@ -308,8 +308,11 @@ copy_one(struct catdb *d, struct kv_txn *x, struct many *q,
 	buf_init(&raw, ROW_MAX);
 	if ((rc = kv_get(d->messages, x, key_message(key, &ref), &raw)) == 0 &&
 	    (rc = row_message_get((struct span){ raw.p, raw.len },
-	    &m)) == 0 &&
-	    (rc = change_copy_one(d, x, c, uid, &m, &m, &now)) == 0)
+	    &m)) == 0) {
+		m.saved_ms = 0;
+		rc = change_copy_one(d, x, c, uid, &m, &m, &now);
+	}
+	if (rc == 0)
 		rc = buf_addf(&q->answer, "=%u\t%u\n", uid, now);
 	buf_free(&raw);
 	return rc;

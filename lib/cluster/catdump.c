@@ -129,6 +129,8 @@ dump_message(void *arg, struct span k, struct span v)
 	flags_write(&flags, m.flags, m.keywords);
 	field(d, (struct span){ flags.len ? flags.p : "", flags.len });
 	buf_free(&flags);
+	if (m.saved_ms != 0)
+		date_field(d, m.saved_ms);
 	return end_line(d);
 }
 
@@ -356,6 +358,8 @@ dump_expected(void *arg, struct span k, struct span v)
 	field(d, (struct span){ flags.len ? flags.p : "", flags.len });
 	buf_free(&flags);
 	number(d, r.folder);
+	if (r.saved_ms != 0)
+		date_field(d, r.saved_ms);
 	return end_line(d);
 }
 
@@ -530,6 +534,14 @@ load_subscribed(struct load *l)
 	    (struct span){ "1", 1 });
 }
 
+/* The last field of some lines: of copies. */
+static int
+want_saved(struct load *l, size_t i, int64_t *ms)
+{
+	return l->nf <= i ? 0 :
+	    time_parse_iso(l->f[i].p, l->f[i].len, ms);
+}
+
 static int
 load_message(struct load *l)
 {
@@ -546,7 +558,8 @@ load_message(struct load *l)
 	    time_parse_iso(l->f[5].p, l->f[5].len, &m.time_ms) != 0 ||
 	    want_number(l, 6, UINT64_MAX, &m.modseq) != 0 ||
 	    want_text(l, 7, &flags) != 0 ||
-	    flags_parse(flags.p, flags.len, &m.flags, &l->text[0]) != 0)
+	    flags_parse(flags.p, flags.len, &m.flags, &l->text[0]) != 0 ||
+	    want_saved(l, 8, &m.saved_ms) != 0)
 		return CM_EDATA;
 	m.keywords = (struct span){ l->text[0].len ? l->text[0].p : "",
 	    l->text[0].len };
@@ -737,7 +750,8 @@ load_copy(struct load *l)
 	    want_number(l, 6, UINT64_MAX, &r.modseq) != 0 ||
 	    want_text(l, 7, &flags) != 0 ||
 	    flags_parse(flags.p, flags.len, &r.flags, &l->text[0]) != 0 ||
-	    want_u32(l, 8, &r.folder) != 0)
+	    want_u32(l, 8, &r.folder) != 0 ||
+	    want_saved(l, 9, &r.saved_ms) != 0)
 		return CM_EDATA;
 	r.keywords = (struct span){ l->text[0].len ? l->text[0].p : "",
 	    l->text[0].len };
@@ -765,11 +779,11 @@ static const struct {
 	{ "account", 11, 0, load_account },
 	{ "folder", 9, 1, load_folder },
 	{ "subscribed", 2, 0, load_subscribed },
-	{ "message", 8, 0, load_message },
+	{ "message", 8, 1, load_message },
 	{ "alias", 3, 0, load_alias },
 	{ "deleted", 2, 0, load_deleted },
 	{ "expected", 8, 1, load_expected },
-	{ "copy", 9, 0, load_copy },
+	{ "copy", 9, 1, load_copy },
 	{ "record", 8, 0, load_record },
 	{ "cursor", 2, 0, load_cursor },
 	{ "gap", 2, 0, load_gap },

@@ -72,6 +72,7 @@ struct batch {
 		/* what the journal told; 0, false: nothing */
 		uint32_t	 uid;
 		uint64_t	 modseq;
+		int64_t		 saved_ms;
 		bool		 has_flags;
 		bool		 copy;	/* a folder may be there again */
 	}		*targets;
@@ -382,7 +383,8 @@ put_message(struct batch *b, const struct target *t,
 	struct row_ref		 ref = { a->id, f->row.id, f->row.uidnext };
 	struct row_message	 m = { .id = e->id, .place = *place,
 				    .size = e->size, .time_ms = e->time_ms,
-				    .modseq = t->modseq };
+				    .modseq = t->modseq,
+				    .saved_ms = t->saved_ms };
 	char			 key[12];
 	int			 rc;
 
@@ -460,6 +462,7 @@ take_told(struct batch *b, struct target *t, const struct row_expected *r)
 	uint64_t	 modseq = r->modseq;
 	int		 rc;
 
+	t->saved_ms = r->saved_ms;
 	if (r->what == EXPECT_FLAGS || r->what == EXPECT_COPY) {
 		buf_reset(&b->keywords);
 		flags_write(&b->keywords, r->flags, r->keywords);

@@ -329,6 +329,7 @@ change_note_copy(struct catdb *d, const char *mailbox, const char *folder,
 	entry_write(b, mailbox, to->folder);
 	buf_addf(b, "/%u\t%u", to->uid, to->validity);
 	journal_number(b, to->modseq);
+	journal_number(b, (uint64_t)to->saved_ms);
 	if (to->gone != 0)
 		journal_number(b, to->gone);
 	return end(b);

@@ -73,6 +73,7 @@ struct change_copied {
 	const char	*folder;
 	uint32_t	 validity, uid;
 	uint64_t	 modseq;
+	int64_t		 saved_ms;
 	uint64_t	 gone;		/* the old one went with that modseq;
 					 * 0: it stays */
 };

@@ -66,7 +66,10 @@ change_copy_one(struct catdb *d, struct kv_txn *x, struct change_copy *c,
 				    .validity = t->validity };
 	int			 rc;
 
+	if (copy.saved_ms == 0)
+		copy.saved_ms = time_now_ms();
 	copy.modseq = note.modseq = ++t->modseq;
+	note.saved_ms = copy.saved_ms;
 	*now = note.uid = t->uidnext++;
 	if ((rc = account_place(d, x, &c->account, t, *now, &copy)) != 0)
 		return rc;

@@ -26,8 +26,9 @@ struct change_copy {
 int	 change_copy_begin(struct catdb *, struct kv_txn *,
 	    struct change_copy *, uint32_t n) CM_MUST;
 /*
- * m: as the copy is to be, with the modseq of the old one; that one's UID, and
- * its row, which is of no interest unless it is moved.  *now: of the copy.
+ * m: as the copy is to be, with the modseq of the old one, and saved_ms 0 for
+ * now; that one's UID, and its row, which is of no interest unless it is
+ * moved.  *now: of the copy.
  * CM_ENOINPUT when the message is in no record.
  */
 int	 change_copy_one(struct catdb *, struct kv_txn *,

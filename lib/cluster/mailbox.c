@@ -126,15 +126,17 @@ static int
 next_stored(struct span *line, struct mailbox_message *m)
 {
 	struct span	 f;
-	uint64_t	 ms;
+	uint64_t	 ms, saved;
 
 	if (!str_field(line, '\t', &f) || ulid_parse(f.p, f.len, &m->id) != 0 ||
 	    !str_field(line, '\t', &f) ||
 	    place_parse(f.p, f.len, &m->place) != 0 ||
 	    next_u32(line, &m->size) != 0 ||
-	    next_number(line, INT64_MAX, &ms) != 0)
+	    next_number(line, INT64_MAX, &ms) != 0 ||
+	    next_number(line, INT64_MAX, &saved) != 0)
 		return CM_EPROTO;
 	m->time_ms = (int64_t)ms;
+	m->saved_ms = (int64_t)saved;
 	return 0;
 }
 

@@ -88,7 +88,7 @@ int	 mailbox_subscribe(struct mailbox *, const char *folder, bool on)
 /* --- messages --- */
 
 enum {
-	MAILBOX_STORED = 1,	/* id, place, size, time_ms */
+	MAILBOX_STORED = 1,	/* id, place, size, time_ms, saved_ms */
 	MAILBOX_ENVELOPE = 2,
 	MAILBOX_BODY = 4	/* BODYSTRUCTURE */
 };
@@ -102,6 +102,7 @@ struct mailbox_message {	/* valid during the call */
 	struct place	 place;
 	uint32_t	 size;
 	int64_t		 time_ms;	/* INTERNALDATE */
+	int64_t		 saved_ms;	/* when it was put into the folder */
 	struct span	 envelope, body;
 };
 /* Anything but 0 ends the call and is returned. */
@@ -126,7 +127,7 @@ int	 mailbox_list(struct mailbox *, const char *folder, uint32_t validity,
 #define MAILBOX_KEYWORDS_MAX	16384	/* bytes of all their names */
 struct mailbox_uids {
 	struct imap_set	 uids;
-	uint32_t	 unseen;	/* UID of the first without \Seen, or 0 */
+	uint32_t	 unseen;	/* the first one without \Seen, or 0 */
 	struct buf	 keywords;	/* each once, as far as there is room */
 };
 /* *u is to be freed, also behind a failure. */

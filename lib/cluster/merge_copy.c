@@ -13,7 +13,7 @@
 #define WORDS_MAX	65536
 #define NAME_MAX_LEN	2000	/* of a row in meta */
 
-enum { FLAGS = 4, TO };
+enum { FLAGS = 4, TO, VALIDITY, COPY_NEW, SAVED };
 
 /* A field as it is in the line. */
 static struct span
@@ -360,10 +360,15 @@ put_copy(struct work *w, struct span line, const struct row_message *here,
 				    .time_ms = w->record.time_ms,
 				    .modseq = here != NULL ? here->modseq :
 				    0 };
+	struct span		 when = field(line, SAVED);
 	struct buf		 keywords;
+	uint64_t		 saved;
 	uint32_t		 now;
 	int			 rc;
 
+	if (str_u64(when.p, when.len, INT64_MAX, &saved) != 0)
+		return CM_EDATA;
+	m.saved_ms = (int64_t)saved;
 	buf_init(&keywords, WORDS_MAX);
 	if ((rc = choose_flags(w, line, c->move ? here : NULL, &m,
 	    &keywords)) == 0 &&

@@ -9,7 +9,7 @@
 #define WORDS_MAX	65536
 
 enum { ID = 1, PLACE, MODSEQ, FLAGS, ADD, DEL, FLAG_NEW,
-    EXPUNGE_NEW = ADD, TO = ADD, VALIDITY, COPY_NEW, MOVE_GONE };
+    EXPUNGE_NEW = ADD, TO = ADD, VALIDITY, COPY_NEW, SAVED, MOVE_GONE };
 
 struct target {
 	struct row_account	 a;
@@ -353,6 +353,7 @@ struct arrival {
 	struct expect_copy	 told;		/* the UID that it had */
 	uint32_t		 uid;		/* that, or 0 for any */
 	uint64_t		 modseq;
+	int64_t			 saved_ms;
 	uint32_t		 flags;
 	struct span		 keywords;
 	struct span		 name;		/* of the folder */
@@ -416,7 +417,8 @@ copy_listed(struct redo *w, struct arrival *n)
 	struct row_record	 r;
 	struct row_message	 m = { .id = w->id, .modseq = n->modseq,
 				    .flags = n->flags,
-				    .keywords = n->keywords };
+				    .keywords = n->keywords,
+				    .saved_ms = n->saved_ms };
 	bool			 taken, mine;
 	int			 rc;
 
@@ -443,7 +445,8 @@ copy_expected(struct redo *w, struct arrival *n)
 				    .modseq = n->uid != 0 ? n->modseq : 0,
 				    .what = EXPECT_COPY, .flags = n->flags,
 				    .keywords = n->keywords,
-				    .folder = n->f.id };
+				    .folder = n->f.id,
+				    .saved_ms = n->saved_ms };
 	int			 rc;
 
 	if ((rc = put_folder(w, n)) != 0)
@@ -457,13 +460,15 @@ copy(struct redo *w, struct span line, struct target *t)
 {
 	struct arrival	 n = { .uid = 0 };
 	struct buf	 keywords;
-	uint64_t	 validity;
+	uint64_t	 validity, saved;
 	int		 rc;
 
 	if (take_entry(line, TO, &w->words, &w->f[TO], &n.told.uid) != 0 ||
 	    replay_number(&w->f[VALIDITY], UINT32_MAX, &validity) != 0 ||
-	    replay_number(&w->f[COPY_NEW], UINT64_MAX, &n.modseq) != 0)
+	    replay_number(&w->f[COPY_NEW], UINT64_MAX, &n.modseq) != 0 ||
+	    replay_number(&w->f[SAVED], INT64_MAX, &saved) != 0)
 		return CM_EDATA;
+	n.saved_ms = (int64_t)saved;
 	n.told.validity = (uint32_t)validity;
 	n.name = replay_span(&w->f[TO]);
 	if ((rc = find_target(w, line, t)) != 0 || w->why != NULL)

@@ -4,6 +4,7 @@
 
 #define VERSION	1
 #define VERSION_MORE 2
+#define VERSION_SAVED 3
 #define REF	12
 #define KEYWORDS_MAX 4096
 
@@ -312,7 +313,7 @@ int
 row_message_put(struct buf *b, const struct row_message *r)
 {
 	buf_reset(b);
-	put32(b, VERSION);
+	put32(b, r->saved_ms != 0 ? VERSION_MORE : VERSION);
 	buf_add(b, r->id.b, sizeof(r->id.b));
 	put_place(b, &r->place);
 	put32(b, r->size);
@@ -320,13 +321,16 @@ row_message_put(struct buf *b, const struct row_message *r)
 	put64(b, r->modseq);
 	put32(b, r->flags);
 	put_span(b, r->keywords);
+	if (r->saved_ms != 0)
+		put64(b, (uint64_t)r->saved_ms);
 	return b->err;
 }
 
 int
 row_message_get(struct span s, struct row_message *r)
 {
-	struct in	 in = start(s);
+	bool		 more;
+	struct in	 in = start_more(s, &more);
 	struct span	 id = take_bytes(&in, sizeof(r->id.b));
 
 	if (id.len == sizeof(r->id.b))
@@ -337,6 +341,7 @@ row_message_get(struct span s, struct row_message *r)
 	r->modseq = take64(&in);
 	r->flags = take32(&in);
 	r->keywords = take_span(&in);
+	r->saved_ms = more ? (int64_t)take64(&in) : 0;
 	return done(&in);
 }
 
@@ -344,30 +349,39 @@ int
 row_expected_put(struct buf *b, const struct row_expected *r)
 {
 	buf_reset(b);
-	put32(b, r->folder != 0 ? VERSION_MORE : VERSION);
+	put32(b, r->saved_ms != 0 ? VERSION_SAVED : r->folder != 0 ?
+	    VERSION_MORE : VERSION);
 	put32(b, r->account);
 	put32(b, r->uid);
 	put64(b, r->modseq);
 	put32(b, r->what);
 	put32(b, r->flags);
 	put_span(b, r->keywords);
-	put_more(b, r->folder);
+	if (r->saved_ms != 0) {
+		put32(b, r->folder);
+		put64(b, (uint64_t)r->saved_ms);
+	} else {
+		put_more(b, r->folder);
+	}
 	return b->err;
 }
 
 int
 row_expected_get(struct span s, struct row_expected *r)
 {
-	bool		 more;
-	struct in	 in = start_more(s, &more);
+	struct in	 in = { s, false };
+	uint32_t	 v = take32(&in);
 
+	if (v < VERSION || v > VERSION_SAVED)
+		in.bad = true;
 	r->account = take32(&in);
 	r->uid = take32(&in);
 	r->modseq = take64(&in);
 	r->what = take32(&in);
 	r->flags = take32(&in);
 	r->keywords = take_span(&in);
-	r->folder = more ? take32(&in) : 0;
+	r->folder = v >= VERSION_MORE ? take32(&in) : 0;
+	r->saved_ms = v >= VERSION_SAVED ? (int64_t)take64(&in) : 0;
 	return done(&in);
 }
 

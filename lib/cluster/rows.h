@@ -54,6 +54,8 @@ struct row_message {		/* key: account, folder, uid */
 	uint64_t	 modseq;
 	uint32_t	 flags;		/* enum row_flag */
 	struct span	 keywords;	/* with spaces between */
+	int64_t		 saved_ms;	/* when a copy was put there; 0: it
+					 * is none, and its id tells */
 };
 
 struct row_ref {
@@ -82,6 +84,7 @@ struct row_expected {		/* key: see expect.h */
 	struct span	 keywords;
 	uint32_t	 folder;	/* it was in, whatever its name is by
 					 * now; 0: the one of the key */
+	int64_t		 saved_ms;	/* of a copy; or 0 */
 };
 enum { EXPECT_NEW,		/* flags as it was delivered */
     EXPECT_FLAGS, EXPECT_GONE,

@@ -50,3 +50,13 @@ ulid_parse(const char *p, size_t len, struct ulid *u)
 	}
 	return 0;
 }
+
+int64_t
+ulid_ms(const struct ulid *u)
+{
+	uint64_t	 ms = 0;
+
+	for (int i = 0; i < 6; i++)
+		ms = ms << 8 | u->b[i];
+	return (int64_t)ms;
+}

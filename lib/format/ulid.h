@@ -15,6 +15,8 @@ struct ulid {
 	unsigned char	 b[16];
 };
 
+/* When it was made, ms. */
+int64_t	 ulid_ms(const struct ulid *);
 void	 ulid_make(struct ulid *, int64_t ms,
 	    const unsigned char random[ULID_RANDOM]);
 /* Writes 26 characters and a NUL. */

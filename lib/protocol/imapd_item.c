@@ -69,6 +69,9 @@ of_row(const struct imap_item *it, const struct mailbox_message *row,
 	case IMAP_GET_INTERNALDATE:
 		imap_date_time(out, row->time_ms);
 		break;
+	case IMAP_GET_SAVEDATE:
+		imap_date_time(out, row->saved_ms);
+		break;
 	case IMAP_GET_SIZE:
 		buf_addu(out, row->size, 0);
 		break;

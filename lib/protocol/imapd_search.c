@@ -14,7 +14,7 @@ struct open_case {
 	size_t		 at;
 	uint32_t	 flags, size;
 	uint64_t	 modseq;
-	int64_t		 time_ms;
+	int64_t		 time_ms, saved_ms;
 	struct ulid	 id;
 	struct place	 place;
 	size_t		 text, keywords_len, envelope_len;
@@ -44,7 +44,7 @@ of_row(size_t at, const struct mailbox_message *row)
 	struct search_message g = { .number = (uint32_t)at + 1,
 			    .uid = row->uid, .flags = row->flags,
 			    .keywords = row->keywords, .size = row->size,
-			    .time_ms = row->time_ms, .saved_ms = row->time_ms,
+			    .time_ms = row->time_ms, .saved_ms = row->saved_ms,
 			    .modseq = row->modseq };
 
 	ulid_text(&row->id, g.id);
@@ -68,7 +68,8 @@ keep_open(struct searching *s, size_t at, const struct mailbox_message *row)
 	o = &s->open[s->nopen++];
 	*o = (struct open_case){ .at = at, .flags = row->flags,
 	    .size = row->size, .modseq = row->modseq,
-	    .time_ms = row->time_ms, .id = row->id, .place = row->place,
+	    .time_ms = row->time_ms, .saved_ms = row->saved_ms,
+	    .id = row->id, .place = row->place,
 	    .text = s->text.len, .keywords_len = row->keywords.len,
 	    .envelope_len = row->envelope.len };
 	buf_add(&s->text, row->keywords.p, row->keywords.len);
@@ -108,7 +109,7 @@ decide(struct searching *s, const struct open_case *o)
 	struct mailbox_message row = { .uid = s->m->view.uid[o->at],
 			    .flags = o->flags, .size = o->size,
 			    .modseq = o->modseq, .time_ms = o->time_ms,
-			    .id = o->id,
+			    .saved_ms = o->saved_ms, .id = o->id,
 			    .keywords = { s->text.p + o->text,
 			    o->keywords_len },
 			    .envelope = { s->text.p + o->text +
