@@ -38,6 +38,11 @@ put(struct preview *v, uint32_t c)
 		return;
 	}
 	if (v->blank) {
+		/* no blank at the very end */
+		if (v->n + 1 == CHARACTERS_MAX) {
+			v->n++;
+			return;
+		}
 		buf_addc(v->out, ' ');
 		v->n++;
 		v->blank = false;
