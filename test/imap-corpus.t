@@ -55,7 +55,7 @@ class Mail:
 def picked(header, no):
     """HEADER.FIELDS, and HEADER.FIELDS.NOT."""
     return b"".join(whole for name, _, whole in mime_walk.fields(header)
-                    if (name in NAMES) != no) + b"\r\n"
+                    if (name in NAMES) != no) + mime_walk.empty_line(header)
 
 
 def of_message(prefix, p):
@@ -105,6 +105,14 @@ def wanted(m):
     for path in [str(top), "99", "%d.1" % top] + [
             x + ".1" for x, p in paths.items() if p.kind == "leaf"]:
         out["BODY[%s]" % path] = out["BODY[%s.MIME]" % path] = None
+    for p in m.root.all():
+        if p.kind == "multipart" and not p.children:
+            path = p.path + ".1" if p.path else "1"
+            out.update({"BODY[%s]" % path: b"", "BODY[%s.MIME]" % path: b"",
+                        "BINARY[%s]" % path: b"",
+                        "BINARY.SIZE[%s]" % path: 0,
+                        "BODY[%s.1]" % path: None,
+                        "BODY[%s]" % (path[:-1] + "2"): None})
     return out
 
 
@@ -140,9 +148,12 @@ def partials(c, n, m):
     for o, k in ((0, 7), (3, 70), (body, 1), (body + 10, 10)):
         want["BODY[TEXT]<%d.%d>" % (o, k)] = m.root.body_bytes[o:o + k]
         want["BODY[HEADER]<%d.%d>" % (o, k)] = m.root.header_bytes[o:o + k]
-        want['BODY[HEADER.FIELDS ("Subject")]<%d.%d>' % (o, k)] = b"".join(
+        name = 'BODY[HEADER.FIELDS ("Subject")]<%d.%d>' % (o, k)
+        want[name] = b"".join(
             w for x, _, w in mime_walk.fields(m.root.header_bytes)
-            if x == b"subject") .__add__(b"\r\n")[o:o + k]
+            if x == b"subject")
+        want[name] = (want[name] + mime_walk.empty_line(
+            m.root.header_bytes))[o:o + k]
     for p in numbered(m.root).values():
         b = p.body_bytes
         for o, k in (0, 5), (2, 50), (len(b), 3):
@@ -263,7 +274,7 @@ def compare(m, b, p):
         kind = b"application/octet-stream"      # encoded
     m.same(b.type, kind, where + ": type")
     if kind == b"/".join(p.type[:2]):
-        m.same(b.params, p.type[2] or (
+        m.same(b.params, mime_walk.joined(p.type[2]) or (
             {b"charset": b"us-ascii"} if is_default(p) else {}),
             where + ": parameters")
     if p.kind != "multipart":
@@ -371,6 +382,7 @@ def delivered(all_mails):
         m.same(end[:3], "250", "LMTP: " + end)
     s.say("QUIT")
     s.close()
+    run("cm-catalog", "sync")
     c = Imap()
     c.ok("SELECT INBOX")
     for n, m in enumerate(all_mails, 1):

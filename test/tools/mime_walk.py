@@ -8,6 +8,7 @@ import binascii
 import html.parser
 import quopri
 import re
+import urllib.parse
 
 NAME = rb"[!-9;-~]+"
 FIELD = re.compile(NAME + rb"[ \t]*:")
@@ -47,6 +48,11 @@ def fields(header):
         more = b"\r\n" if b"\r\n".join(lines[:i]) != header else b""
         out.append((name.rstrip(b" \t").lower(), value, whole + more))
     return out
+
+
+def empty_line(header):
+    """The one behind it, if it is there."""
+    return b"\r\n" if re.search(rb"(\A|\r\n)\r\n\Z", header) else b""
 
 
 def field(header, name):
@@ -89,6 +95,33 @@ def content_type(value):
             text = re.sub(rb"\\(.)", rb"\1", text[1:].removesuffix(b'"'))
         params.setdefault(name.lower(), text)
     return m[1].lower(), m[2].lower(), params
+
+
+def joined(params):
+    """RFC 2231 section 3: pieces made one, "name*" if one is encoded."""
+    out = {}
+    for name, text in params.items():
+        m = re.fullmatch(rb"([^*]+)\*(\d+)(\*?)", name)
+        if not m:
+            out[name] = text
+        elif m[2] == b"0":
+            n, pieces = 0, []
+            while True:
+                star = b"%b*%d" % (m[1], n)
+                if star + b"*" in params:
+                    pieces.append((params[star + b"*"], True))
+                elif star in params:
+                    pieces.append((params[star], False))
+                else:
+                    break
+                n += 1
+            if any(e for _, e in pieces):
+                out[m[1] + b"*"] = b"".join(
+                    p if e else urllib.parse.quote_from_bytes(
+                        p, "!#$&+-.^_`{|}~").encode() for p, e in pieces)
+            else:
+                out[m[1]] = b"".join(p for p, _ in pieces)
+    return out
 
 
 class Part:

@@ -190,8 +190,10 @@ test_message(void)
 	KEY(1, H("From", "\"Doe, John\""));
 	KEY(1, T(BODY, "first part"));
 	KEY(1, T(BODY, "DEEP TEXT"));
-	KEY(1, T(BODY, "subject: nested"));
-	KEY(1, T(BODY, "inner"));
+	KEY(0, T(BODY, "subject: nested"));
+	KEY(1, T(TEXT, "subject: nested"));
+	KEY(0, T(BODY, "inner"));
+	KEY(1, T(TEXT, "inner"));
 	KEY(0, T(BODY, "hello"));
 	KEY(0, T(BODY, "hidden"));
 	KEY(0, T(BODY, "text\r\n--b"));
