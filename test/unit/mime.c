@@ -343,8 +343,9 @@ test_params(void)
 	    PARAMS("(\"name*\" \"utf-8''a%20b%3Bc\""
 	    " \"name*3\" \"d\" \"name*\" \"again\" \"name*\" \"e\")"),
 	    "RFC 2231: pieces are joined");
-	is_str(body("Content-Type: a/b; x*2=c; NAME*1=\"b \\\"\";"
-	    " name*0=\"a \"; x*1*=%62; y*1=n; z*=q; x*0=a*; *0=s; u*0; v*=; u*0x=1\r\n\r\n"),
+	is_str(body("Content-Type: a/b; x*2=c; NAME*1=\"b \\\"\""
+	    "; name*0=\"a \"; x*1*=%62; y*1=n; z*=q; x*0=a*; *0=s; u*0;"
+	    " v*=; u*0x=1\r\n\r\n"),
 	    PARAMS("(\"x*\" \"''a%2A%62c\" \"NAME\" \"a b \\\"\""
 	    " \"y*1\" \"n\" \"z*\" \"q\" \"*0\" \"s\" \"v*\" \"\""
 	    " \"u*0x\" \"1\")"), "in any order, encoded where one is");
