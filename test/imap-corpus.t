@@ -30,7 +30,7 @@ OTHER_PARTS = {
 # Texts that Python cannot read.  What is made of such the unit test of charset
 # tells.
 NO_PREVIEWS = {
-    "error_emails_content_transfer_encoding_empty": "8 bits in us-ascii",
+    "error_emails_content_transfer_encoding_empty": "bytes that are no Big5",
     "plain_emails_raw_email10": "a charset that is none",
 }
 
