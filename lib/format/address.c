@@ -367,6 +367,7 @@ trimmed(const char *p, const char *end)
 struct found {
 	const char	*start;
 	const char	*at;		/* the last @ */
+	const char	*word;		/* that it is in */
 	struct span	 comment;	/* the last one */
 	bool		 text;		/* more than blanks and comments */
 	bool		 words;		/* more than one word, or quoted */
@@ -376,8 +377,10 @@ struct found {
 static void
 walk(struct span *rest, const char *stop, struct found *f)
 {
+	const char *word = rest->p;
 	size_t	 n;
-	bool	 blank = false;
+	bool	 blank = false, gap = true;
+	char	 before = '\0';
 
 	memset(f, 0, sizeof(*f));
 	f->start = rest->p;
@@ -392,11 +395,20 @@ walk(struct span *rest, const char *stop, struct found *f)
 			f->comment = (struct span){ rest->p, n };
 		} else if (line_blank(c)) {
 			blank = f->text;
+			gap = true;
 		} else {
-			if (c == '@')
+			/* "a . b @ c" is one */
+			if (gap && strchr(".@", c) == NULL &&
+			    before != '.' && before != '@')
+				word = rest->p;
+			if (c == '@') {
 				f->at = rest->p;
+				f->word = word;
+			}
 			f->words |= blank || c == '"';
 			f->text = true;
+			gap = false;
+			before = c;
 		}
 	}
 }
@@ -418,9 +430,10 @@ phrase(const struct found *f, const char *end)
 }
 
 static void
-split(struct address *a, const struct found *f, const char *end)
+split(struct address *a, const struct found *f, const char *start,
+    const char *end)
 {
-	a->local = trimmed(f->start, f->at ? f->at : end);
+	a->local = trimmed(start, f->at ? f->at : end);
 	if (f->at != NULL)
 		a->domain = trimmed(f->at + 1, end);
 }
@@ -456,7 +469,7 @@ angle(struct span *rest, struct address *a)
 		angle_route(rest, a);
 	if (a->domain.p == NULL) {
 		walk(rest, "<>,;", &f);
-		split(a, &f, rest->p);
+		split(a, &f, f.start, rest->p);
 	}
 	if (rest->len == 0 || *rest->p != '>')
 		return;
@@ -470,14 +483,22 @@ angle(struct span *rest, struct address *a)
 	}
 }
 
-/* An address without < >: the name may be in a comment. */
+/*
+ * An address without < >: the name may be in a comment; words before it, where
+ * the < was left out, are one.
+ */
 static void
 bare(const struct found *f, const char *end, struct address *a)
 {
 	if (f->comment.p != NULL)
 		a->name = f->comment;
-	if (f->at != NULL || !f->words)
-		split(a, f, end);
+	if (f->at != NULL && trimmed(f->start, f->word).len > 0 &&
+	    a->name.p == NULL)
+		a->name = trimmed(f->start, f->word);
+	if (f->at != NULL)
+		split(a, f, f->word, end);
+	else if (!f->words)
+		split(a, f, f->start, end);
 	else
 		a->name = phrase(f, end);
 }

@@ -61,11 +61,33 @@ charset_name(struct span name, char out[NAME_MAX_LEN + 1])
 	    str_ncopy(out, NAME_MAX_LEN + 1, name.p, name.len);
 }
 
+/* Names in mail that iconv does not know. */
+static const char *
+other_name(struct span name)
+{
+	static const struct {
+		const char	*name, *known;
+	} names[] = { { "ks_c_5601-1987", "cp949" },
+	    { "ks_c_5601-1989", "cp949" }, { "ksc5601", "cp949" },
+	    { "ksc_5601", "cp949" }, { "x-windows-949", "cp949" },
+	    { "x-sjis", "cp932" }, { "x-gbk", "gbk" },
+	    { "x-euc-jp", "euc-jp" }, { "iso-8859-8-i", "iso-8859-8" },
+	    { "iso-8859-8-e", "iso-8859-8" } };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (str_ieq(name.p, name.len, names[i].name))
+			return names[i].known;
+	return NULL;
+}
+
 static iconv_t
 open_charset(struct span name)
 {
-	char	 text[NAME_MAX_LEN + 1];
+	const char	*known = other_name(name);
+	char		 text[NAME_MAX_LEN + 1];
 
+	if (known != NULL)
+		return iconv_open("UTF-8", known);
 	return charset_name(name, text) != 0 ? (iconv_t)-1 :
 	    iconv_open("UTF-8", text);
 }

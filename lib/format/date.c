@@ -4,6 +4,8 @@
 
 #include "format/line.h"
 
+#define TIME_MAX	64	/* bytes of a time and its zone */
+
 /* Passes over blanks, commas and comments, which may be in each other. */
 static void
 skip_blanks(struct span *s)
@@ -147,9 +149,34 @@ zone(struct span w)
 	return 0;
 }
 
+/*
+ * A time and a zone as they would be without comments and without blanks at
+ * colons (RFC 5322 section 4.3), as far as they fit.
+ */
+static struct span
+tidy(struct span s, char *out, size_t size)
+{
+	size_t	 n = 0, left;
+
+	while (s.len > 0 && n < size) {
+		left = s.len;
+		skip_blanks(&s);
+		if (s.len == 0)
+			break;
+		if (s.len < left && n > 0 && *s.p != ':' && out[n - 1] != ':')
+			out[n++] = ' ';
+		if (n == size)
+			break;
+		out[n++] = *s.p++;
+		s.len--;
+	}
+	return (struct span){ out, n };
+}
+
 int
 date_parse(struct span s, int32_t *day, int64_t *ms)
 {
+	char		 rest[TIME_MAX];
 	struct span	 w;
 	int		 d, m, y, t;
 
@@ -159,6 +186,7 @@ date_parse(struct span s, int32_t *day, int64_t *ms)
 	if (!number(w, 31, &d) || (m = month(word(&s, '-'))) == 0 ||
 	    !year(word(&s, '-'), &y) || !days(y, m, d, day))
 		return CM_EDATA;
+	s = tidy(s, rest, sizeof(rest));
 	t = clock_time(word(&s, '\0'));
 	t -= zone(word(&s, '\0'));
 	*ms = ((int64_t)*day * 86400 + t) * 1000;

@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "format/charset.h"
+
 #define QUOTED_MAX	1000	/* longer strings are literals */
 #define DAY_MS		86400000
 
@@ -11,19 +13,22 @@ static const char months[12][4] = { "Jan", "Feb", "Mar", "Apr", "May", "Jun",
 
 /* --- strings --- */
 
+/* RFC 3501 section 9, RFC 6855 section 3: what is over 127 is UTF-8. */
 static bool
 can_be_quoted(struct span s, bool utf8)
 {
+	bool	 high = false;
+
 	if (s.len > QUOTED_MAX)
 		return false;
 	for (size_t i = 0; i < s.len; i++) {
 		unsigned char c = (unsigned char)s.p[i];
 
-		if (c == '\r' || c == '\n' || c == '\0' ||
-		    (c > 127 && !utf8))
+		if (c == '\r' || c == '\n' || c == '\0')
 			return false;
+		high = high || c > 127;
 	}
-	return true;
+	return !high || (utf8 && charset_is_utf8(s));
 }
 
 int
@@ -53,6 +58,69 @@ int
 imap_nstring(struct buf *b, struct span s, bool utf8)
 {
 	return s.p == NULL ? buf_adds(b, "NIL") : imap_string(b, s, utf8);
+}
+
+/* The length of the quoted string at p, its quotes included; 0: no end. */
+static size_t
+quoted(const char *p, size_t len, bool *plain)
+{
+	size_t	 n = 1;
+
+	*plain = true;
+	for (; n < len && p[n] != '"'; n++) {
+		if (p[n] == '\\' && ++n == len)
+			return 0;
+		if ((unsigned char)p[n] > 127)
+			*plain = false;
+	}
+	return n < len ? n + 1 : 0;
+}
+
+/* A quoted string with bytes over 127, s with its quotes. */
+static void
+requote(struct buf *b, struct span s, bool utf8, struct buf *scratch)
+{
+	buf_reset(scratch);
+	for (size_t i = 1; i + 1 < s.len; i++) {
+		if (s.p[i] == '\\')
+			i++;
+		buf_addc(scratch, s.p[i]);
+	}
+	if (scratch->err != 0)
+		b->err = scratch->err;
+	else if (utf8 && charset_is_utf8((struct span){ scratch->p,
+	    scratch->len }))
+		buf_add(b, s.p, s.len);
+	else {
+		imap_literal_head(b, scratch->len, false);
+		buf_add(b, scratch->p, scratch->len);
+	}
+}
+
+int
+imap_strings(struct buf *b, struct span list, bool utf8)
+{
+	struct buf	 scratch;
+	size_t		 run = 0, n;
+	bool		 plain;
+
+	buf_init(&scratch, list.len);
+	for (size_t i = 0; i < list.len; i += n) {
+		n = 1;
+		if (list.p[i] != '"')
+			continue;
+		if ((n = quoted(list.p + i, list.len - i, &plain)) == 0)
+			break;
+		if (plain)
+			continue;
+		buf_add(b, list.p + run, i - run);
+		requote(b, (struct span){ list.p + i, n }, utf8, &scratch);
+		run = i + n;
+	}
+	if (run < list.len)
+		buf_add(b, list.p + run, list.len - run);
+	buf_free(&scratch);
+	return b->err;
 }
 
 /* --- dates; days are of the proleptic Gregorian calendar --- */

@@ -7,11 +7,16 @@
 #include "base/buf.h"
 #include "format/imap.h"
 
-/* A quoted string where it can be one, else a literal; utf8: bytes over 127
- * may be quoted (RFC 6855). */
+/* A quoted string where it can be one, else a literal; utf8: UTF-8 may be
+ * quoted (RFC 6855), and bytes over 127 are a literal otherwise. */
 int	 imap_string(struct buf *, struct span, bool utf8);
 /* The same, and NIL for p NULL. */
 int	 imap_nstring(struct buf *, struct span, bool utf8);
+/*
+ * An ENVELOPE or BODYSTRUCTURE with quoted strings alone, as they are kept:
+ * those that may not be quoted for this client become literals.
+ */
+int	 imap_strings(struct buf *, struct span list, bool utf8);
 /* "{12}" CRLF, or "~{12}" CRLF; the bytes follow. */
 int	 imap_literal_head(struct buf *, uint64_t len, bool binary);
 /* "17-Jul-1996 02:44:25 +0000" (date-time, in UTC), in double quotes. */

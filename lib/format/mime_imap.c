@@ -351,24 +351,122 @@ body_collect(struct span header, struct span v[B_N])
 	}
 }
 
-/* (name value ...) as sent: RFC 2231 pieces are the reader's to join. */
+/* The parameters of a field. */
+struct params {
+	struct mime_param p[PARAMS_MAX];
+	bool		 used[PARAMS_MAX];
+	size_t		 n;
+};
+
+/* What stays below a multiple of what is written of it. */
+static void
+param_text(struct span value, struct buf *out)
+{
+	if (value.len > 2 * VALUE_MAX + 2)
+		value.len = 2 * VALUE_MAX + 2;
+	buf_reset(out);
+	mime_param_text(value, out);
+}
+
+static bool
+find_piece(const struct params *s, struct span name, unsigned number,
+    size_t *at)
+{
+	struct mime_piece	 x;
+
+	for (*at = 0; *at < s->n; ++*at)
+		if (!s->used[*at] && mime_param_piece(s->p[*at].name, &x) &&
+		    x.number == number && x.name.len == name.len &&
+		    strncasecmp(x.name.p, name.p, name.len) == 0)
+			return true;
+	return false;
+}
+
+/* Is none before it missing? */
+static bool
+has_pieces_to(const struct params *s, const struct mime_piece *x)
+{
+	size_t	 at;
+	unsigned n = 0;
+
+	while (n <= x->number && find_piece(s, x->name, n, &at))
+		n++;
+	return n > x->number;
+}
+
+/* Its pieces in their order; how many, and whether one of them is encoded. */
+static size_t
+gather(struct params *s, struct span name, size_t at[PARAMS_MAX],
+    bool *encoded)
+{
+	struct mime_piece	 x;
+	size_t			 n = 0;
+
+	*encoded = false;
+	while (n < PARAMS_MAX && find_piece(s, name, (unsigned)n, &at[n])) {
+		s->used[at[n]] = true;
+		*encoded |= mime_param_piece(s->p[at[n]].name, &x) &&
+		    x.encoded;
+		n++;
+	}
+	return n;
+}
+
+/* What pieces make, joined (RFC 2231 section 6). */
+static void
+put_pieces(struct writer *w, struct params *s, struct span name)
+{
+	struct mime_piece	 x = { .encoded = false };
+	size_t			 at[PARAMS_MAX], n;
+	bool			 encoded;
+
+	n = gather(s, name, at, &encoded);
+	buf_reset(&w->word);
+	buf_add(&w->word, name.p, name.len < WORD_MAX ? name.len : WORD_MAX);
+	buf_adds(&w->word, encoded ? "*" : "");
+	put_string(w->out, w->word.p, w->word.len, WORD_MAX);
+	buf_addc(w->out, ' ');
+	buf_reset(&w->word);
+	for (size_t i = 0; i < n && w->word.len <= VALUE_MAX; i++) {
+		struct span text;
+
+		(void)mime_param_piece(s->p[at[i]].name, &x);
+		param_text(s->p[at[i]].value, &w->field);
+		text = (struct span){ w->field.p, w->field.len };
+		if (i == 0 && encoded && !x.encoded)
+			buf_adds(&w->word, "''");
+		if (encoded && !x.encoded)
+			mime_param_encode(text, &w->word);
+		else if (text.len > 0)
+			buf_add(&w->word, text.p, text.len);
+	}
+	put_string(w->out, w->word.p, w->word.len, VALUE_MAX);
+}
+
+/* (name value ...). */
 static void
 put_params(struct writer *w, struct span rest)
 {
-	struct mime_param	 p;
-	size_t			 n = 0;
+	struct params		 s = { .n = 0 };
+	struct mime_piece	 x;
 
-	while (n < PARAMS_MAX && mime_param_next(&rest, &p)) {
-		if (p.value.len > MIME_SUMMARY_MAX)
-			p.value.len = MIME_SUMMARY_MAX;
-		buf_reset(&w->word);
-		mime_param_text(p.value, &w->word);
-		buf_addc(w->out, n++ == 0 ? '(' : ' ');
-		put_span(w->out, p.name, WORD_MAX);
+	while (s.n < PARAMS_MAX && mime_param_next(&rest, &s.p[s.n]))
+		s.n++;
+	for (size_t i = 0; i < s.n; i++) {
+		if (s.used[i])
+			continue;
+		buf_addc(w->out, i == 0 ? '(' : ' ');
+		if (mime_param_piece(s.p[i].name, &x) &&
+		    has_pieces_to(&s, &x)) {
+			put_pieces(w, &s, x.name);
+			continue;
+		}
+		put_span(w->out, s.p[i].name, WORD_MAX);
 		buf_addc(w->out, ' ');
+		param_text(s.p[i].value, &w->word);
 		put_string(w->out, w->word.p, w->word.len, VALUE_MAX);
 	}
-	buf_adds(w->out, n > 0 ? ")" : "NIL");
+	buf_adds(w->out, s.n > 0 ? ")" : "NIL");
 }
 
 static void

@@ -155,3 +155,36 @@ mime_param_text(struct span v, struct buf *b)
 	}
 	return b->err;
 }
+
+bool
+mime_param_piece(struct span name, struct mime_piece *x)
+{
+	const char	*star = memchr(name.p, '*', name.len);
+	struct span	 digits;
+	uint64_t	 v;
+
+	if (star == NULL || star == name.p)
+		return false;
+	x->name = (struct span){ name.p, (size_t)(star - name.p) };
+	digits = (struct span){ star + 1, name.len - x->name.len - 1 };
+	x->encoded = digits.len > 0 && digits.p[digits.len - 1] == '*';
+	digits.len -= x->encoded;
+	if (str_u64(digits.p, digits.len, 9999, &v) != 0)
+		return false;
+	x->number = (unsigned)v;
+	return true;
+}
+
+int
+mime_param_encode(struct span text, struct buf *b)
+{
+	for (size_t i = 0; i < text.len; i++) {
+		unsigned char c = (unsigned char)text.p[i];
+
+		if (is_token_char((char)c) && strchr("*'%", c) == NULL)
+			buf_addc(b, (char)c);
+		else
+			buf_addf(b, "%%%02X", c);
+	}
+	return b->err;
+}

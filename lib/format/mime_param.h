@@ -23,6 +23,18 @@ bool	 mime_param_type(struct span *rest, struct span *type,
 	    struct span *subtype);
 /* The next parameter; words that are none are passed over. */
 bool	 mime_param_next(struct span *rest, struct mime_param *);
+/*
+ * A name that says it is a piece of a longer value, "name*1" or "name*1*"
+ * (RFC 2231 section 3).
+ */
+struct mime_piece {
+	struct span	 name;		/* without what follows it */
+	unsigned	 number;
+	bool		 encoded;	/* its value has %20 and the like */
+};
+bool	 mime_param_piece(struct span name, struct mime_piece *);
+/* Adds text as an encoded piece has it (RFC 2231 section 7). */
+int	 mime_param_encode(struct span text, struct buf *);
 /* Adds a raw value without quotes, backslashes and line ends. */
 int	 mime_param_text(struct span raw, struct buf *);
 

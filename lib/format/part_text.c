@@ -8,7 +8,7 @@
 #define CHARSET_MAX	100
 
 struct kind {
-	bool		 text, html;
+	bool		 text, html, message;
 	struct buf	 charset;
 };
 
@@ -20,13 +20,14 @@ read_kind(struct span header, struct kind *k)
 	struct span	 v, type, sub;
 
 	k->text = true;
-	k->html = false;
+	k->html = k->message = false;
 	if (!header_find(header, "content-type", &f))
 		return;
 	v = f.value;
 	if (!mime_param_type(&v, &type, &sub))
 		return;
 	k->text = str_ieq(type.p, type.len, "text");
+	k->message = str_ieq(type.p, type.len, "message");
 	k->html = k->text && str_ieq(sub.p, sub.len, "html");
 	while (mime_param_next(&v, &p)) {
 		if (!str_ieq(p.name.p, p.name.len, "charset"))
@@ -42,8 +43,8 @@ read_kind(struct span header, struct kind *k)
 }
 
 int
-part_text(struct span header, struct span body, struct buf *raw,
-    struct buf *out, bool *html)
+part_text(struct span header, struct span body, bool messages,
+    struct buf *raw, struct buf *out, bool *html)
 {
 	enum transfer	 how = transfer_of(header);
 	struct kind	 k;
@@ -52,7 +53,7 @@ part_text(struct span header, struct span body, struct buf *raw,
 	buf_init(&k.charset, CHARSET_MAX);
 	read_kind(header, &k);
 	*html = k.html;
-	if (k.text && how != TRANSFER_UNKNOWN) {
+	if ((k.text || (k.message && messages)) && how != TRANSFER_UNKNOWN) {
 		rc = 0;
 		buf_reset(raw);
 		if (how != TRANSFER_NONE) {

@@ -105,7 +105,7 @@ add_string(struct search *s, struct span string, const char *missing)
 	return charset_words(span_of(&s->raw), &s->words);
 }
 
-/* An address as it is in a header: name <mailbox@host>. */
+/* An address as it is in a header: name <route:mailbox@host>. */
 static int
 add_address(struct search *s, const struct envelope_address *a)
 {
@@ -116,6 +116,10 @@ add_address(struct search *s, const struct envelope_address *a)
 	if (a->name.p != NULL) {
 		rc = add_string(s, a->name, "");
 		buf_adds(&s->words, " <");
+	}
+	if (rc == 0 && a->route.p != NULL) {
+		rc = add_string(s, a->route, "");
+		buf_addc(&s->words, ':');
 	}
 	if (rc == 0)
 		rc = add_string(s, a->mailbox, "MISSING_MAILBOX");
@@ -210,20 +214,31 @@ look(struct search *s, bool header)
 	return 0;
 }
 
+/* RFC 9051 section 6.4.4: a part's header, too, is TEXT alone.  So are lines
+ * in it that are no field. */
 static int
-scan_header(struct search *s, struct span header, bool top)
+scan_header(struct search *s, struct span header)
 {
 	struct header_field	 f;
+	const char		*at = header.p, *end = header.p + header.len;
 	int			 rc = 0;
+	bool			 more;
 
 	buf_reset(&s->words);
-	while (rc == 0 && header_next(&header, &f)) {
+	do {
+		more = header_next(&header, &f);
+		rc = add_value(s, (struct span){ at,
+		    (size_t)((more ? f.whole.p : end) - at) });
+		buf_addc(&s->words, '\n');
+		if (rc != 0 || !more)
+			break;
+		at = f.whole.p + f.whole.len;
 		buf_add(&s->words, f.name.p, f.name.len);
 		buf_adds(&s->words, ": ");
 		rc = add_value(s, f.value);
 		buf_addc(&s->words, '\n');
-	}
-	return rc != 0 ? rc : look(s, top);
+	} while (rc == 0);
+	return rc != 0 ? rc : look(s, true);
 }
 
 static int
@@ -235,7 +250,7 @@ scan_text(struct search *s, struct span header, struct span body)
 	if (body.len > PART_MAX)
 		body.len = PART_MAX;
 	buf_reset(&s->words);
-	rc = part_text(header, body, &s->raw, &s->words, &html);
+	rc = part_text(header, body, true, &s->raw, &s->words, &html);
 	if (rc == CM_ENOINPUT)
 		return 0;
 	return rc != 0 ? rc : look(s, false);
@@ -248,7 +263,7 @@ search_scan(struct search *s, struct span msg)
 	int			 rc;
 
 	for (uint32_t i = 0; i < s->n; i++)
-		s->node[i].hit = false;
+		s->node[i].hit = s->node[i].len == 0;
 	if ((rc = mime_scan(msg.p, msg.len, &t)) != 0)
 		return rc;
 	for (size_t i = 0; rc == 0 && i < t.n; i++) {
@@ -256,7 +271,7 @@ search_scan(struct search *s, struct span msg)
 		struct span		 header = { msg.p + p->header,
 					    p->body - p->header };
 
-		rc = scan_header(s, header, i == 0);
+		rc = scan_header(s, header);
 		if (rc == 0 && p->kind == MIME_LEAF)
 			rc = scan_text(s, header, (struct span){
 			    msg.p + p->body, p->end - p->body });

@@ -7,11 +7,14 @@
 #include "format/transfer.h"
 
 /*
- * The part that numbers lead to.  Those of a message that is no multipart are
- * 1, which is its body; message/rfc822 has the numbers of what is in it.
+ * The part that numbers lead to; false: there is none.  Those of a message that
+ * is no multipart are 1, which is its body; message/rfc822 has the numbers of
+ * what is in it.  A multipart without parts has the empty one that its
+ * BODYSTRUCTURE says.
  */
-static int
-find_part(const struct mime_tree *t, const struct imap_section *s)
+static bool
+find_part(const struct mime_tree *t, const struct imap_section *s,
+    struct mime_part *out)
 {
 	const struct mime_part *parts = t->parts;
 	int		 in = 0, at = 0;	/* in: whose numbers they are */
@@ -19,25 +22,33 @@ find_part(const struct mime_tree *t, const struct imap_section *s)
 	for (unsigned i = 0; i < s->nparts; i++) {
 		if (i > 0) {
 			if (parts[at].kind == MIME_LEAF)
-				return -1;
+				return false;
 			in = parts[at].kind == MIME_MESSAGE ?
 			    parts[at].child : at;
 			if (in < 0)
-				return -1;
+				return false;
 		}
 		if (parts[in].kind != MIME_MULTIPART) {
 			if (s->part[i] != 1)
-				return -1;
+				return false;
 			at = in;
 			continue;
+		}
+		if (parts[in].child < 0) {
+			size_t end = parts[in].end;
+
+			*out = (struct mime_part){ .header = end, .body = end,
+			    .end = end };
+			return s->part[i] == 1 && i + 1 == s->nparts;
 		}
 		at = parts[in].child;
 		for (uint32_t n = 1; at >= 0 && n < s->part[i]; n++)
 			at = parts[at].next;
 		if (at < 0)
-			return -1;
+			return false;
 	}
-	return at;
+	*out = parts[at];
+	return true;
 }
 
 static bool
@@ -50,17 +61,30 @@ is_named(struct span name, const struct imap_section *s)
 	return false;
 }
 
-/* Those fields in their order, and the empty line. */
+static bool
+ends_empty(struct span header)
+{
+	size_t	 n = header.len;
+
+	if (n == 0 || header.p[--n] != '\n')
+		return false;
+	if (n > 0 && header.p[n - 1] == '\r')
+		n--;
+	return n == 0 || header.p[n - 1] == '\n';
+}
+
+/* Those fields in their order, and the empty line if there is one. */
 static int
 pick_fields(struct span header, const struct imap_section *s, struct buf *b)
 {
 	struct header_field f;
 	bool		 not = s->what == IMAP_HEADER_FIELDS_NOT;
+	bool		 empty = ends_empty(header);
 
 	while (header_next(&header, &f))
 		if (is_named(f.name, s) != not)
 			buf_add(b, f.whole.p, f.whole.len);
-	return buf_adds(b, "\r\n");
+	return empty ? buf_adds(b, "\r\n") : b->err;
 }
 
 static struct span
@@ -79,12 +103,12 @@ static int
 pick(struct span msg, const struct mime_tree *t, const struct imap_section *s,
     struct buf *b, struct span *out)
 {
-	const struct mime_part *p = &t->parts[0];
-	int		 at, rc;
+	struct mime_part found;
+	const struct mime_part *p = &found;
+	int		 rc;
 
-	if ((at = find_part(t, s)) < 0)
+	if (!find_part(t, s, &found))
 		return CM_ENOINPUT;
-	p = &t->parts[at];
 	if (s->what == IMAP_MIME) {
 		*out = header_of(msg, p);
 		return 0;
@@ -107,7 +131,7 @@ pick(struct span msg, const struct mime_tree *t, const struct imap_section *s,
 	if (s->what == IMAP_HEADER)
 		return 0;
 	rc = pick_fields(*out, s, b);
-	*out = (struct span){ b->p, b->len };
+	*out = (struct span){ b->len > 0 ? b->p : "", b->len };
 	return rc;
 }
 
@@ -172,14 +196,14 @@ section_binary(struct span msg, const struct imap_section *s, struct buf *b,
     bool *nul)
 {
 	struct mime_tree t;
-	int		 at, rc;
+	struct mime_part p;
+	int		 rc;
 
 	buf_reset(b);
 	if (s->nparts == 0) {
 		rc = buf_add(b, msg.p, msg.len);
 	} else if ((rc = mime_scan(msg.p, msg.len, &t)) == 0) {
-		at = find_part(&t, s);
-		rc = at < 0 ? CM_ENOINPUT : decode(msg, &t.parts[at], b);
+		rc = find_part(&t, s, &p) ? decode(msg, &p, b) : CM_ENOINPUT;
 		mime_free(&t);
 	}
 	*nul = rc == 0 && b->len > 0 && memchr(b->p, '\0', b->len) != NULL;

@@ -38,6 +38,11 @@ put(struct preview *v, uint32_t c)
 		return;
 	}
 	if (v->blank) {
+		/* no blank at the very end */
+		if (v->n + 1 == CHARACTERS_MAX) {
+			v->n++;
+			return;
+		}
 		buf_addc(v->out, ' ');
 		v->n++;
 		v->blank = false;
@@ -166,7 +171,7 @@ try_part(struct span msg, const struct mime_part *p, struct preview *v)
 		body.len = BODY_MAX;
 	buf_init(&raw, TEXT_MAX);
 	buf_init(&text, TEXT_MAX);
-	rc = part_text(header, body, &raw, &text, &html);
+	rc = part_text(header, body, false, &raw, &text, &html);
 	if (rc == 0) {
 		squeeze(v, (struct span){ text.p, text.len }, html);
 		rc = v->n > 0 ? v->out->err : CM_ENOINPUT;

@@ -53,9 +53,24 @@ imapd_items_need(const struct imap_command *c, bool *bytes)
 
 /* --- of the catalog's row --- */
 
+/* A BODYSTRUCTURE without its extension data; with it, if it is odd. */
+static void
+put_body(struct buf *out, struct span structure, bool utf8)
+{
+	struct buf	 b;
+
+	buf_init(&b, structure.len);
+	if (section_body(structure, &b) == 0)
+		structure = (struct span){ b.p, b.len };
+	else if (b.err != 0)
+		out->err = b.err;
+	imap_strings(out, structure, utf8);
+	buf_free(&b);
+}
+
 static void
 of_row(const struct imap_item *it, const struct mailbox_message *row,
-    struct buf *out)
+    bool utf8, struct buf *out)
 {
 	char	 id[ULID_LEN + 1];
 
@@ -76,14 +91,13 @@ of_row(const struct imap_item *it, const struct mailbox_message *row,
 		buf_addu(out, row->size, 0);
 		break;
 	case IMAP_GET_ENVELOPE:
-		buf_add(out, row->envelope.p, row->envelope.len);
+		imap_strings(out, row->envelope, utf8);
 		break;
 	case IMAP_GET_BODY:
-		if (section_body(row->body, out) != 0)
-			buf_add(out, row->body.p, row->body.len);
+		put_body(out, row->body, utf8);
 		break;
 	case IMAP_GET_BODYSTRUCTURE:
-		buf_add(out, row->body.p, row->body.len);
+		imap_strings(out, row->body, utf8);
 		break;
 	case IMAP_GET_MODSEQ:
 		buf_addf(out, "(%llu)", (unsigned long long)row->modseq);
@@ -140,7 +154,7 @@ imapd_items_of_row(const struct imapd *m, const struct imap_command *c,
 		some = true;
 		imap_item_name(out, it);
 		buf_addc(out, ' ');
-		of_row(it, row, out);
+		of_row(it, row, imapd_is_utf8(m), out);
 	}
 }
 

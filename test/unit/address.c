@@ -229,6 +229,11 @@ test_broken(void)
 {
 	is_str(list("a@b <c@d> e <f@g>"), "[a@b][c][d] [e][f][g] ",
 	    "a comma is missing");
+	is_str(list("Big Bug bb@bug.test, x . y@z"),
+	    "[Big Bug][bb][bug.test] [][x.y][z] ", "< and > are missing");
+	is_str(list("a@b c@d"), "[a@b][c][d] ", "or the comma");
+	is_str(list("(x) \"a b\" c@d (Name)"), "[Name][c][d] ",
+	    "a comment is the name");
 	is_str(list("<a@b>>, <<c@d>"), "[][a][b] [][][] [][c][d] ",
 	    "too many angles");
 	is_str(list("<a@b, c@d"), "[][a][b] [][c][d] ", "> is missing");

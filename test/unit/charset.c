@@ -57,6 +57,9 @@ test_decode(void)
 	decodes("koi8-r", "\xc1", "\xd0\xb0", "Russian");
 	decodes("gb2312", "\xc4\xe3", "\xe4\xbd\xa0", "Chinese");
 	decodes("gb2312", "\xc4", "\xef\xbf\xbd", "half a character");
+	decodes("KS_C_5601-1987", "\xbd\xba", "\xec\x8a\xa4",
+	    "Korean by the name that Windows gives it");
+	decodes("iso-8859-8-i", "\xe0", "\xd7\x90", "Hebrew");
 	decodes("x-nobody", "\xc3\xa9", "\xc3\xa9", "unknown, but UTF-8");
 	decodes("x-nobody", "\xe9", "\xc3\xa9", "unknown, and not");
 	decodes("us-ascii", "\xe9", "\xc3\xa9", "8 bits that should not be");

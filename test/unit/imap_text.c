@@ -38,6 +38,8 @@ test_strings(void)
 	is_buf(&b, "{2}\r\n\xc3\xa9", "8 bits");
 	imap_string(&b, sp("\xc3\xa9"), true);
 	is_buf(&b, "\"\xc3\xa9\"", "8 bits with UTF8=ACCEPT");
+	imap_string(&b, sp("\xe9"), true);
+	is_buf(&b, "{1}\r\n\xe9", "but only UTF-8");
 	imap_nstring(&b, (struct span){ NULL, 0 }, false);
 	is_buf(&b, "NIL", "none");
 	imap_nstring(&b, sp("NIL"), false);
@@ -49,6 +51,40 @@ test_strings(void)
 	ok(b.len == 2000 + 8 && memcmp(b.p, "{2000}\r\nx", 9) == 0,
 	    "a long one is a literal");
 	buf_free(&b);
+}
+
+/* A list's strings for a client without UTF8=ACCEPT, and for one with it. */
+static void
+is_list(const char *list, const char *plain, const char *utf8,
+    const char *name)
+{
+	struct buf	 b;
+
+	buf_init(&b, 8192);
+	imap_strings(&b, sp(list), false);
+	is_buf(&b, plain, name);
+	imap_strings(&b, sp(list), true);
+	is_buf(&b, utf8, "the same with UTF8=ACCEPT");
+	buf_free(&b);
+}
+
+static void
+test_lists(void)
+{
+	static const char *const same[] = { "", "NIL", "()",
+	    "(\"a\" (\"\" NIL) \"x(y\\\"z\\\\\")", "(\"a", "(\"a\\" };
+
+	for (size_t i = 0; i < sizeof(same) / sizeof(same[0]); i++)
+		is_list(same[i], same[i], same[i], "nothing over 127");
+	is_list("(\"a\" \"\xc3\xa9\" NIL)", "(\"a\" {2}\r\n\xc3\xa9 NIL)",
+	    "(\"a\" \"\xc3\xa9\" NIL)", "UTF-8");
+	is_list("(\"\xe9\" 7)", "({1}\r\n\xe9 7)", "({1}\r\n\xe9 7)",
+	    "what is no UTF-8 is a literal in any case");
+	is_list("\"\xc3\xa9\\\"\\\\\"\"(\"", "{4}\r\n\xc3\xa9\"\\\"(\"",
+	    "\"\xc3\xa9\\\"\\\\\"\"(\"", "a literal has no backslashes");
+	is_list("(\"\\\xc3\xa9\" \"\xc3\xa9\")",
+	    "({2}\r\n\xc3\xa9 {2}\r\n\xc3\xa9)",
+	    "(\"\\\xc3\xa9\" \"\xc3\xa9\")", "several");
 }
 
 static void
@@ -201,6 +237,7 @@ int
 main(void)
 {
 	test_strings();
+	test_lists();
 	test_date_time();
 	test_round_trip();
 	test_date();

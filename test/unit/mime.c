@@ -340,9 +340,15 @@ test_params(void)
 #define PARAMS(p) "(\"a\" \"b\" " p " NIL NIL \"7bit\" 0 NIL NIL NIL NIL)"
 	is_str(body("Content-Type: a/b; name*0*=utf-8''a%20;\r\n"
 	    " name*1=\"b;c\"; name*3=d; name*0*=again; name*=e\r\n\r\n"),
-	    PARAMS("(\"name*0*\" \"utf-8''a%20\" \"name*1\" \"b;c\""
-	    " \"name*3\" \"d\" \"name*0*\" \"again\" \"name*\" \"e\")"),
-	    "RFC 2231, as sent");
+	    PARAMS("(\"name*\" \"utf-8''a%20b%3Bc\""
+	    " \"name*3\" \"d\" \"name*\" \"again\" \"name*\" \"e\")"),
+	    "RFC 2231: pieces are joined");
+	is_str(body("Content-Type: a/b; x*2=c; NAME*1=\"b \\\"\""
+	    "; name*0=\"a \"; x*1*=%62; y*1=n; z*=q; x*0=a*; *0=s; u*0;"
+	    " v*=; u*0x=1\r\n\r\n"),
+	    PARAMS("(\"x*\" \"''a%2A%62c\" \"NAME\" \"a b \\\"\""
+	    " \"y*1\" \"n\" \"z*\" \"q\" \"*0\" \"s\" \"v*\" \"\""
+	    " \"u*0x\" \"1\")"), "in any order, encoded where one is");
 	is_str(body("Content-Type: a/b;; x ; =y; c = (z) d (e) ; f=\r\n\r\n"),
 	    PARAMS("(\"c\" \"d\" \"f\" \"\")"), "what is none goes");
 	is_str(body("Content-Type: a/b c=d e=\"f\r\n g\\\"\r\n\r\n"),
@@ -487,7 +493,14 @@ test_string_limits(void)
 	start("Content-Type: a/b");
 	repeat("; name*0*=utf-8''x", 100000);
 	ok(summary(big.p, big.len, true, &result), "100000 parameters");
-	is_int(count("name*0*"), 64, "are cut");
+	is_int(count("name*"), 64, "are cut");
+	start("Content-Type: a/b");
+	for (int i = 0; i < 64; i++) {
+		buf_addf(&big, "; n*%d=", i);
+		repeat("x", 1000);
+	}
+	ok(summary(big.p, big.len, true, &result), "a long one in pieces");
+	is_int(count("x"), 4096, "is cut");
 	start("Content-Language: en");
 	repeat(",en", 1000);
 	ok(summary(big.p, big.len, true, &result), "languages");

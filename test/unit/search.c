@@ -178,6 +178,57 @@ test_envelope(void)
 	KEY(1, H("SUBJECT", "World"));
 }
 
+static const char odd[] =
+	"From x\r\n"
+	"To: Ann <@relay.test:ann@x.org>\r\n"
+	"this is no Field\r\n"
+	"Content-Type: multipart/report; boundary=b\r\n"
+	"\r\n"
+	"--b\r\n"
+	"Content-Type: message/delivery-status\r\n"
+	"\r\n"
+	"Reporting-MTA: dns; y\r\n"
+	"--b\r\n"
+	"Content-Type: text/plain\r\n"
+	"Content-Transfer-Encoding: x-none\r\n"
+	"\r\n"
+	"unread\r\n"
+	"--b--\r\n";
+
+/* The same keys with a message that is not as it should be. */
+static void
+odd_key(const char *what, struct imap_search k, int want)
+{
+	struct buf		 b;
+	struct search_message	 m = make(&b, SEARCH_MESSAGE);
+
+	m.envelope.p = NULL;
+	m.msg = sp(odd);
+	is_int(ask(&k, &m), want, "odd, %s", what);
+	m.msg = sp("");
+	is_int(ask(&k, &m), k.text.len == 0, "nothing, %s", what);
+	buf_free(&b);
+}
+#define ODD(want, ...) odd_key(#__VA_ARGS__, \
+	(struct imap_search){ __VA_ARGS__ }, want)
+
+static void
+test_odd(void)
+{
+	ODD(1, T(TO, "relay"));
+	ODD(1, T(TO, "ann <@relay.test:ann@x.org>"));
+	ODD(1, T(TEXT, "no field"));
+	ODD(1, T(TEXT, "from x"));
+	ODD(1, T(TEXT, "to: ann"));
+	ODD(0, T(BODY, "field"));
+	ODD(0, T(BODY, "delivery-status"));
+	ODD(1, T(TEXT, "delivery-status"));
+	ODD(1, T(BODY, "reporting-mta"));
+	ODD(0, T(BODY, "unread"));
+	ODD(1, T(BODY, ""));
+	ODD(1, T(TEXT, ""));
+}
+
 static void
 test_message(void)
 {
@@ -190,8 +241,10 @@ test_message(void)
 	KEY(1, H("From", "\"Doe, John\""));
 	KEY(1, T(BODY, "first part"));
 	KEY(1, T(BODY, "DEEP TEXT"));
-	KEY(1, T(BODY, "subject: nested"));
-	KEY(1, T(BODY, "inner"));
+	KEY(0, T(BODY, "subject: nested"));
+	KEY(1, T(TEXT, "subject: nested"));
+	KEY(0, T(BODY, "inner"));
+	KEY(1, T(TEXT, "inner"));
 	KEY(0, T(BODY, "hello"));
 	KEY(0, T(BODY, "hidden"));
 	KEY(0, T(BODY, "text\r\n--b"));
@@ -291,6 +344,7 @@ main(void)
 	test_row();
 	test_envelope();
 	test_message();
+	test_odd();
 	test_trees();
 	test_cut();
 	test_charset();
