@@ -68,7 +68,7 @@ def mpop(job):
     return out
 
 
-def fetchmail(job):
+def fetchmail(job, protocol="pop3"):
     """Its mda gets each message by itself.  It knows no addresses in
     certificates."""
     w, d = job.way, job.dir
@@ -79,11 +79,12 @@ def fetchmail(job):
     tls = {"t": "ssl", "s": "sslproto TLS1.2+", "": "sslproto ''"}[w.tls]
     write(d + "/rc", "set no bouncemail\nset invisible\nset no syslog\n"
           "set idfile \"%s/ids\"\nset pidfile \"%s/pid\"\n"
-          "poll %s proto pop3 service %d uidl timeout %d no dns\n"
+          "poll %s proto %s service %d %s timeout %d no dns\n"
           "  auth password bad-header accept user \"%s\" password \"%s\" %s sslcertck\n"
           "  sslcommonname mail.example.test sslcertfile \"%s\" mda \"%s/mda\" no rewrite pass8bits\n"
           "  no mimedecode %s\n" % (
-              d, d, job.host, w.port, TIMEOUT, job.user, PASSWORD, tls, CA, d,
+              d, d, job.host, protocol, w.port,
+              "uidl" if protocol == "pop3" else "", TIMEOUT, job.user, PASSWORD, tls, CA, d,
               "keep" if job.keep else "nokeep fetchall"))
     os.chmod(d + "/rc", 0o600)
     r = run(find("fetchmail", "fetchmail"), "-f", d + "/rc", "--nodetach",
