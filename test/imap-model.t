@@ -41,6 +41,12 @@ def pids(node, program):
 
 def fault(r):
     node = r.choice(("n1", "n2", "n3"))
+    if r.random() < 0.15:
+        lab("kill", LAB, node)
+        time.sleep(r.random() * 4)
+        if lab("start", LAB, node).returncode != 0:
+            raise AssertionError(node)
+        return
     program = r.choice(("cm-catalog", "cm-imapd", "cm-imapd"))
     if p := pids(node, program):
         kill(r.choice(p))
