@@ -177,7 +177,9 @@ def killed():
                     if got == "250 x" and quit_(c) == "221 bye":
                         good[0] += 1
                         continue
-                cut[0] += 1
+                # places of the dead are not taken back at once
+                if not c.greeting.startswith("421"):
+                    cut[0] += 1
             except (ConnectionRefusedError, TimeoutError) as e:
                 refused.append(e)
             except OSError:
