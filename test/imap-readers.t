@@ -160,6 +160,31 @@ def both_ways(client, sync, k, way):
     m.logout()
 
 
+def talks_to_it(client, k, way, mails, relay):
+    """The node dies that it talks to; the next run goes to another one."""
+    job = Job(front.net + RELAY_AT, IMAP[way], box(k), base + "/%s%d" % (
+        client.__name__, k), True)
+    os.makedirs(job.dir, exist_ok=True)
+    name = client.__name__ + ": its own node dies"
+    relay.to = front.net + ".12"
+    relay.arm(sum(map(len, mails)) // 10, lambda: dies("n2"))
+    try:
+        client(job)
+        ok(False, name, "and nobody noticed")
+    except (Failed, subprocess.TimeoutExpired):
+        ok(relay.act is None, name + " in the middle")
+    finally:
+        relay.to = front.net + ".11"
+        relay.arm(None, None)
+    try:
+        test = getattr(client, "keeps", None)
+        why = differs(*(list(filter(test, x)) for x in (client(job), mails)))
+        ok(why is None, name + ", and another one has the rest", why)
+    except (Failed, subprocess.TimeoutExpired) as e:
+        ok(False, name + ", and another one has the rest", e)
+    back("n2")
+
+
 def append_by_curl(k):
     """curl -T: with the flag that it gives, \\Seen."""
     mail = ADDED % (b"curl", b"curl")
@@ -173,7 +198,7 @@ def append_by_curl(k):
 
 
 def go():
-    mails = fill(sorted({r[1] for r in READINGS}))
+    mails = fill(sorted({r[1] for r in READINGS} | {8, 9}))
     relay = Relay(front.net + RELAY_AT, front.net + ".11", (2143, 2993))
     only = sys.argv[1:]
     for i, r in enumerate(READINGS):
@@ -185,6 +210,10 @@ def go():
             (offlineimap, offlineimap_run, 7, "implicit")):
         if (not only or client.__name__ in only) and find(PROGRAMS[client]):
             both_ways(client, sync, k, way)
+    for client, k, way in (mbsync, 8, "starttls"), (offlineimap, 9,
+                                                    "starttls"):
+        if (not only or client.__name__ in only) and find(PROGRAMS[client]):
+            talks_to_it(client, k, way, mails, relay)
     if not only and there(imap_curl):
         append_by_curl(20)
 

@@ -170,7 +170,11 @@ class Relay:
             s = socket.socket()
             # what waits in here is not asked for any more
             s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self.BUFFER)
-            s.connect((self.to, port))
+            try:
+                s.connect((self.to, port))
+            except OSError:
+                c.close()
+                continue
             threading.Thread(target=self.copy, args=(c, s, False),
                              daemon=True).start()
             threading.Thread(target=self.copy, args=(s, c, True),
