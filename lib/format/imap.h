@@ -150,7 +150,7 @@ enum imap_capability {			/* bits, of ENABLE */
 	IMAP_ENABLE_UTF8 = 4, IMAP_ENABLE_REV2 = 8, IMAP_ENABLE_OTHER = 16
 };
 
-enum imap_event {			/* bits, of NOTIFY; RFC 5465 section 5 */
+enum imap_event {		/* bits, of NOTIFY; RFC 5465 section 5 */
 	IMAP_EVENT_NEW = 1, IMAP_EVENT_EXPUNGE = 2, IMAP_EVENT_FLAGS = 4,
 	IMAP_EVENT_NAME = 8, IMAP_EVENT_SUBSCRIPTION = 16,
 	IMAP_EVENT_OTHER = 32	/* those that the grammar has, and none of the
