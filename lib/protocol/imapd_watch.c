@@ -431,7 +431,8 @@ static bool
 is_changed(const struct imapd *m, const struct imapd_notify *n,
     const struct mailbox_folder *b, unsigned events)
 {
-	static const struct mailbox_folder none = { .uidnext = 1 };
+	static const struct mailbox_folder none = { .uidnext = 1,
+	    .modseq = 1 };
 	const struct mailbox_folder *same = find_there(&n->known, b->name);
 	const struct mailbox_folder *a = same;
 
