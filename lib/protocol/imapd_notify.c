@@ -252,6 +252,7 @@ imapd_notify_left(struct imapd *m, uint64_t expunged)
 
 	if (m->notify == NULL || !v->open)
 		return;
+	imap_set_free(&m->notify->own);
 	if ((f = watch_find(&m->notify->known, v->name)) == NULL)
 		return;
 	f->validity = v->validity;
