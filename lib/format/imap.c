@@ -10,7 +10,7 @@ static const char *const verbs[] = {
 	"SUBSCRIBE", "UNSUBSCRIBE", "LIST", "LSUB", "STATUS", "NAMESPACE",
 	"APPEND", "CHECK", "CLOSE", "UNSELECT", "EXPUNGE", "SEARCH", "SORT",
 	"THREAD", "FETCH", "STORE", "COPY", "MOVE", "IDLE", "COMPRESS",
-	"GETQUOTA", "GETQUOTAROOT", "SETQUOTA", "(unknown)"
+	"GETQUOTA", "GETQUOTAROOT", "SETQUOTA", "NOTIFY", "(unknown)"
 };
 
 const char *
@@ -270,7 +270,8 @@ static int (*const args[])(struct imap_in *) = {
 	[IMAP_STORE] = imap_args_store, [IMAP_COPY] = args_copy,
 	[IMAP_MOVE] = args_copy, [IMAP_IDLE] = args_none,
 	[IMAP_COMPRESS] = args_word, [IMAP_GETQUOTA] = args_name,
-	[IMAP_GETQUOTAROOT] = args_name, [IMAP_SETQUOTA] = args_setquota
+	[IMAP_GETQUOTAROOT] = args_name, [IMAP_SETQUOTA] = args_setquota,
+	[IMAP_NOTIFY] = imap_args_notify
 };
 
 int

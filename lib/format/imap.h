@@ -27,7 +27,7 @@ enum imap_verb {
 	IMAP_APPEND, IMAP_CHECK, IMAP_CLOSE, IMAP_UNSELECT, IMAP_EXPUNGE,
 	IMAP_SEARCH, IMAP_SORT, IMAP_THREAD, IMAP_FETCH, IMAP_STORE, IMAP_COPY,
 	IMAP_MOVE, IMAP_IDLE, IMAP_COMPRESS, IMAP_GETQUOTA, IMAP_GETQUOTAROOT,
-	IMAP_SETQUOTA, IMAP_UNKNOWN
+	IMAP_SETQUOTA, IMAP_NOTIFY, IMAP_UNKNOWN
 };
 
 /* --- a command's bytes --- */
@@ -150,6 +150,23 @@ enum imap_capability {			/* bits, of ENABLE */
 	IMAP_ENABLE_UTF8 = 4, IMAP_ENABLE_REV2 = 8, IMAP_ENABLE_OTHER = 16
 };
 
+enum imap_event {		/* bits, of NOTIFY; RFC 5465 section 5 */
+	IMAP_EVENT_NEW = 1, IMAP_EVENT_EXPUNGE = 2, IMAP_EVENT_FLAGS = 4,
+	IMAP_EVENT_NAME = 8, IMAP_EVENT_SUBSCRIPTION = 16,
+	IMAP_EVENT_OTHER = 32	/* those that the grammar has, and none of the
+				 * above, or that it does not have */
+};
+#define IMAP_EVENT_MESSAGES (IMAP_EVENT_NEW | IMAP_EVENT_EXPUNGE | \
+	IMAP_EVENT_FLAGS)
+struct imap_notify {			/* an event-group */
+	enum { IMAP_SELECTED, IMAP_SELECTED_DELAYED, IMAP_INBOXES,
+	    IMAP_PERSONAL, IMAP_SUBSCRIBED, IMAP_SUBTREE,
+	    IMAP_MAILBOXES } where;
+	const struct span *name;	/* of the last two */
+	unsigned	 nnames;
+	unsigned	 events;	/* 0: NONE */
+};
+
 struct imap_part {			/* of CATENATE, RFC 4469 */
 	bool		 url;
 	struct span	 text;		/* the URL, or the bytes */
@@ -203,7 +220,14 @@ struct imap_command {
 		unsigned	 status;	/* RETURN (STATUS (...)) */
 	} list;
 	unsigned	 status;	/* STATUS: enum imap_status */
-	struct {			/* FETCH */
+	struct {			/* NOTIFY */
+		bool		 set;		/* not: NONE */
+		bool		 status;
+		const struct imap_notify *group;
+		unsigned	 ngroups;
+	} notify;
+	struct {			/* FETCH; NOTIFY: of MessageNew, which
+					 * one group may have */
 		const struct imap_item *item;
 		unsigned	 n;
 		uint64_t	 changed_since;	/* has_since */

@@ -194,8 +194,8 @@ read_macro(struct imap_in *in, unsigned *n)
 	return true;
 }
 
-static int
-read_items(struct imap_in *in)
+int
+imap_fetch_items(struct imap_in *in)
 {
 	struct imap_command *c = in->cmd;
 	struct imap_item *it = NULL;
@@ -281,6 +281,6 @@ imap_args_fetch(struct imap_in *in)
 	rc = imap_read_set(in, &in->cmd->set, IMAP_OF_NEITHER);
 	if (rc != 0 || (rc = imap_blank(in)) != 0)
 		return rc;
-	rc = imap_take(in, '(') ? read_items(in) : read_one(in);
+	rc = imap_take(in, '(') ? imap_fetch_items(in) : read_one(in);
 	return rc != 0 ? rc : read_modifiers(in);
 }

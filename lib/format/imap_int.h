@@ -79,5 +79,8 @@ int	 imap_args_lsub(struct imap_in *) CM_MUST;
 int	 imap_args_status(struct imap_in *) CM_MUST;
 int	 imap_args_select(struct imap_in *) CM_MUST;
 int	 imap_args_create(struct imap_in *) CM_MUST;
+int	 imap_args_notify(struct imap_in *) CM_MUST;
+/* Items in parentheses, the first of which was read. */
+int	 imap_fetch_items(struct imap_in *) CM_MUST;
 
 #endif

@@ -332,7 +332,8 @@ static const struct command commands[IMAP_UNKNOWN + 1] = {
 	[IMAP_FETCH] = { SELECTED, NO_EXPUNGE, imapd_fetch },
 	[IMAP_STORE] = { SELECTED, NO_EXPUNGE, imapd_store },
 	[IMAP_COPY] = { SELECTED, ALL, imapd_copy },
-	[IMAP_MOVE] = { SELECTED, ALL, imapd_copy }
+	[IMAP_MOVE] = { SELECTED, ALL, imapd_copy },
+	[IMAP_NOTIFY] = { LOGGED_IN, NOTHING, imapd_notify }
 };
 
 /* Is it one for now?  Else that was answered. */
@@ -362,9 +363,9 @@ tell(struct imapd *m, const struct command *k, bool uid)
 	bool	 expunge = k->tell == ALL || uid;
 	int	 rc;
 
-	if (k->tell == NOTHING || !m->view.open || m->done)
+	if (k->tell == NOTHING || m->done)
 		return;
-	rc = imapd_view_sync(m, expunge);
+	rc = imapd_look(m, expunge);
 	if (rc == CM_ENOINPUT || rc == CM_ESTALE)
 		imapd_bye(m, "the folder is not there any more");
 	else if (rc != 0)
@@ -390,6 +391,7 @@ run(struct imapd *m, struct imap_command *c)
 	if (m->view.open)
 		imap_command_resolve(c, (uint32_t)m->view.n, last_uid(m, c));
 	k->fn(m, c);
+	imapd_notify_did(m, c);
 	tell(m, k, c->uid);
 }
 
@@ -425,10 +427,14 @@ command(struct imapd *m)
 static void
 next_command(struct imapd *m)
 {
-	int	 rc;
+	int	 rc = 0;
 
-	imapd_deadline(m, m->user[0] != '\0' ? COMMAND_MS : LOGIN_MS);
-	rc = imapd_read(m);
+	if (m->notify != NULL)
+		rc = imapd_notify_wait(m, COMMAND_MS);
+	if (rc == 0) {
+		imapd_deadline(m, m->user[0] != '\0' ? COMMAND_MS : LOGIN_MS);
+		rc = imapd_read(m);
+	}
 	if (rc == 0)
 		command(m);
 	else if (rc != CM_EDATA)
@@ -442,6 +448,7 @@ next_command(struct imapd *m)
 static void
 free_session(struct imapd *m)
 {
+	imapd_notify_end(m);
 	imapd_view_end(m);
 	mailbox_close(m->box);
 	buf_free(&m->line);

@@ -277,10 +277,12 @@ say_uids(struct appending *a)
 		buf_addf(&code, "APPENDUID %u ", a->f.validity);
 		rc = imap_set_write(&code, &uids);
 	}
-	if (rc == 0)
+	if (rc == 0) {
+		imapd_notify_added(a->m, a->folder, &uids);
 		imapd_ok(a->m, code.p, "appended");
-	else
+	} else {
 		imapd_ok(a->m, NULL, "appended, and listed soon");
+	}
 	buf_free(&code);
 	imap_set_free(&uids);
 }

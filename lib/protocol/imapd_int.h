@@ -50,6 +50,9 @@ struct imapd {
 	struct mailbox	*box;		/* his */
 	struct imapd_view view;
 	unsigned	 enabled;	/* enum imap_capability */
+	struct imapd_notify *notify;	/* NULL: not while no command runs */
+	unsigned	 unwanted;	/* enum imap_event: of the selected
+					 * folder, and not told */
 	struct buf	 line;		/* the command, literals included */
 	struct buf	 reply;		/* behind its tag */
 	unsigned	 errors;
@@ -146,6 +149,35 @@ int	 imapd_view_emptied(struct imapd *) CM_MUST;
 void	 imapd_say_flags(struct imapd *, size_t at,
 	    const struct mailbox_message *, bool uid);
 void	 imapd_idle(struct imapd *, const struct imap_command *);
+/* The same of a folder as it is now, of that UIDVALIDITY. */
+int	 imapd_view_sync_to(struct imapd *, const struct mailbox_folder *,
+	    bool expunge) CM_MUST;
+/* What the client is to be told of all folders; as imapd_view_sync. */
+int	 imapd_look(struct imapd *, bool expunge) CM_MUST;
+/* Until the client has said something: 0, or CM_EEND: it is time to look. */
+int	 imapd_wait_some(struct imapd *, int64_t end) CM_MUST;
+
+/* --- imapd_notify.c --- */
+
+void	 imapd_notify(struct imapd *, const struct imap_command *);
+void	 imapd_notify_end(struct imapd *);
+/* As imapd_look, and only where m->notify is set, as with the next two. */
+int	 imapd_notify_look(struct imapd *, bool expunge) CM_MUST;
+/* ms between two looks; 0: there is nothing to look at. */
+int	 imapd_notify_period(const struct imapd *);
+/* Looks until the client has said something. */
+int	 imapd_notify_wait(struct imapd *, int ms) CM_MUST;
+/*
+ * RFC 5465 section 5: a client is not told of what it did itself: a command was
+ * OK, messages were added to a folder, the selected folder is left (and
+ * messages were expunged with it).
+ */
+void	 imapd_notify_did(struct imapd *, const struct imap_command *);
+void	 imapd_notify_added(struct imapd *, const char folder[FOLDER_MAX + 1],
+	    const struct imap_set *uids);
+void	 imapd_notify_left(struct imapd *, uint64_t expunged);
+/* FETCH of new messages, from that place in the view on. */
+void	 imapd_notify_fetch(struct imapd *, size_t from);
 
 /* --- imapd_qresync.c --- */
 

@@ -236,6 +236,20 @@ say_copied(struct imapd *m, const struct imap_command *c,
 	buf_free(&b);
 }
 
+static void
+settle_copied(struct imapd *m, const struct imap_command *c,
+    const char to[FOLDER_MAX + 1], const struct mailbox_copied *done)
+{
+	int	 rc = 0;
+
+	say_copied(m, c, done);
+	imapd_notify_added(m, to, &done->to);
+	if (c->verb == IMAP_MOVE && m->unwanted & IMAP_EVENT_NEW)
+		rc = imapd_view_sync(m, true);
+	if (rc != 0)
+		imapd_log(m, "changes not told", cm_strerror(rc));
+}
+
 void
 imapd_copy(struct imapd *m, const struct imap_command *c)
 {
@@ -255,7 +269,7 @@ imapd_copy(struct imapd *m, const struct imap_command *c)
 	else if (rc != 0)
 		imapd_no_for(m, rc);
 	else
-		say_copied(m, c, &done);
+		settle_copied(m, c, to, &done);
 	mailbox_copied_free(&done);
 	imap_set_free(&uids);
 }

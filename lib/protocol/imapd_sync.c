@@ -1,6 +1,7 @@
 /*
  * What others change in the selected folder, told to the client: RFC 3501
- * sections 5.2 and 7.4.1; and IDLE (RFC 2177).
+ * sections 5.2 and 7.4.1; and IDLE (RFC 2177).  What it does not want to hear
+ * of (NOTIFY, RFC 5465) stays as it is in the view.
  */
 #include "base/time.h"
 #include "protocol/imapd_int.h"
@@ -37,7 +38,7 @@ take_change(void *arg, const struct mailbox_message *row)
 
 	if (at == v->n)
 		return imapd_view_add(m, row->uid, row->modseq);
-	if (row->modseq > v->modseq[at])
+	if (row->modseq > v->modseq[at] && !(m->unwanted & IMAP_EVENT_FLAGS))
 		imapd_say_flags(m, at, row, true);
 	return 0;
 }
@@ -121,19 +122,15 @@ sync_gone(struct imapd *m, uint64_t modseq, size_t known)
  * A listing shows what came or changed while it went on, but its folder is
  * that of its beginning: nothing that it missed is behind v->highest.
  */
-int
-imapd_view_sync(struct imapd *m, bool expunge)
+static int
+sync_all(struct imapd *m, struct mailbox_folder f, bool expunge)
 {
 	struct imapd_view *v = &m->view;
-	struct mailbox_folder f;
 	size_t		 known = v->n;
+	uint32_t	 last = known > 0 ? v->uid[known - 1] : 0;
 	bool		 grown;
-	int		 rc;
+	int		 rc = 0;
 
-	if ((rc = mailbox_status(m->box, v->name, &f)) != 0)
-		return rc;
-	if (f.validity != v->validity)
-		return CM_ESTALE;
 	if (f.modseq != v->highest) {
 		rc = mailbox_list(m->box, v->name, v->validity, NULL,
 		    v->highest, 0, &f, take_change, m);
@@ -145,9 +142,45 @@ imapd_view_sync(struct imapd *m, bool expunge)
 		rc = sync_gone(m, f.modseq, known);
 	else if (rc == 0 && v->n == f.messages)
 		v->looked = f.modseq;
-	if (grown)
+	if (grown) {
 		buf_addf(conn_out(m->s->conn), "* %zu EXISTS\r\n", v->n);
+		imapd_notify_fetch(m, imapd_view_from(m, last + 1));
+	}
 	return rc;
+}
+
+/* Who wants to hear of nothing hears of what he expunges himself. */
+int
+imapd_view_sync_to(struct imapd *m, const struct mailbox_folder *f,
+    bool expunge)
+{
+	if (m->unwanted & IMAP_EVENT_NEW)
+		return expunge ? sync_gone(m, f->modseq, m->view.n) : 0;
+	return sync_all(m, *f, expunge);
+}
+
+int
+imapd_view_sync(struct imapd *m, bool expunge)
+{
+	struct imapd_view *v = &m->view;
+	struct mailbox_folder f;
+	int		 rc;
+
+	if ((rc = mailbox_status(m->box, v->name, &f)) != 0)
+		return rc;
+	if (f.validity != v->validity)
+		return CM_ESTALE;
+	return imapd_view_sync_to(m, &f, expunge);
+}
+
+int
+imapd_look(struct imapd *m, bool expunge)
+{
+	if (m->notify != NULL)
+		return imapd_notify_look(m, expunge);
+	if (!m->view.open || m->unwanted != 0)
+		return 0;
+	return imapd_view_sync(m, expunge);
 }
 
 int
@@ -173,17 +206,24 @@ imapd_view_emptied(struct imapd *m)
 
 /* --- IDLE --- */
 
-/* Waits until the client has said something: 0, or CM_EAGAIN: look again. */
 static int
-wait_some(struct imapd *m, int64_t end)
+period(const struct imapd *m)
 {
-	int64_t	 now = time_mono_ms(), until = now + POLL_MS;
+	if (m->notify != NULL)
+		return imapd_notify_period(m);
+	return m->view.open && m->unwanted == 0 ? POLL_MS : 0;
+}
+
+int
+imapd_wait_some(struct imapd *m, int64_t end)
+{
+	int64_t	 now = time_mono_ms(), until = now + period(m);
 	bool	 input, other;
 	int	 rc;
 
 	if (now >= end)
 		return CM_ETIMEOUT;
-	if (!m->view.open || until > end)
+	if (until == now || until > end)
 		until = end;
 	/* an answer may take longer than that to go out */
 	imapd_deadline(m, IMAPD_SEND_MS);
@@ -220,9 +260,7 @@ look(struct imapd *m)
 {
 	int	 rc;
 
-	if (!m->view.open)
-		return true;
-	rc = imapd_view_sync(m, true);
+	rc = imapd_look(m, true);
 	if (rc != CM_ENOINPUT && rc != CM_ESTALE)
 		return true;
 	imapd_bye(m, "the folder is not there any more");
@@ -238,7 +276,7 @@ imapd_idle(struct imapd *m, const struct imap_command *c)
 	(void)c;
 	buf_adds(conn_out(m->s->conn), "+ idling\r\n");
 	while (rc == CM_EEND && look(m))
-		rc = wait_some(m, end);
+		rc = imapd_wait_some(m, end);
 	if (rc == 0)
 		done(m);
 	else if (rc != CM_EEND)

@@ -12,6 +12,7 @@ imapd_view_end(struct imapd *m)
 {
 	struct imapd_view *v = &m->view;
 
+	imapd_notify_left(m, 0);
 	free(v->uid);
 	free(v->modseq);
 	imap_set_free(&v->saved);
@@ -263,18 +264,22 @@ void
 imapd_close(struct imapd *m, const struct imap_command *c)
 {
 	struct imap_set	 gone = { .n = 0 };
+	uint64_t	 expunged;
 	int		 rc = 0;
 
 	(void)c;
 	if (!m->view.readonly)
 		rc = mailbox_expunge(m->box, m->view.name, m->view.validity,
 		    NULL, &gone);
+	expunged = imap_set_count(&gone);
 	imap_set_free(&gone);
 	/* what is not there cannot be closed better */
 	if (rc != 0 && rc != CM_ENOINPUT && rc != CM_ESTALE) {
 		imapd_no_for(m, rc);
 		return;
 	}
+	imapd_notify_left(m, expunged);
+	m->view.open = false;
 	imapd_view_end(m);
 	imapd_ok(m, NULL, "closed");
 }

@@ -328,6 +328,50 @@ put_list(struct buf *b, const struct imap_command *c)
 	buf_adds(b, c->verb == IMAP_LSUB ? "" : ")");
 }
 
+/* An event that is not offered goes out as X. */
+static void
+put_group(struct buf *b, const struct imap_command *c,
+    const struct imap_notify *g)
+{
+	static const char *const where[] = { "SELECTED", "SELECTED-DELAYED",
+		"INBOXES", "PERSONAL", "SUBSCRIBED", "SUBTREE", "MAILBOXES" };
+	static const char *const events[] = { "MessageNew", "MessageExpunge",
+		"FlagChange", "MailboxName", "SubscriptionChange", "X" };
+	const char	*blank = " (";
+
+	must((g->nnames > 0) == (g->where >= IMAP_SUBTREE));
+	buf_addf(b, " (%s", where[g->where]);
+	for (unsigned i = 0; i < g->nnames; i++) {
+		buf_adds(b, i ? " " : " (");
+		put_text(b, g->name[i]);
+	}
+	buf_adds(b, g->nnames > 0 ? ")" : "");
+	for (unsigned i = 0; i < 6; i++) {
+		if (!(g->events & 1u << i))
+			continue;
+		buf_addf(b, "%s%s", blank, events[i]);
+		blank = " ";
+		for (unsigned k = 0; i == 0 && g->where <=
+		    IMAP_SELECTED_DELAYED && k < c->fetch.n; k++) {
+			buf_adds(b, k ? " " : " (");
+			put_item(b, &c->fetch.item[k]);
+			buf_adds(b, k + 1 == c->fetch.n ? ")" : "");
+		}
+	}
+	buf_adds(b, g->events == 0 ? " NONE)" : "))");
+}
+
+static void
+put_notify(struct buf *b, const struct imap_command *c)
+{
+	must(c->notify.set == (c->notify.ngroups > 0));
+	must(c->notify.ngroups <= IMAP_ITEMS_MAX);
+	buf_adds(b, c->notify.set ? "SET" : "NONE");
+	buf_adds(b, c->notify.status ? " STATUS" : "");
+	for (unsigned i = 0; i < c->notify.ngroups; i++)
+		put_group(b, c, &c->notify.group[i]);
+}
+
 static bool
 put_command(struct buf *b, const struct imap_command *c)
 {
@@ -349,6 +393,9 @@ put_command(struct buf *b, const struct imap_command *c)
 	case IMAP_LIST:
 	case IMAP_LSUB:
 		put_list(b, c);
+		break;
+	case IMAP_NOTIFY:
+		put_notify(b, c);
 		break;
 	case IMAP_LOGIN:
 	case IMAP_RENAME:

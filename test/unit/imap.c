@@ -12,7 +12,7 @@ test_verbs(void)
 		"UNSUBSCRIBE", "LIST", "LSUB", "STATUS", "NAMESPACE", "APPEND",
 		"CHECK", "CLOSE", "UNSELECT", "EXPUNGE", "SEARCH", "SORT",
 		"THREAD", "FETCH", "STORE", "COPY", "MOVE", "IDLE", "COMPRESS",
-		"GETQUOTA", "GETQUOTAROOT", "SETQUOTA" };
+		"GETQUOTA", "GETQUOTAROOT", "SETQUOTA", "NOTIFY" };
 	char		 line[60];
 	struct span	 tag;
 
