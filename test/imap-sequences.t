@@ -22,7 +22,7 @@ Message-ID: <plain@example.org>
 Hello,
 this is marker-plain.
 """
-# The attachment: 256 bytes, each of them once.
+# No part ends with an end of line of its own: that is the boundary's.
 PARTS = """\
 From: =?utf-8?q?J=C3=B6rg?= <joerg@example.org>
 To: %s
