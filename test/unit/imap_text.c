@@ -150,8 +150,8 @@ test_names(void)
 	    "PREVIEW", "SAVEDATE", "BODY[]", "BODY[HEADER]", "BODY[TEXT]",
 	    "BODY[1]", "BODY[1.2.MIME]", "BODY[4.2.HEADER]",
 	    "BODY[HEADER.FIELDS (From Message-ID)]",
-	    "BODY[2.HEADER.FIELDS.NOT (X-A \"X (\" \"\" \"X*\")]", "BINARY[1.2]",
-	    "BINARY.SIZE[3]" };
+	    "BODY[2.HEADER.FIELDS.NOT (X-A \"X (\" \"\" \"X*\")]",
+	    "BINARY[1.2]", "BINARY.SIZE[3]" };
 	struct imap_command c;
 	struct buf	 line, b;
 
