@@ -12,10 +12,12 @@ from cluster import base, ok, read, run
 WAIT = 60
 
 
-def certificates():
-    """The CA, and service.pem and service.key in base/service."""
+def certificates(*names):
+    """The CA, and service.pem and service.key in base/service, for
+    mx.example.org and these names."""
     mkcerts = os.environ["ROOT"] + "/share/mkcerts"
-    for words in (["ca"], ["service", base + "/service", "mx.example.org"]):
+    for words in (["ca"], ["service", base + "/service", "mx.example.org",
+                            *names]):
         r = run(mkcerts, base + "/ca", *words)
         if r.returncode != 0:
             raise AssertionError(r)
