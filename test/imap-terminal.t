@@ -105,7 +105,7 @@ set ssl_force_tls ssl_starttls ssl_ca_certificates_file="%s"
 set certificate_file="%s/certs" tmpdir="%s" header_cache="%s/cache"
 set imap_condstore imap_qresync imap_idle
 set noconfirmappend noconfirmcreate nomark_old delete=yes quit=yes move=no
-set sort=mailbox-order nowait_key nobeep nohelp mail_check=1 timeout=1
+set sort=mailbox-order nowait_key nobeep nohelp arrow_cursor mail_check=1 timeout=1
 set status_format="BOX %%D m=%%m f=%%F d=%%d n=%%u"
 set index_format="%%C/%%Z/%%s" pager_stop
 set postponed="" record=""
@@ -126,26 +126,30 @@ def prompted(t, key, prompt, answer):
     t.type("\x15" + answer + "\r")
 
 
+def jump(t, n):
+    t.type("%d\r" % n)
+    t.see("^-> *%d/" % n)
+
+
 def neomutt_works(t, name, messages):
     for k in range(5):
-        t.see(r"^ *%d/.*/subject-%s$" % (k + 1, WORDS[k]))
+        t.see(r"^(->)? *%d/.*/subject-%s$" % (k + 1, WORDS[k]))
     t.see(r"m=5 f=0 d=0 n=5")
-    t.type("2\r")
-    t.see("Jump to message: 2|^->")
+    jump(t, 2)
     t.type("\r")
     t.see("^marker-one$", "^\\.$")
     t.type("i")
     t.see("m=5 f=0 d=0 n=4")
-    t.type("3\r")
+    jump(t, 3)
     t.type("F")
     t.see("m=5 f=1 d=0 n=4")
-    t.type("4\r")
+    jump(t, 4)
     t.type("d")
     t.see("m=5 f=1 d=1")
-    t.type("5\r")
+    jump(t, 5)
     prompted(t, "C", "Copy to mailbox", "+Copies")
     t.see("m=5 f=1 d=1")
-    t.type("1\r")
+    jump(t, 1)
     prompted(t, "s", "Save to mailbox", "+Saved/deep")
     t.see("m=5 f=1 d=2")
     store(messages[5], name)            # it idles
@@ -188,7 +192,7 @@ def neomutt_again(name, c):
     t = neomutt(name, "imaps")
     try:
         t.see("m=4 f=2 d=0 n=2")
-        got = re.findall(r"^ *(\d+)/(.*)/(subject-\w+)$", t.see("."), re.M)
+        got = re.findall(r"^[-> ]*(\d+)/(.*)/(subject-\w+)$", t.see("."), re.M)
         same([(x[0], x[2], "!" in x[1]) for x in got],
              [("1", "subject-two", False), ("2", "subject-four", True),
               ("3", "subject-five", False), ("4", "subject-four", True)],
