@@ -15,7 +15,8 @@ from dialog import certificates                                 # noqa
 from terminal import *                                          # noqa
 
 WORDS = "zero", "one", "two", "three", "four", "five"
-WAIT = 50
+WAIT = 12
+SNAIL_PROMPT = r"ready> \Z"
 
 
 class Listener:
@@ -115,7 +116,7 @@ set postponed="" record=""
 
 def neomutt(name, way="starttls"):
     d = neomutt_rc(name, way)
-    return Terminal("neomutt", "-n", "-F", d + "/rc",
+    return Terminal("neomutt", "-n", "-F", d + "/rc", "-d2", "-l", d + "/log",
                     env={"HOME": d, "LC_ALL": "C.UTF-8"}, wait=WAIT)
 
 
@@ -180,6 +181,12 @@ def neomutt_session():
     return name, c
 
 
+def listing(t):
+    """(number, flagged, subject) of each message that is shown."""
+    return [(int(n), "!" in state, s) for n, state, s in re.findall(
+        r"^[-> ]*(\d+)/(.*)/subject-(\w+)$", t.screen.text(), re.M)]
+
+
 def neomutt_again(name, c):
     """It has a cache of what it saw: QRESYNC tells what is not so any more."""
     c.select("INBOX")
@@ -188,19 +195,104 @@ def neomutt_again(name, c):
     c.uid("STORE", "2", "+FLAGS", "(\\Deleted)")
     c.expunge()
     c.uid("COPY", "5", "INBOX")
-    c.logout()
-    t = neomutt(name, "imaps")
+    want = [(1, False, "two"), (2, True, "four"), (3, False, "five"),
+            (4, True, "four")]
+    t = neomutt(name)
     try:
         t.see("m=4 f=2 d=0 n=2")
-        got = re.findall(r"^[-> ]*(\d+)/(.*)/(subject-\w+)$", t.see("."), re.M)
-        same([(x[0], x[2], "!" in x[1]) for x in got],
-             [("1", "subject-two", False), ("2", "subject-four", True),
-              ("3", "subject-five", False), ("4", "subject-four", True)],
+        same(listing(t), want,
              "NeoMutt, with its cache: what others have changed")
         t.type("q")
-        ends(t, "NeoMutt", ", by TLS")
+        ends(t, "NeoMutt", " again")
     finally:
         t.close()
+    said = read(base + "/" + name + "/log0").decode(errors="replace")
+    ok(re.search(r"SELECT .*\(QRESYNC \(\d+ \d+", said),
+       "by QRESYNC", said[-4000:])
+    t = neomutt(name, "implicit")
+    try:
+        t.see("m=4 f=2 d=0 n=2")
+        same(listing(t), want, "NeoMutt, by TLS from the first byte: the same")
+        jump(t, 3)
+        t.type("d")
+        t.see("d=1")
+        t.type("q")
+        ends(t, "NeoMutt", ", and purges what it was told to delete")
+    finally:
+        t.close()
+    c.noop()
+    same(sorted(there(c, "INBOX")), [3, 5, 7], "it has")
+    c.logout()
+
+
+# --- S-nail ---
+
+def snail(name):
+    d = base + "/" + name
+    os.makedirs(d, exist_ok=True)
+    write(d + "/rc", """\
+set hold noheader crt= prompt="ready> " headline="%%m/%%a/%%s"
+set tls-verify=strict tls-ca-file=%s tls-ca-no-defaults
+""" % (base + "/ca/ca.pem"))
+    t = Terminal("s-nail", "-:u", "-Sv15-compat=yes", "-Sline-editor-disable",
+                 "-f", "imaps://%s:secret@localhost:%d/INBOX" % (
+                     name.replace("@", "%40"), imaps.port),
+                 env={"HOME": d, "LC_ALL": "C.UTF-8", "MAILRC": d + "/rc"},
+                 wait=WAIT)
+    return t, t.hear(SNAIL_PROMPT)
+
+
+def told(t, command):
+    """What it says to that, in lines."""
+    t.type(command + "\n")
+    return [" ".join(x.split()) for x in
+            t.hear(SNAIL_PROMPT).splitlines()[1:-1]]
+
+
+def snail_works(t, name, messages):
+    same(told(t, "from *"), ["%d/U/ subject-%s" % (k + 1, WORDS[k])
+                             for k in range(5)], "S-nail: the list")
+    got = told(t, "type 2")
+    ok("marker-one" in got and "." in got and "x" * 70 in got,
+       "S-nail: a message", got)
+    told(t, "flag 3")
+    told(t, "delete 4")
+    got = told(t, "copy 5 @Copies")
+    ok(re.search(r"/Copies \[New file\]", str(got)), "S-nail: copies", got)
+    got = told(t, "copy 2 @Copies")
+    ok(re.search(r"/Copies ", str(got)), "S-nail: into a folder that is there",
+       got)
+    got = told(t, "save 1 @Saved/deep")
+    ok(re.search(r"/Saved/deep \[New file\]", str(got)), "S-nail: saves", got)
+    same([x.split("/")[2] for x in told(t, "from (subject two)")],
+         [" subject-two"], "S-nail: searches")
+    store(messages[5], name)
+    told(t, "newmail")
+    same([x.split("/")[0] + x.split("-")[1] for x in told(t, "from *")],
+         ["1zero", "2one", "3two", "5four", "6five"],
+         "S-nail: a message that came meanwhile")
+    t.type("quit\n")
+
+
+def snail_session():
+    name = "snail@example.org"
+    messages = account(name)
+    t, got = snail(name)
+    try:
+        snail_works(t, name, messages)
+        ends(t, "S-nail", "")
+    finally:
+        t.close()
+    c = checker(name)
+    same(there(c, "INBOX"), {
+        2: ({"\\Seen"}, messages[1]), 3: ({"\\Flagged"}, messages[2]),
+        5: ({"\\Seen"}, messages[4]), 6: (set(), messages[5])},
+        "S-nail: flags, UIDs and bytes of what it left")
+    same({u: x[1] for u, x in there(c, "Copies").items()},
+         {1: messages[4], 2: messages[1]}, "S-nail: the copies")
+    same({u: x[1] for u, x in there(c, "Saved/deep").items()},
+         {1: messages[0]}, "S-nail: what was saved is there")
+    c.logout()
 
 
 imap = imaps = None
@@ -213,6 +305,10 @@ try:
         neomutt_again(*neomutt_session())
     else:
         skip("NeoMutt", "neomutt is not installed")
+    if shutil.which("s-nail"):
+        snail_session()
+    else:
+        skip("S-nail", "s-nail is not installed")
 finally:
     for x in imap, imaps:
         if x:
