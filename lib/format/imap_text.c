@@ -288,6 +288,31 @@ imap_date_time(struct buf *b, int64_t time_ms)
 
 /* --- names of items --- */
 
+/* What all header fields in use are made of; and each is in an atom. */
+static bool
+is_field_char(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+	    (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.';
+}
+
+/*
+ * There are clients that look for the item with its names as they wrote them,
+ * which is without quotes, and take no other one for an answer.
+ */
+static void
+write_field(struct buf *b, struct span s)
+{
+	size_t	 i = 0;
+
+	while (i < s.len && is_field_char(s.p[i]))
+		i++;
+	if (i > 0 && i == s.len)
+		buf_add(b, s.p, s.len);
+	else
+		imap_string(b, s, false);
+}
+
 static void
 write_section(struct buf *b, const struct imap_section *s)
 {
@@ -306,7 +331,7 @@ write_section(struct buf *b, const struct imap_section *s)
 		for (unsigned i = 0; i < s->nfields; i++) {
 			if (i > 0)
 				buf_addc(b, ' ');
-			imap_string(b, s->field[i], false);
+			write_field(b, s->field[i]);
 		}
 		buf_addc(b, ')');
 	}

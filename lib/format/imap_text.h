@@ -27,7 +27,7 @@ int	 imap_date_time_parse(struct span, int64_t *time_ms) CM_MUST;
 int	 imap_date_parse(struct span, int32_t *day) CM_MUST;
 /*
  * The name of a FETCH item as answers have it: "BODY[1.2.HEADER.FIELDS
- * (\"From\" \"To\")]<0>", "BINARY.SIZE[1]", "RFC822.TEXT".
+ * (From To)]<0>", "BINARY.SIZE[1]", "RFC822.TEXT".
  */
 int	 imap_item_name(struct buf *, const struct imap_item *);
 /* "(\Seen \Flagged Work)". */

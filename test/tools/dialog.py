@@ -5,16 +5,19 @@ import re
 import socket
 import ssl
 import subprocess
+import zlib
 
 from cluster import base, ok, read, run
 
 WAIT = 60
 
 
-def certificates():
-    """The CA, and service.pem and service.key in base/service."""
+def certificates(*names):
+    """The CA, and service.pem and service.key in base/service, for
+    mx.example.org and these names."""
     mkcerts = os.environ["ROOT"] + "/share/mkcerts"
-    for words in (["ca"], ["service", base + "/service", "mx.example.org"]):
+    for words in (["ca"], ["service", base + "/service", "mx.example.org",
+                            *names]):
         r = run(mkcerts, base + "/ca", *words)
         if r.returncode != 0:
             raise AssertionError(r)
@@ -33,6 +36,7 @@ class Server:
         theirs.close()
         self.s.settimeout(WAIT)
         self.buf = b""
+        self.out = self.into = None
         if "-t" in words:
             self.tls()
 
@@ -40,7 +44,15 @@ class Server:
         self.s = trusting().wrap_socket(self.s,
                                         server_hostname="mx.example.org")
 
+    def compress(self):
+        """RFC 4978, from here on both ways."""
+        self.out = zlib.compressobj(wbits=-15)
+        self.into = zlib.decompressobj(wbits=-15)
+        self.buf = self.into.decompress(self.buf)
+
     def send(self, data):
+        if self.out:
+            data = self.out.compress(data) + self.out.flush(zlib.Z_SYNC_FLUSH)
         try:
             self.s.sendall(data)
         except (BrokenPipeError, ConnectionResetError, ssl.SSLEOFError):
@@ -51,7 +63,7 @@ class Server:
             got = self.s.recv(65536)
         except ConnectionResetError:
             got = b""
-        self.buf += got
+        self.buf += self.into.decompress(got) if self.into else got
         return got
 
     def line(self):
@@ -88,6 +100,8 @@ def step(server, kind, text):
         server.send((b"x" * 78 + b"\r\n") * (int(text) // 80))
     elif kind == "T":
         server.tls()
+    elif kind == "X":
+        server.compress()
     elif kind == "E":
         line = server.line()
         if line is not None:

@@ -185,9 +185,9 @@ test_names(void)
 	    "RFC822.HEADER", "RFC822.TEXT", "MODSEQ", "EMAILID", "THREADID",
 	    "PREVIEW", "SAVEDATE", "BODY[]", "BODY[HEADER]", "BODY[TEXT]",
 	    "BODY[1]", "BODY[1.2.MIME]", "BODY[4.2.HEADER]",
-	    "BODY[HEADER.FIELDS (\"From\" \"To\")]",
-	    "BODY[2.HEADER.FIELDS.NOT (\"X-A\")]", "BINARY[1.2]",
-	    "BINARY.SIZE[3]" };
+	    "BODY[HEADER.FIELDS (From Message-ID)]",
+	    "BODY[2.HEADER.FIELDS.NOT (X-A \"X (\" \"\" \"X*\")]",
+	    "BINARY[1.2]", "BINARY.SIZE[3]" };
 	struct imap_command c;
 	struct buf	 line, b;
 
