@@ -106,6 +106,7 @@ build/fuzzer/%: test/fuzz/%.c $(LIB_SRC) $(wildcard lib/*/*.h) | deps-fuzz
 
 build/fuzzer/sasl_server: FUZZ_MORE = lib/adapter/sasl.c \
 	    lib/adapter/sasl_server.c $(LIBS_SASL)
+build/fuzzer/deflate: FUZZ_MORE = lib/adapter/deflate.c $(LIBS_ZLIB)
 # The session with what it is made of; what is below, as it is.
 build/fuzzer/smtp_session: $(ARCHIVE)
 build/fuzzer/smtp_session: FUZZ_MORE = lib/adapter/conn.c lib/adapter/wire.c \
