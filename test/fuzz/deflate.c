@@ -10,8 +10,8 @@
 
 #include "adapter/deflate.h"
 
-#define INPUT_MAX	1024
-#define TEXT_MAX	(1 << 17)	/* of what a stream may be blown up to */
+#define INPUT_MAX	3072
+#define TEXT_MAX	(1 << 16)	/* of what a stream becomes */
 #define ROOM		2048
 
 int	LLVMFuzzerTestOneInput(const uint8_t *, size_t);
@@ -126,8 +126,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (size < 1 || size > INPUT_MAX)
 		return 0;
-	piece = 1 + data[0] % 61;
-	room = 1 + data[0] % 7 * 97;
+	piece = 7 + data[0] % 61;
+	room = 16 + data[0] % 7 * 97;
 	try_stream(p, size - 1, piece, room);
 	try_text(p, size - 1, piece, room);
 	return 0;
