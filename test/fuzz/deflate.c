@@ -59,6 +59,7 @@ read_stream(const char *p, size_t len, size_t piece, size_t room,
 	int		 rc = 0;
 
 	must(deflate_open(&d) == 0 && !deflate_pending(d));
+	must(read_all(d, room, out) == 0 && out->len == 0);
 	for (; rc == 0 && len > 0; p += n, len -= n) {
 		n = piece < len ? piece : len;
 		must(deflate_feed(d, p, n) == 0 && deflate_pending(d));
