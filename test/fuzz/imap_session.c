@@ -53,23 +53,31 @@ static const char digest[] = "Subject: Fwd: dots\r\nIn-Reply-To: <2@a>\r\n"
 static const char raw[] = "\xc3\xa4 no header \xff\r\nline\r\n";
 
 static void
-fill_inbox(void)
+fill_records(void)
 {
-	static const char *const texts[] = { plain, mixed, digest, plain,
-		mixed, plain, raw, big };
-	struct box_folder *in = box_there("INBOX");
-	size_t		 n;
+	static const char *const texts[BOX_FIRST] = { plain, mixed, digest,
+		plain, mixed, plain, raw, big };
 
-	in->f.uidnext = 3;
-	for (size_t i = 0; i < 8; i++) {
-		n = box_keep(texts[i], strlen(texts[i]),
-		    BOX_TIME + 3600000 * (int64_t)i);
-		in->f.uidnext += i % 3 == 2;
-		must(box_add(in, n, i % 3 == 0 ? 0 : FLAG_SEEN) != NULL);
-	}
+	if (box.nrecords > 0)
+		return;
+	for (size_t i = 0; i < BOX_FIRST; i++)
+		must(box_keep(texts[i], strlen(texts[i]),
+		    BOX_TIME + 3600000 * (int64_t)i) == i);
 	box.record[3].rc = CM_EAWAY;
 	box.record[4].elsewhere = true;
 	box.record[5].rc = CM_ECORRUPT;
+}
+
+static void
+fill_inbox(void)
+{
+	struct box_folder *in = box_there("INBOX");
+
+	in->f.uidnext = 3;
+	for (size_t i = 0; i < BOX_FIRST; i++) {
+		in->f.uidnext += i % 3 == 2;
+		must(box_add(in, i, i % 3 == 0 ? 0 : FLAG_SEEN) != NULL);
+	}
 	must(str_copy(in->m[1].keywords, BOX_KEYWORDS, "Work $Junk") == 0);
 	in->m[2].flags |= FLAG_DELETED;
 }
@@ -88,6 +96,7 @@ fill(unsigned pace)
 		box_begin(box_find(names[i]), i == 3 ? IMAP_USE_DRAFTS : 0);
 	box_find("Old/Gone")->f.subscribed = true;
 	box_find("Work")->f.subscribed = true;
+	fill_records();
 	fill_inbox();
 	must(box_add(box_there("Work"), 1, 0) != NULL);
 	must(box_add(box_there("Work"), 7, FLAG_ANSWERED) != NULL);

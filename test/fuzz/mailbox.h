@@ -19,6 +19,7 @@
 #define BOX_FOLDERS	12
 #define BOX_MESSAGES	40		/* in a folder */
 #define BOX_RECORDS	100
+#define BOX_FIRST	8		/* of them, which are always there */
 #define BOX_GONE	6		/* that are remembered */
 #define BOX_KEYWORDS	200
 #define BOX_TIME	1500000000000	/* of what has none of its own */
@@ -201,17 +202,20 @@ box_remove(struct box_folder *d, size_t at)
 	memmove(&d->m[at], &d->m[at + 1], (d->n - at) * sizeof(*d->m));
 }
 
+/* The first records stay for the next one: to parse them takes long. */
 static void
 box_free(void)
 {
 	for (size_t i = 0; i < box.n; i++)
 		free(box.folder[i]);
-	for (size_t i = 0; i < box.nrecords; i++) {
+	box.n = 0;
+	for (size_t i = BOX_FIRST; i < box.nrecords; i++) {
 		free(box.record[i].text);
 		buf_free(&box.record[i].envelope);
 		buf_free(&box.record[i].body);
 	}
-	memset(&box, 0, sizeof(box));
+	box.nrecords = BOX_FIRST;
+	box.last_id = box.asked = box.step = 0;
 }
 
 /* --- what others do, one thing with every so many questions --- */
