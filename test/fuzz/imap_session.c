@@ -498,6 +498,20 @@ is_status(struct span l)
 	    begins(l, "BYE ");
 }
 
+/* "OK [UIDNEXT 4] text": in a code there is no "]" but at its end. */
+static void
+check_status(struct span l)
+{
+	const char	*p = memchr(l.p, ' ', l.len), *end = l.p + l.len;
+
+	must(p != NULL && ++p < end);
+	if (*p != '[')
+		return;
+	for (p++; p < end && *p != ']'; p++)
+		must(*p >= ' ' && *p <= '~');
+	must(p + 1 < end && p[1] == ' ');
+}
+
 static void
 untagged(struct model *m)
 {
@@ -509,7 +523,8 @@ untagged(struct model *m)
 	bool		 known = l.len > 0 && l.p[0] >= '0' && l.p[0] <= '9';
 
 	if (is_status(l)) {
-		(void)text_line(m);
+		l = text_line(m);
+		check_status((struct span){ l.p + 2, l.len - 2 });
 		return;
 	}
 	for (size_t i = 0; !known && i < sizeof(names) / sizeof(*names); i++)
@@ -578,6 +593,7 @@ tagged(struct model *m)
 
 	must(str_field(&l, ' ', &tag) && tag.len > 0 && is_status(l) &&
 	    !begins(l, "BYE "));
+	check_status(l);
 	must(sent(&m->in, tag, &line));
 	check_expunged(m, tag, line);
 	m->expunged = false;
