@@ -106,6 +106,7 @@ build/fuzzer/%: test/fuzz/%.c $(LIB_SRC) $(wildcard lib/*/*.h) | deps-fuzz
 
 build/fuzzer/sasl_server: FUZZ_MORE = lib/adapter/sasl.c \
 	    lib/adapter/sasl_server.c $(LIBS_SASL)
+build/fuzzer/deflate: FUZZ_MORE = lib/adapter/deflate.c $(LIBS_ZLIB)
 # The session with what it is made of; what is below, as it is.
 build/fuzzer/smtp_session: $(ARCHIVE)
 build/fuzzer/smtp_session: FUZZ_MORE = lib/adapter/conn.c lib/adapter/wire.c \
@@ -115,6 +116,10 @@ build/fuzzer/pop3_session: $(ARCHIVE)
 build/fuzzer/pop3_session: FUZZ_MORE = lib/adapter/conn.c lib/adapter/wire.c \
 	    $(wildcard lib/protocol/pop3*.c) lib/protocol/session.c \
 	    $(ARCHIVE) $(LDLIBS)
+build/fuzzer/imap_session: $(ARCHIVE)
+build/fuzzer/imap_session: FUZZ_MORE = lib/adapter/conn.c lib/adapter/wire.c \
+	    lib/adapter/deflate.c $(wildcard lib/protocol/imapd*.c) \
+	    lib/protocol/session.c lib/cluster/intake.c $(ARCHIVE) $(LDLIBS)
 
 # SAN=1 finds its programs through BIN and OUT too.
 check: deps-check $(PROGS) $(UNIT_T) $(REPLAY) $(TOOLS)

@@ -106,12 +106,12 @@ deflate_in(struct deflate *d, char *p, size_t room, size_t *n)
 	int		 rc;
 
 	*n = 0;
+	if (!deflate_pending(d))
+		return 0;
 	z->next_in = bytes(d->fed.p) + d->at;
 	z->avail_in = (uInt)(d->fed.len - d->at);
 	z->next_out = (Bytef *)p;
 	z->avail_out = (uInt)room;
-	if (z->avail_in == 0 && !d->full)
-		return 0;
 	rc = inflate(z, Z_SYNC_FLUSH);
 	d->at = d->fed.len - z->avail_in;
 	*n = room - z->avail_out;

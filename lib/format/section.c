@@ -301,9 +301,7 @@ single(struct span *in, struct buf *out, unsigned depth)
 {
 	if (copy_values(in, 7, out) != 0)
 		return CM_EDATA;
-	if (in->len < 2)
-		return CM_EDATA;
-	if (in->p[0] == ' ' && in->p[1] == '(') {
+	if (in->len > 1 && in->p[0] == ' ' && in->p[1] == '(') {
 		if (expect(in, ' ') != 0)
 			return CM_EDATA;
 		buf_addc(out, ' ');

@@ -7,6 +7,7 @@
 #include "protocol/imapd_int.h"
 
 #define LISTED_MS	10000	/* for the UID that it gets */
+#define URL_TOLD	500	/* bytes of a bad one that are told */
 
 struct appended {
 	struct delivery	 d;
@@ -240,6 +241,16 @@ take_back(struct appending *a)
 	imap_set_free(&uids);
 }
 
+/* In a response code there is no literal, and no "]" but at its end. */
+static bool
+fits_code(struct span s)
+{
+	for (size_t i = 0; i < s.len; i++)
+		if (s.p[i] < ' ' || s.p[i] > '~' || s.p[i] == ']')
+			return false;
+	return s.len <= URL_TOLD;
+}
+
 static void
 say_failure(struct appending *a, int rc)
 {
@@ -249,8 +260,9 @@ say_failure(struct appending *a, int rc)
 	buf_init(&code, 65536);
 	if (a->bad_url.len > 0) {
 		buf_adds(&code, "BADURL ");
-		imap_string(&code, a->bad_url, true);
-		imapd_no(m, code.p, "there is no such part");
+		imap_string(&code, a->bad_url, false);
+		imapd_no(m, fits_code(a->bad_url) ? code.p : NULL,
+		    "there is no such part");
 	} else if (rc == CM_EUSAGE) {
 		imapd_no(m, "CANNOT", "an empty message");
 	} else if (rc == CM_ETOOBIG) {

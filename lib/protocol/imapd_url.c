@@ -130,7 +130,8 @@ read_url(struct span s, struct url *u)
 		    (size_t)(next - at) - 1 }, u);
 		at = next;
 	}
-	return rc == 0 && u->uid == 0 ? CM_EDATA : rc;
+	/* a longer name than there can be is none of a message */
+	return rc == CM_ETOOBIG || (rc == 0 && u->uid == 0) ? CM_EDATA : rc;
 }
 
 /* --- what it names --- */
@@ -174,7 +175,8 @@ add_section(const struct url *u, struct span msg, struct buf *out)
 	buf_addf(&line, "a FETCH 1 BODY.PEEK[%s]", u->section.len > 0 ?
 	    u->section.p : "");
 	rc = imap_parse((struct span){ line.p, line.len }, &c);
-	if (rc == 0 && (c.fetch.n != 1 || c.fetch.item[0].partial))
+	if (rc != CM_ENOMEM && (rc != 0 || c.fetch.n != 1 ||
+	    c.fetch.item[0].partial))
 		rc = CM_EDATA;
 	if (rc == 0)
 		rc = section_get(msg, &c.fetch.item[0].section, &b, &part);
