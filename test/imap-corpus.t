@@ -69,7 +69,7 @@ def picked(header, no):
 def of_message(prefix, p):
     """Items of a message, or of one in a message/rfc822 part."""
     header = p.header_bytes
-    names = "(%s)" % " ".join('"%s"' % x for x in PICK)
+    names = "(%s)" % " ".join(PICK)
     return {"BODY[%sHEADER]" % prefix: header,
             "BODY[%sTEXT]" % prefix: p.body_bytes,
             "BODY[%sHEADER.FIELDS %s]" % (prefix, names):
@@ -156,7 +156,7 @@ def partials(c, n, m):
     for o, k in ((0, 7), (3, 70), (body, 1), (body + 10, 10)):
         want["BODY[TEXT]<%d.%d>" % (o, k)] = m.root.body_bytes[o:o + k]
         want["BODY[HEADER]<%d.%d>" % (o, k)] = m.root.header_bytes[o:o + k]
-        name = 'BODY[HEADER.FIELDS ("Subject")]<%d.%d>' % (o, k)
+        name = 'BODY[HEADER.FIELDS (Subject)]<%d.%d>' % (o, k)
         want[name] = b"".join(
             w for x, _, w in mime_walk.fields(m.root.header_bytes)
             if x == b"subject")

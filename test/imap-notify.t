@@ -60,7 +60,7 @@ def selected():
               "(SUBJECT)]) MessageExpunge FlagChange))", ["SELECT INBOX"])
     append(w.b, "one", flags="(\\Flagged)")
     w.told(rb'\* 1 EXISTS\n\* 1 FETCH \(UID 1 FLAGS \(\\Flagged\) '
-           rb'BODY\[HEADER.FIELDS \("SUBJECT"\)\] \{16\}\r\n'
+           rb'BODY\[HEADER.FIELDS \(SUBJECT\)\] \{16\}\r\n'
            rb'Subject: one\r\n\r\n\)',
            "a new message, with its items and no command", 2)
     append(w.b, "two")

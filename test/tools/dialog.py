@@ -29,6 +29,8 @@ def trusting():
 
 class Server:
     """A program with one session on a socket; "-t" in its words: TLS."""
+    out = into = None
+
     def __init__(self, *words):
         self.s, theirs = socket.socketpair()
         self.p = subprocess.Popen(words, stdin=theirs, stdout=theirs,
@@ -36,7 +38,6 @@ class Server:
         theirs.close()
         self.s.settimeout(WAIT)
         self.buf = b""
-        self.out = self.into = None
         if "-t" in words:
             self.tls()
 
