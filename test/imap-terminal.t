@@ -110,7 +110,8 @@ set ssl_force_tls ssl_starttls ssl_ca_certificates_file="%s"
 set certificate_file="%s/certs" tmpdir="%s" header_cache="%s/cache"
 set imap_condstore imap_qresync imap_idle
 set noconfirmappend noconfirmcreate nomark_old delete=yes quit=yes move=no
-set sort=mailbox-order nowait_key nobeep nohelp arrow_cursor mail_check=1 timeout=1
+set sort=mailbox-order nowait_key nobeep nohelp arrow_cursor
+set mail_check=1 timeout=1
 set status_format="BOX %%D m=%%m f=%%F d=%%d n=%%u"
 set index_format="%%C/%%Z/%%s" pager_stop
 set postponed="" record=""
