@@ -152,7 +152,7 @@ static const struct command {
 	{ "expunge-set", 5, 5, AGAIN, agent_cmd_expunge_set },
 	{ "flag", 6, 6, AGAIN, agent_cmd_flag },
 	{ "folder-add", 4, 4, 0, agent_cmd_folder_add },
-	{ "folder-del", 3, 3, 0, agent_cmd_folder_del },
+	{ "folder-del", 3, 4, 0, agent_cmd_folder_del },
 	{ "folder-rename", 4, 4, 0, agent_cmd_folder_rename },
 	{ "folders", 2, 3, READS | HERE, agent_cmd_folders },
 	{ "index", 7, 8, ANY_STATE | BODY, agent_cmd_index },

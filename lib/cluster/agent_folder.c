@@ -14,6 +14,7 @@ struct request {
 	char		 folder[FOLDER_MAX + 1];
 	char		 to[FOLDER_MAX + 1];
 	uint32_t	 use;
+	uint32_t	 validity;	/* of a deletion; 0: any */
 	bool		 on;
 };
 
@@ -57,23 +58,48 @@ agent_cmd_folder_add(struct session *c)
 	return agent_change(c->a, do_add, &q);
 }
 
+/* CM_ENOINPUT: the folder of that name is another one. */
+static int
+is_meant(struct catdb *d, struct kv_txn *x, const struct request *q)
+{
+	struct row_account a;
+	struct row_folder f;
+	struct buf	 raw;
+	int		 rc;
+
+	buf_init(&raw, ROW_MAX);
+	if ((rc = account_get(d, x, q->mailbox, &raw, &a)) == 0)
+		rc = account_folder_get(d, x, a.id, (struct span){ q->folder,
+		    strlen(q->folder) }, &f);
+	buf_free(&raw);
+	return rc != 0 || f.validity == q->validity ? rc : CM_ENOINPUT;
+}
+
 static int
 do_del(struct catdb *d, struct kv_txn *x, void *arg)
 {
 	struct request	*q = arg;
+	int		 rc;
 
+	if (q->validity != 0 && (rc = is_meant(d, x, q)) != 0)
+		return rc;
 	return change_folder_del(d, x, q->mailbox, q->folder);
 }
 
-/* folder-del MAILBOX FOLDER */
+/* folder-del MAILBOX FOLDER [UIDVALIDITY] */
 int
 agent_cmd_folder_del(struct session *c)
 {
 	struct request	 q;
+	const char	*word = agent_last_word(c, 3);
+	uint64_t	 validity = 0;
 	int		 rc;
 
 	if ((rc = begin(c, &q)) != 0)
 		return rc;
+	if (word != NULL && number(word, UINT32_MAX, &validity) != 0)
+		return agent_say(c, CM_EDATA, "not a UIDVALIDITY");
+	q.validity = (uint32_t)validity;
 	if (strcmp(q.folder, "INBOX") == 0)
 		return agent_say(c, CM_EPERM, "INBOX stays");
 	if ((rc = agent_change(c->a, do_del, &q)) != 0)

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -238,21 +239,47 @@ read_answer(struct catalog *c, catalog_fn fn, void *arg, bool *begun,
 	}
 }
 
+/* Done twice it is not what it was: who asks has to know. */
+static bool
+is_once(const char *word)
+{
+	static const char *const once[] = { "copy", "folder-add",
+	    "folder-del", "folder-rename" };
+
+	for (size_t i = 0; i < sizeof(once) / sizeof(once[0]); i++)
+		if (strcmp(word, once[i]) == 0)
+			return true;
+	return false;
+}
+
+/* An agent that went since says nothing but that. */
+static void
+leave_gone(struct catalog *c)
+{
+	struct pollfd	 p = { .fd = c->s.fd, .events = POLLIN };
+
+	if (c->up && poll(&p, 1, 0) != 0)
+		hang_up(c);
+}
+
 static int
 call(struct catalog *c, const char *const words[], int body, int ms,
     catalog_fn fn, void *arg)
 {
-	bool	 begun = false;
+	bool	 begun = false, once = is_once(words[0]);
 	int	 code = 0, rc = 0;
 
 	c->text[0] = '\0';
+	if (once)
+		leave_gone(c);
 	for (int i = 0; i < TRIES; i++) {
 		if ((rc = dial(c)) != 0)
 			return rc;
 		c->s.timeout_ms = ms;
-		rc = send_request(c, words, body);
-		if (rc == 0)
+		if ((rc = send_request(c, words, body)) == 0) {
+			begun = once;
 			rc = read_answer(c, fn, arg, &begun, &code);
+		}
 		if (rc == 0)
 			break;
 		hang_up(c);

@@ -33,7 +33,8 @@ typedef int	(*catalog_fn)(void *arg, struct span line);
  * of the answer, -1 for ever.  The answer's lines go to fn (NULL: dropped).
  * Returns the agent's code; its text, with a line to the log when it is not
  * one of the quiet ones (CM_ENOUSER, CM_ENOHOST).  When the agent dies before
- * it answered, another one is asked once.
+ * it answered, another one is asked; a copy or a change of folders is CM_EAWAY
+ * then: it may have been done.
  */
 int	 catalog_call(struct catalog *, const char *const words[], int body,
 	    int ms, catalog_fn, void *) CM_MUST;

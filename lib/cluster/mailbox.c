@@ -251,25 +251,58 @@ change(struct mailbox *m, const char *what, const char *folder,
 	return catalog_call(m->catalog, words, -1, CHANGE_MS, no_line, NULL);
 }
 
+/* It may have been done, or will not be. */
+static bool
+nobody_knows(int rc)
+{
+	return rc == CM_EAWAY || rc == CM_ETIMEOUT;
+}
+
 int
 mailbox_create(struct mailbox *m, const char *folder, uint32_t use)
 {
+	struct mailbox_folder f;
 	char	 number[NUMBER_SIZE];
+	int	 rc;
 
 	snprintf(number, sizeof(number), "%u", use);
-	return change(m, "folder-add", folder, number);
+	rc = change(m, "folder-add", folder, number);
+	if (!nobody_knows(rc))
+		return rc;
+	rc = change(m, "folder-add", folder, number);
+	return rc == CM_EEXIST && mailbox_status(m, folder, &f) == 0 &&
+	    f.use == use ? 0 : rc;
 }
 
 int
 mailbox_delete(struct mailbox *m, const char *folder)
 {
-	return change(m, "folder-del", folder, NULL);
+	struct mailbox_folder f = { .validity = 0 };
+	char	 number[NUMBER_SIZE];
+	int	 known = mailbox_status(m, folder, &f);
+	int	 rc = change(m, "folder-del", folder, NULL);
+
+	if (!nobody_knows(rc) || known != 0)
+		return rc;
+	/* mail may have made one of that name since: it stays */
+	snprintf(number, sizeof(number), "%u", f.validity);
+	rc = change(m, "folder-del", folder, number);
+	return rc == CM_ENOINPUT ? 0 : rc;
 }
 
 int
 mailbox_rename(struct mailbox *m, const char *from, const char *to)
 {
-	return change(m, "folder-rename", from, to);
+	struct mailbox_folder f = { .id = 0 }, now;
+	int	 known = mailbox_status(m, from, &f);
+	int	 rc = change(m, "folder-rename", from, to);
+
+	if (!nobody_knows(rc) || known != 0)
+		return rc;
+	rc = change(m, "folder-rename", from, to);
+	/* its id stays behind a rename */
+	return (rc == CM_ENOINPUT || rc == CM_EEXIST) &&
+	    mailbox_status(m, to, &now) == 0 && now.id == f.id ? 0 : rc;
 }
 
 int
