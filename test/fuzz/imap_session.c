@@ -381,8 +381,9 @@ literal(struct model *m)
 	const char	*end = memchr(m->said.p, '}', m->said.len);
 	uint64_t	 n;
 
-	must(end != NULL && str_u64(m->said.p + 1,
-	    (size_t)(end - m->said.p) - 1, OUTPUT_MAX, &n) == 0);
+	must(end != NULL);
+	must(str_u64(m->said.p + 1, (size_t)(end - m->said.p) - 1, OUTPUT_MAX,
+	    &n) == 0);
 	take(m, (size_t)(end - m->said.p) + 1);
 	must(begins(m->said, "\r\n"));
 	take(m, 2);
