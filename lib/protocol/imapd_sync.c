@@ -192,13 +192,17 @@ imapd_view_emptied(struct imapd *m)
 
 /* --- IDLE --- */
 
-/* Waits until the client has said something: 0, or CM_EAGAIN: look again. */
+/*
+ * Waits until the client has said something: 0, or CM_EEND: look again.  What
+ * is not a byte for us yet (the end of a compressed block, a part of a record
+ * of TLS) is no reason to stop looking.
+ */
 static int
 wait_some(struct imapd *m, int64_t end)
 {
-	int64_t	 now = time_mono_ms(), until = now + POLL_MS;
-	bool	 input, other;
-	int	 rc;
+	int64_t		 now = time_mono_ms(), until = now + POLL_MS;
+	struct span	 said;
+	int		 rc;
 
 	if (now >= end)
 		return CM_ETIMEOUT;
@@ -209,10 +213,11 @@ wait_some(struct imapd *m, int64_t end)
 	if ((rc = conn_flush(m->s->conn)) != 0)
 		return rc;
 	conn_deadline(m->s->conn, until);
-	rc = conn_wait(m->s->conn, -1, &input, &other);
+	rc = conn_peek(m->s->conn, &said);
 	if (rc == CM_ETIMEOUT && until < end)
 		return CM_EEND;
-	return rc;
+	/* the end of what is said: not to be taken for that */
+	return rc == CM_EEND ? CM_EAWAY : rc;
 }
 
 static void
