@@ -192,16 +192,19 @@ imapd_view_emptied(struct imapd *m)
 
 /* --- IDLE --- */
 
+enum { LOOK_AGAIN = 1 };
+
 /*
- * Waits until the client has said something: 0, or CM_EEND: look again.  What
- * is not a byte for us yet (the end of a compressed block, a part of a record
- * of TLS) is no reason to stop looking.
+ * Waits until the client has said something: 0, or LOOK_AGAIN.  What is no
+ * byte for us yet (the end of a compressed block, a part of a record of TLS)
+ * is no reason to stop looking.
  */
 static int
 wait_some(struct imapd *m, int64_t end)
 {
 	int64_t		 now = time_mono_ms(), until = now + POLL_MS;
 	struct span	 said;
+	bool		 input, other;
 	int		 rc;
 
 	if (now >= end)
@@ -213,11 +216,10 @@ wait_some(struct imapd *m, int64_t end)
 	if ((rc = conn_flush(m->s->conn)) != 0)
 		return rc;
 	conn_deadline(m->s->conn, until);
-	rc = conn_peek(m->s->conn, &said);
-	if (rc == CM_ETIMEOUT && until < end)
-		return CM_EEND;
-	/* the end of what is said: not to be taken for that */
-	return rc == CM_EEND ? CM_EAWAY : rc;
+	rc = conn_wait(m->s->conn, -1, &input, &other);
+	if (rc == 0)
+		rc = conn_peek(m->s->conn, &said);
+	return rc == CM_ETIMEOUT && until < end ? LOOK_AGAIN : rc;
 }
 
 static void
@@ -257,14 +259,14 @@ void
 imapd_idle(struct imapd *m, const struct imap_command *c)
 {
 	int64_t	 end = time_mono_ms() + IDLE_MS;
-	int	 rc = CM_EEND;
+	int	 rc = LOOK_AGAIN;
 
 	(void)c;
 	buf_adds(conn_out(m->s->conn), "+ idling\r\n");
-	while (rc == CM_EEND && look(m))
+	while (rc == LOOK_AGAIN && look(m))
 		rc = wait_some(m, end);
 	if (rc == 0)
 		done(m);
-	else if (rc != CM_EEND)
+	else if (rc != LOOK_AGAIN)
 		imapd_lost(m, rc);
 }
