@@ -115,6 +115,11 @@ build/fuzzer/pop3_session: $(ARCHIVE)
 build/fuzzer/pop3_session: FUZZ_MORE = lib/adapter/conn.c lib/adapter/wire.c \
 	    $(wildcard lib/protocol/pop3*.c) lib/protocol/session.c \
 	    $(ARCHIVE) $(LDLIBS)
+build/fuzzer/imap_session: $(ARCHIVE)
+build/fuzzer/imap_session: FUZZ_MORE = lib/adapter/conn.c lib/adapter/wire.c \
+	    lib/adapter/deflate.c $(wildcard lib/protocol/imapd*.c) \
+	    lib/protocol/session.c lib/cluster/intake.c $(ARCHIVE) $(LDLIBS)
+build/fuzzer/deflate: FUZZ_MORE = lib/adapter/deflate.c $(LIBS_ZLIB)
 
 # SAN=1 finds its programs through BIN and OUT too.
 check: deps-check $(PROGS) $(UNIT_T) $(REPLAY) $(TOOLS)
