@@ -24,6 +24,7 @@ struct client {
 	struct span	 sent;		/* commands, behind the last answered */
 	bool		 plain;		/* no literals: lines are commands */
 	bool		 silent;	/* flags may be changed by STORE unseen */
+	bool		 alone;		/* nobody changes anything at the end */
 	bool		 sure;		/* of the numbers */
 	bool		 last;		/* what is told now is how it is */
 	size_t		 n;
@@ -193,7 +194,8 @@ learn(const struct client *c, struct known *k, struct span name,
 		k->uid = uid;
 	} else if (span_is(name, "FLAGS") && value.len < FLAGS_SIZE) {
 		must(value.len >= 2 && value.p[0] == '(');
-		if (c->last && c->plain && !c->silent && k->has_flags)
+		if (c->last && c->alone && c->plain && !c->silent &&
+		    k->has_flags)
 			must(span_is(value, k->flags));
 		must(str_ncopy(k->flags, FLAGS_SIZE, value.p, value.len) == 0);
 		k->has_flags = true;
