@@ -119,7 +119,8 @@ say_text(struct fetching *f, const struct row *r, struct span msg)
 	if ((rc = imapd_items_check(f->c, msg)) != 0)
 		return rc;
 	buf_addf(out, "* %zu FETCH (", r->at + 1);
-	buf_add(out, f->text.p + r->text, r->text_len);
+	if (r->text_len > 0)
+		buf_add(out, f->text.p + r->text, r->text_len);
 	rc = imapd_items_of_text(m, f->c, msg, r->text_len > 0);
 	if (rc != 0 && !m->done)
 		imapd_bye(m, "an answer broke off");
