@@ -265,11 +265,27 @@ conn_take(struct conn *c, size_t n)
 	c->at += n < c->in.len - c->at ? n : c->in.len - c->at;
 }
 
+/* Is there text in what was fed already?  Its end is told by the next read. */
+static bool
+has_compressed(struct conn *c)
+{
+	size_t	 got;
+
+	if (c->z == NULL || !deflate_pending(c->z))
+		return false;
+	squeeze(c);
+	if (buf_room(&c->in, c->room) != 0 ||
+	    deflate_in(c->z, c->in.p + c->in.len, c->room, &got) != 0)
+		return true;
+	c->in.len += got;
+	return got > 0;
+}
+
 /* Bytes that are in no descriptor any more. */
 static bool
-has_input(const struct conn *c)
+has_input(struct conn *c)
 {
-	return c->at < c->in.len || (c->z != NULL && deflate_pending(c->z)) ||
+	return c->at < c->in.len || has_compressed(c) ||
 	    (c->tls != NULL && tls_session_pending(c->tls));
 }
 

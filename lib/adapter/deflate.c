@@ -15,6 +15,7 @@ struct deflate {
 	struct buf	 fed;
 	size_t		 at;		/* of fed: taken so far */
 	bool		 full;		/* the last output filled its room */
+	bool		 over;		/* the stream's end, or no stream */
 };
 
 int
@@ -96,9 +97,10 @@ deflate_feed(struct deflate *d, const char *p, size_t len)
 bool
 deflate_pending(const struct deflate *d)
 {
-	return d->full || d->at < d->fed.len;
+	return d->full || d->over || d->at < d->fed.len;
 }
 
+/* What came before the end is given first. */
 int
 deflate_in(struct deflate *d, char *p, size_t room, size_t *n)
 {
@@ -106,6 +108,8 @@ deflate_in(struct deflate *d, char *p, size_t room, size_t *n)
 	int		 rc;
 
 	*n = 0;
+	if (d->over)
+		return CM_EDATA;
 	if (!deflate_pending(d))
 		return 0;
 	z->next_in = bytes(d->fed.p) + d->at;
@@ -116,5 +120,6 @@ deflate_in(struct deflate *d, char *p, size_t room, size_t *n)
 	d->at = d->fed.len - z->avail_in;
 	*n = room - z->avail_out;
 	d->full = z->avail_out == 0;
-	return rc == Z_OK || rc == Z_BUF_ERROR ? 0 : CM_EDATA;
+	d->over = rc != Z_OK && rc != Z_BUF_ERROR;
+	return d->over && *n == 0 ? CM_EDATA : 0;
 }

@@ -20,7 +20,7 @@ int	 deflate_feed(struct deflate *, const char *p, size_t) CM_MUST;
 /* Is there something that deflate_in may give without more bytes? */
 bool	 deflate_pending(const struct deflate *);
 /* What was fed, as it was before: *n bytes of at most room; 0: feed more.
- * CM_EDATA: it is no such stream, or its end. */
+ * CM_EDATA: it is no such stream, or its end; all before it was given. */
 int	 deflate_in(struct deflate *, char *p, size_t room, size_t *n) CM_MUST;
 
 #endif

@@ -60,6 +60,13 @@ take_digit(struct units *u, char c, struct buf *out)
 	return take_unit(u, u->bits >> u->nbits & 0xffff, out);
 }
 
+/* Is "&" and more than "-" at the begin? */
+static bool
+is_shift(const struct span *s)
+{
+	return s->len > 1 && s->p[0] == '&' && s->p[1] != '-';
+}
+
 /* Behind "&", up to and with "-". */
 static int
 take_shifted(struct span *s, struct buf *out)
@@ -85,7 +92,8 @@ take_shifted(struct span *s, struct buf *out)
 		s->p++;
 		s->len--;
 	}
-	return rc;
+	/* both would have been one */
+	return rc == 0 && u.any && is_shift(s) ? CM_EDATA : rc;
 }
 
 int

@@ -13,8 +13,8 @@
 /*
  * A client's name or pattern to UTF-8, added to out.  utf8: the client has
  * enabled UTF8=ACCEPT or IMAP4rev2, and writes UTF-8; otherwise it is modified
- * UTF-7 (RFC 3501 section 5.1.3), and 8-bit bytes that are valid UTF-8 are
- * taken too, as other servers do.  CM_EDATA: neither.
+ * UTF-7 (RFC 3501 section 5.1.3) in its one right form, and 8-bit bytes that
+ * are valid UTF-8 are taken too, as other servers do.  CM_EDATA: neither.
  */
 int	 imap_name_decode(struct span, bool utf8, struct buf *out) CM_MUST;
 /* The other way: modified UTF-7 in its one right form, or with utf8 as it is.

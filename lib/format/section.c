@@ -233,6 +233,8 @@ value(struct span *in, struct span *out)
 			if (depth-- == 0)
 				return CM_EDATA;
 		} else if (depth == 0) {
+			if (in->p[n] == ' ')
+				return CM_EDATA;
 			while (n + 1 < in->len && in->p[n + 1] != ' ' &&
 			    in->p[n + 1] != ')')
 				n++;

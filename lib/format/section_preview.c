@@ -53,6 +53,26 @@ put(struct preview *v, uint32_t c)
 
 /* --- HTML --- */
 
+#define ENTITY_MAX	12		/* bytes, with & and ; */
+
+/* "#233", "#xE9" */
+static bool
+number(struct span s, uint32_t *c)
+{
+	char		 digits[ENTITY_MAX];
+	uint64_t	 v = 0;
+	int		 rc;
+
+	if (s.len < 2 || s.p[0] != '#' || s.len > sizeof(digits))
+		return false;
+	for (size_t i = 0; i < s.len; i++)
+		digits[i] = str_lower(s.p[i]);
+	rc = digits[1] == 'x' ? str_hex(digits + 2, s.len - 2, &v) :
+	    str_u64(digits + 1, s.len - 1, 0x10ffff, &v);
+	*c = (uint32_t)v;
+	return rc == 0 && v <= 0x10ffff;
+}
+
 /* "&amp;" and the like; false: it is none. */
 static bool
 entity(struct span *s, uint32_t *c)
@@ -64,20 +84,15 @@ entity(struct span *s, uint32_t *c)
 	    { "quot", '"' }, { "apos", '\'' }, { "nbsp", 0xa0 },
 	    { "ndash", 0x2013 }, { "mdash", 0x2014 }, { "zwnj", 0x200c },
 	    { "rsquo", 0x2019 }, { "hellip", 0x2026 }, { "copy", 0xa9 } };
-	const char	*end = memchr(s->p, ';', s->len < 12 ? s->len : 12);
+	const char	*end = memchr(s->p, ';', s->len < ENTITY_MAX ?
+			    s->len : ENTITY_MAX);
 	struct span	 name;
-	uint64_t	 v = 0;
-	bool		 good = false;
+	bool		 good;
 
 	if (end == NULL || s->len < 3)
 		return false;
 	name = (struct span){ s->p + 1, (size_t)(end - s->p) - 1 };
-	if (name.len > 1 && name.p[0] == '#') {
-		good = (name.p[1] == 'x' || name.p[1] == 'X') ?
-		    str_hex(name.p + 2, name.len - 2, &v) == 0 :
-		    str_u64(name.p + 1, name.len - 1, 0x10ffff, &v) == 0;
-		*c = (uint32_t)v;
-	}
+	good = number(name, c);
 	for (size_t i = 0; !good && i < sizeof(known) / sizeof(*known); i++)
 		if (span_is(name, known[i].name)) {
 			*c = known[i].c;

@@ -154,7 +154,8 @@ int	 imapd_view_sync_to(struct imapd *, const struct mailbox_folder *,
 	    bool expunge) CM_MUST;
 /* What the client is to be told of all folders; as imapd_view_sync. */
 int	 imapd_look(struct imapd *, bool expunge) CM_MUST;
-/* Until the client has said something: 0, or CM_EEND: it is time to look. */
+/* Until the client has said something: 0, or it is time to look again. */
+#define IMAPD_LOOK_AGAIN	1
 int	 imapd_wait_some(struct imapd *, int64_t end) CM_MUST;
 
 /* --- imapd_notify.c --- */

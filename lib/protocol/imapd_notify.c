@@ -392,16 +392,16 @@ int
 imapd_notify_wait(struct imapd *m, int ms)
 {
 	int64_t	 end = time_mono_ms() + ms;
-	int	 rc = CM_EEND;
+	int	 rc = IMAPD_LOOK_AGAIN;
 
-	while (rc == CM_EEND && m->notify != NULL) {
-		if ((rc = imapd_wait_some(m, end)) != CM_EEND)
+	while (rc == IMAPD_LOOK_AGAIN && m->notify != NULL) {
+		if ((rc = imapd_wait_some(m, end)) != IMAPD_LOOK_AGAIN)
 			return rc;
 		rc = imapd_notify_look(m, m->notify != NULL &&
 		    !m->notify->delayed);
 		if (rc == CM_ENOINPUT || rc == CM_ESTALE)
 			imapd_bye(m, "the folder is not there any more");
-		rc = m->done ? CM_EAWAY : CM_EEND;
+		rc = m->done ? CM_EAWAY : IMAPD_LOOK_AGAIN;
 	}
-	return rc == CM_EEND ? 0 : rc;
+	return rc == IMAPD_LOOK_AGAIN ? 0 : rc;
 }

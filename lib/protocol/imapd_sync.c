@@ -214,12 +214,17 @@ period(const struct imapd *m)
 	return m->view.open && m->unwanted == 0 ? POLL_MS : 0;
 }
 
+/*
+ * What is no byte for us yet (the end of a compressed block, a part of a record
+ * of TLS) is no reason to stop looking.
+ */
 int
 imapd_wait_some(struct imapd *m, int64_t end)
 {
-	int64_t	 now = time_mono_ms(), until = now + period(m);
-	bool	 input, other;
-	int	 rc;
+	int64_t		 now = time_mono_ms(), until = now + period(m);
+	struct span	 said;
+	bool		 input, other;
+	int		 rc;
 
 	if (now >= end)
 		return CM_ETIMEOUT;
@@ -231,9 +236,9 @@ imapd_wait_some(struct imapd *m, int64_t end)
 		return rc;
 	conn_deadline(m->s->conn, until);
 	rc = conn_wait(m->s->conn, -1, &input, &other);
-	if (rc == CM_ETIMEOUT && until < end)
-		return CM_EEND;
-	return rc;
+	if (rc == 0)
+		rc = conn_peek(m->s->conn, &said);
+	return rc == CM_ETIMEOUT && until < end ? IMAPD_LOOK_AGAIN : rc;
 }
 
 static void
@@ -271,14 +276,14 @@ void
 imapd_idle(struct imapd *m, const struct imap_command *c)
 {
 	int64_t	 end = time_mono_ms() + IDLE_MS;
-	int	 rc = CM_EEND;
+	int	 rc = IMAPD_LOOK_AGAIN;
 
 	(void)c;
 	buf_adds(conn_out(m->s->conn), "+ idling\r\n");
-	while (rc == CM_EEND && look(m))
+	while (rc == IMAPD_LOOK_AGAIN && look(m))
 		rc = imapd_wait_some(m, end);
 	if (rc == 0)
 		done(m);
-	else if (rc != CM_EEND)
+	else if (rc != IMAPD_LOOK_AGAIN)
 		imapd_lost(m, rc);
 }

@@ -121,10 +121,111 @@ test_fold(void)
 	folds("a\xff" "B", "a\xef\xbf\xbd" "b", "what is no UTF-8");
 }
 
+/* Bytes that are no character are taken off, one at least. */
+static void
+takes(const char *in, size_t len, uint32_t want, size_t taken,
+    const char *name)
+{
+	struct span	 s = { in, len };
+	uint32_t	 c = charset_take(&s);
+
+	ok(c == want, "%s: U+%04X", name, c);
+	is_int(s.p - in, taken, "its bytes");
+	is_int(s.len, len - taken, "the rest");
+}
+
+static void
+test_take(void)
+{
+	takes("abc", 3, 'a', 1, "ASCII");
+	takes("\0x", 2, 0, 1, "NUL");
+	takes("\xc3\xa9x", 3, 0xe9, 2, "two bytes");
+	takes("\xe2\x82\xac", 3, 0x20ac, 3, "three");
+	takes("\xf0\x9f\x98\x80z", 5, 0x1f600, 4, "four");
+	takes("\xf4\x8f\xbf\xbf", 4, 0x10ffff, 4, "the last");
+	takes("\xff" "a", 2, 0xfffd, 1, "no byte of UTF-8");
+	takes("\x80" "a", 2, 0xfffd, 1, "a later byte");
+	takes("\xc3", 1, 0xfffd, 1, "half a character");
+	takes("\xc3" "a", 2, 0xfffd, 1, "half, and another");
+	takes("\xe2\x82", 2, 0xfffd, 2, "two of three bytes");
+}
+
+/* To the end, whatever comes. */
+static void
+test_take_all(void)
+{
+	unsigned char	 b[4];
+	struct span	 s;
+	unsigned	 bad = 0;
+	size_t		 was;
+
+	for (unsigned i = 0; i < 1u << 16; i++) {
+		b[0] = (unsigned char)(i >> 8);
+		b[1] = (unsigned char)i;
+		b[2] = (unsigned char)(i * 31);
+		b[3] = (unsigned char)(i * 7 >> 3);
+		for (s = (struct span){ (char *)b, 4 }; s.len > 0;) {
+			was = s.len;
+			bad += charset_take(&s) > 0x10ffff || s.len >= was ||
+			    s.p != (char *)b + 4 - s.len;
+		}
+	}
+	is_int(bad, 0, "each call takes some and no more than there is");
+}
+
+static void
+test_put(void)
+{
+	struct buf	 b;
+	struct span	 s;
+	unsigned	 bad = 0;
+
+	buf_init(&b, 10);
+	for (uint32_t c = 0; c <= 0x10ffff; c++) {
+		buf_reset(&b);
+		if (c >= 0xd800 && c <= 0xdfff) {
+			bad += charset_put(&b, c) != CM_EDATA || b.len != 0;
+			continue;
+		}
+		bad += charset_put(&b, c) != 0;
+		s = (struct span){ b.p, b.len };
+		bad += !charset_is_utf8(s) || charset_take(&s) != c ||
+		    s.len != 0;
+	}
+	is_int(bad, 0, "all characters are written, and read");
+	buf_reset(&b);
+	is_int(charset_put(&b, 0x110000), CM_EDATA, "there are no others");
+	is_int(charset_put(&b, UINT32_MAX), CM_EDATA, "none at all");
+	is_int(b.len, 0, "nothing was added");
+	buf_free(&b);
+	buf_init(&b, 2);
+	is_int(charset_put(&b, 0x20ac), CM_ETOOBIG, "no room");
+	buf_free(&b);
+}
+
+static void
+test_is_utf8(void)
+{
+	ok(charset_is_utf8((struct span){ NULL, 0 }), "nothing is UTF-8");
+	ok(charset_is_utf8(sp("a\xc3\xa9\xf4\x8f\xbf\xbf")), "this too");
+	ok(charset_is_utf8((struct span){ "a\0b", 3 }), "and NUL");
+	ok(!charset_is_utf8(sp("\xc3")), "not half a character");
+	ok(!charset_is_utf8(sp("\xa9")), "nor the other half");
+	ok(!charset_is_utf8(sp("\xc0\x80")), "nor too long a form");
+	ok(!charset_is_utf8(sp("\xe0\x80\xaf")), "of three bytes");
+	ok(!charset_is_utf8(sp("\xed\xa0\x80")), "nor a surrogate");
+	ok(!charset_is_utf8(sp("\xf4\x90\x80\x80")), "nor what is too high");
+	ok(!charset_is_utf8(sp("\xfe")), "nor what never is");
+}
+
 int
 main(void)
 {
 	test_decode();
+	test_take();
+	test_take_all();
+	test_put();
+	test_is_utf8();
 	test_words();
 	test_fold();
 	return tap_done();

@@ -1,213 +1,402 @@
-/* Parts of a message as FETCH names them. */
+/* Parts of messages: BODY[...], BINARY[...], PREVIEW, BODY. */
+#include <stdlib.h>
+
 #include "format/section.h"
 #include "tap.h"
 
-static const char nested[] =
-    "From: a@b.c\r\n"
-    "Subject: outer\r\n"
-    " folded\r\n"
-    "X-Empty:\r\n"
-    "Content-Type: multipart/mixed; boundary=\"o\"\r\n"
-    "\r\n"
-    "preamble\r\n"
-    "--o\r\n"
-    "Content-Type: text/html; charset=iso-8859-1\r\n"
-    "Content-Transfer-Encoding: quoted-printable\r\n"
-    "\r\n"
-    "<html><head><title>no</title></head><style>p {}</style>"
-    "<p>Caf=E9 &amp;  more&nbsp;&#33;</p>\r\n"
-    "--o\r\n"
-    "Content-Type: message/rfc822\r\n"
-    "\r\n"
-    "Subject: inner\r\n"
-    "Content-Type: multipart/alternative; boundary=i\r\n"
-    "\r\n"
-    "--i\r\n"
-    "\r\n"
-    "one\r\n"
-    "--i\r\n"
-    "Content-Type: application/octet-stream\r\n"
-    "Content-Transfer-Encoding: base64\r\n"
-    "\r\n"
-    "YQBi\r\n"
-    "--i--\r\n"
-    "--o\r\n"
-    "Content-Type: image/png\r\n"
-    "Content-Transfer-Encoding: x-own\r\n"
-    "\r\n"
-    "???\r\n"
-    "--o--\r\n"
-    "epilogue\r\n";
-static const char plain[] = "Subject: s\r\n\r\nh\xc3\xa9llo\r\n\r\nyou\r\n";
+#define LEAF								\
+	"From: a@example.org\r\n"					\
+	"Subject: one\r\n"						\
+	" two\r\n"							\
+	"X-Last: z\r\n"							\
+	"\r\n"								\
+	"text\r\nmore\r\n"
+#define INNER								\
+	"Subject: inner\r\n"						\
+	"Content-Type: multipart/alternative; boundary=i\r\n"		\
+	"\r\n"								\
+	"--i\r\n\r\nplain"						\
+	"\r\n--i\r\nContent-Type: text/html\r\n\r\n<b>html</b>"		\
+	"\r\n--i--\r\n"
+#define MIXED								\
+	"Subject: outer\r\n"						\
+	"Content-Type: multipart/mixed; boundary=o\r\n"			\
+	"\r\n"								\
+	"preamble\r\n"							\
+	"--o\r\nX-Part: 1\r\n\r\nfirst"					\
+	"\r\n--o\r\nContent-Type: message/rfc822\r\n\r\n" INNER		\
+	"\r\n--o\r\nContent-Type: message/rfc822\r\n\r\n" LEAF		\
+	"\r\n--o--\r\nepilogue\r\n"
 
-/* "1.2" to numbers. */
-static struct imap_section
-parts(const char *s, uint32_t room[8])
+static struct span
+sp(const char *s)
 {
-	struct imap_section	 c = { .part = room, .what = IMAP_WHOLE };
-
-	for (; *s != '\0'; s++)
-		if (*s != '.')
-			room[c.nparts++] = (uint32_t)(*s - '0');
-	return c;
+	return (struct span){ s, strlen(s) };
 }
 
-static void
-gives(const char *msg, const char *part, int what, const char *names,
-    const char *want)
+/* The item as FETCH has it: "BODY[1.MIME]". */
+static const struct imap_item *
+item(const char *name, struct imap_command *c)
 {
-	static const char *const words[] = { "", "HEADER", "HEADER.FIELDS",
-	    "HEADER.FIELDS.NOT", "TEXT", "MIME" };
-	struct span		 m = { msg, strlen(msg) }, got, field[4];
-	struct span		 rest = { names, strlen(names) };
-	struct imap_section	 c;
-	struct buf		 b;
-	uint32_t		 room[8];
-	int			 rc;
+	char	 line[1000];
 
-	c = parts(part, room);
-	c.what = what;
-	c.field = field;
-	while (*names != '\0' && str_field(&rest, ' ', &field[c.nfields]))
-		c.nfields++;
-	buf_init(&b, 1 << 20);
-	rc = section_get(m, &c, &b, &got);
-	if (want == NULL)
-		is_int(rc, CM_ENOINPUT, "BODY[%s %s]: there is none", part,
-		    words[what]);
-	else if (!ok(rc == 0 && got.len == strlen(want) && memcmp(got.p,
-	    want, got.len) == 0, "BODY[%s %s %s]", part, words[what], names))
-		printf("# %d: %.*s\n", rc, (int)(rc == 0 ? got.len : 0),
-		    rc == 0 ? got.p : "");
-	buf_free(&b);
-}
-
-static void
-test_get(void)
-{
-	const char	*text = strstr(nested, "preamble");
-	const char	*inner = strstr(nested, "Subject: inner");
-	char		 b[1000];
-
-	gives(nested, "", IMAP_WHOLE, "", nested);
-	gives(nested, "", IMAP_TEXT, "", text);
-	snprintf(b, sizeof(b), "%.*s", (int)(text - nested), nested);
-	gives(nested, "", IMAP_HEADER, "", b);
-	gives(nested, "", IMAP_HEADER_FIELDS, "SUBJECT x-none X-EMPTY",
-	    "Subject: outer\r\n folded\r\nX-Empty:\r\n\r\n");
-	gives(nested, "", IMAP_HEADER_FIELDS, "nothing", "\r\n");
-	gives(nested, "", IMAP_HEADER_FIELDS_NOT, "subject content-type",
-	    "From: a@b.c\r\nX-Empty:\r\n\r\n");
-	gives(nested, "1", IMAP_MIME, "",
-	    "Content-Type: text/html; charset=iso-8859-1\r\n"
-	    "Content-Transfer-Encoding: quoted-printable\r\n\r\n");
-	gives(nested, "2", IMAP_MIME, "",
-	    "Content-Type: message/rfc822\r\n\r\n");
-	snprintf(b, sizeof(b), "%.*s", (int)(strstr(inner, "\r\n--o") -
-	    inner), inner);
-	gives(nested, "2", IMAP_WHOLE, "", b);
-	gives(nested, "2", IMAP_HEADER, "", "Subject: inner\r\nContent-Type: "
-	    "multipart/alternative; boundary=i\r\n\r\n");
-	gives(nested, "2", IMAP_HEADER_FIELDS, "subject",
-	    "Subject: inner\r\n\r\n");
-	gives(nested, "2.1", IMAP_WHOLE, "", "one");
-	gives(nested, "2.1", IMAP_MIME, "", "\r\n");
-	gives(nested, "2.2", IMAP_WHOLE, "", "YQBi");
-	gives(nested, "2.3", IMAP_WHOLE, "", NULL);
-	gives(nested, "2.1.1", IMAP_WHOLE, "", NULL);
-	gives(nested, "4", IMAP_WHOLE, "", NULL);
-	gives(nested, "1", IMAP_HEADER, "", NULL);
-	gives(nested, "1", IMAP_TEXT, "", NULL);
-	gives(plain, "1", IMAP_WHOLE, "", "h\xc3\xa9llo\r\n\r\nyou\r\n");
-	gives(plain, "2", IMAP_WHOLE, "", NULL);
-	gives(plain, "1.1", IMAP_WHOLE, "", NULL);
-	gives("\r\n", "", IMAP_HEADER, "", "\r\n");
-	gives("\r\n", "", IMAP_TEXT, "", "");
-	gives("", "", IMAP_WHOLE, "", "");
-	gives("Subject: no end", "", IMAP_TEXT, "", "");
-}
-
-static void
-binary(const char *part, int code, size_t len, const char *want, bool nul)
-{
-	struct span		 m = { nested, sizeof(nested) - 1 };
-	struct imap_section	 c;
-	struct buf		 b;
-	uint32_t		 room[8];
-	bool			 has = false;
-
-	c = parts(part, room);
-	buf_init(&b, 1 << 20);
-	is_int(section_binary(m, &c, &b, &has), code, "BINARY[%s]", part);
-	if (code == 0) {
-		len = len > 0 ? len : strlen(want);
-		ok(b.len == len && memcmp(b.p, want, len) == 0, "is it");
-		ok(has == nul, "a NUL is %s", nul ? "said" : "not said");
+	snprintf(line, sizeof(line), "a FETCH 1 %s", name);
+	if (imap_parse(sp(line), c) != 0 || c->fetch.n != 1) {
+		printf("# %s: %s\n", name, c->why != NULL ? c->why : "");
+		abort();
 	}
+	return c->fetch.item;
+}
+
+/* want NULL: there is none. */
+static void
+gives(const char *msg, const char *name, const char *want)
+{
+	struct imap_command c;
+	const struct imap_item *it = item(name, &c);
+	struct span	 s = { NULL, 0 };
+	struct buf	 b;
+	int		 rc;
+
+	buf_init(&b, 100000);
+	buf_adds(&b, "left from before");
+	rc = section_get(sp(msg), &it->section, &b, &s);
+	if (rc == 0 && it->partial)
+		s = section_partial(s, it->offset, it->count);
+	if (want == NULL)
+		is_int(rc, CM_ENOINPUT, "no %s", name);
+	else if (!ok(rc == 0 && span_is(s, want), "%s", name))
+		printf("#   %d \"%.*s\"\n", rc, rc == 0 ? (int)s.len : 0,
+		    s.p != NULL ? s.p : "");
 	buf_free(&b);
+	imap_command_free(&c);
+}
+
+static void
+test_leaf(void)
+{
+	gives(LEAF, "BODY[]", LEAF);
+	gives(LEAF, "BODY[TEXT]", "text\r\nmore\r\n");
+	gives(LEAF, "BODY[1]", "text\r\nmore\r\n");
+	gives(LEAF, "BODY[1.MIME]", "From: a@example.org\r\nSubject: one\r\n"
+	    " two\r\nX-Last: z\r\n\r\n");
+	gives(LEAF, "BODY[HEADER]", "From: a@example.org\r\nSubject: one\r\n"
+	    " two\r\nX-Last: z\r\n\r\n");
+	gives(LEAF, "BODY[2]", NULL);
+	gives(LEAF, "BODY[1.1]", NULL);
+	gives(LEAF, "BODY[1.TEXT]", NULL);
+	gives(LEAF, "BODY[1.HEADER]", NULL);
+	gives(LEAF, "BODY[4294967295]", NULL);
+	gives("", "BODY[]", "");
+	gives("", "BODY[TEXT]", "");
+	gives("", "BODY[HEADER]", "");
+	gives("", "BODY[1]", "");
+	gives("", "BODY[HEADER.FIELDS (X)]", "");
+	gives("A: b\r\n", "BODY[HEADER]", "A: b\r\n");
+	gives("A: b\r\n", "BODY[TEXT]", "");
+	gives("no header\r\n\r\nbody", "BODY[HEADER]", "");
+	gives("no header\r\n\r\nbody", "BODY[TEXT]",
+	    "no header\r\n\r\nbody");
+}
+
+static void
+test_fields(void)
+{
+	gives(LEAF, "BODY[HEADER.FIELDS (SUBJECT)]",
+	    "Subject: one\r\n two\r\n\r\n");
+	gives(LEAF, "BODY[HEADER.FIELDS (x-last from)]",
+	    "From: a@example.org\r\nX-Last: z\r\n\r\n");
+	gives(LEAF, "BODY[HEADER.FIELDS (Sub)]", "\r\n");
+	gives(LEAF, "BODY[HEADER.FIELDS (Subject Subject)]",
+	    "Subject: one\r\n two\r\n\r\n");
+	gives(LEAF, "BODY[HEADER.FIELDS (\"From\")]",
+	    "From: a@example.org\r\n\r\n");
+	gives(LEAF, "BODY[HEADER.FIELDS.NOT (Subject x)]",
+	    "From: a@example.org\r\nX-Last: z\r\n\r\n");
+	gives(LEAF, "BODY[HEADER.FIELDS.NOT (Nothing)]",
+	    "From: a@example.org\r\nSubject: one\r\n two\r\n"
+	    "X-Last: z\r\n\r\n");
+	gives("A: 1\r\nB: 2\r\na: 3\r\n\r\n", "BODY[HEADER.FIELDS (A)]",
+	    "A: 1\r\na: 3\r\n\r\n");
+	gives(MIXED, "BODY[2.HEADER.FIELDS (SUBJECT)]",
+	    "Subject: inner\r\n\r\n");
+	gives(MIXED, "BODY[3.HEADER.FIELDS.NOT (SUBJECT)]",
+	    "From: a@example.org\r\nX-Last: z\r\n\r\n");
+	gives(MIXED, "BODY[1.HEADER.FIELDS (SUBJECT)]", NULL);
+}
+
+static void
+test_parts(void)
+{
+	gives(MIXED, "BODY[1]", "first");
+	gives(MIXED, "BODY[1.MIME]", "X-Part: 1\r\n\r\n");
+	gives(MIXED, "BODY[1.TEXT]", NULL);
+	gives(MIXED, "BODY[1.HEADER]", NULL);
+	gives(MIXED, "BODY[1.1]", NULL);
+	gives(MIXED, "BODY[2]", INNER);
+	gives(MIXED, "BODY[2.MIME]", "Content-Type: message/rfc822\r\n\r\n");
+	gives(MIXED, "BODY[2.HEADER]", "Subject: inner\r\nContent-Type: "
+	    "multipart/alternative; boundary=i\r\n\r\n");
+	gives(MIXED, "BODY[2.TEXT]", "--i\r\n\r\nplain\r\n--i\r\n"
+	    "Content-Type: text/html\r\n\r\n<b>html</b>\r\n--i--\r\n");
+	gives(MIXED, "BODY[2.1]", "plain");
+	gives(MIXED, "BODY[2.1.MIME]", "\r\n");
+	gives(MIXED, "BODY[2.2]", "<b>html</b>");
+	gives(MIXED, "BODY[2.2.MIME]", "Content-Type: text/html\r\n\r\n");
+	gives(MIXED, "BODY[2.2.1]", NULL);
+	gives(MIXED, "BODY[2.3]", NULL);
+	gives(MIXED, "BODY[3]", LEAF);
+	gives(MIXED, "BODY[3.1]", "text\r\nmore\r\n");
+	gives(MIXED, "BODY[3.1.MIME]", "From: a@example.org\r\n"
+	    "Subject: one\r\n two\r\nX-Last: z\r\n\r\n");
+	gives(MIXED, "BODY[3.2]", NULL);
+	gives(MIXED, "BODY[3.1.1]", NULL);
+	gives(MIXED, "BODY[4]", NULL);
+	gives(MIXED, "BODY[TEXT]", MIXED +
+	    sizeof("Subject: outer\r\nContent-Type: multipart/mixed; "
+	    "boundary=o\r\n\r\n") - 1);
+	gives(MIXED, "BODY[HEADER]", "Subject: outer\r\nContent-Type: "
+	    "multipart/mixed; boundary=o\r\n\r\n");
 }
 
 static void
 test_partial(void)
 {
-	struct span	 s = { "abcdef", 6 };
+	struct span	 none = { NULL, 0 };
 
-	is_int(section_partial(s, 0, 100).len, 6, "all");
-	ok(span_is(section_partial(s, 2, 3), "cde"), "a piece");
-	is_int(section_partial(s, 6, 1).len, 0, "at the end");
-	is_int(section_partial(s, 7, 1).len, 0, "behind it");
-	is_int(section_partial(s, UINT32_MAX, UINT32_MAX).len, 0, "far away");
-	ok(span_is(section_partial(s, 5, UINT32_MAX), "f"), "the last one");
+	gives(LEAF, "BODY[TEXT]<0.4>", "text");
+	gives(LEAF, "BODY[TEXT]<4.100>", "\r\nmore\r\n");
+	gives(LEAF, "BODY[TEXT]<6.4>", "more");
+	gives(LEAF, "BODY[TEXT]<12.1>", "");
+	gives(LEAF, "BODY[TEXT]<11.1>", "\n");
+	gives(LEAF, "BODY[TEXT]<4294967295.4294967295>", "");
+	gives(LEAF, "BODY[TEXT]<1.4294967295>", "ext\r\nmore\r\n");
+	gives(LEAF, "BODY[HEADER.FIELDS (X-Last)]<2.4>", "Last");
+	none = section_partial(none, 0, 5);
+	ok(none.p != NULL && none.len == 0, "of nothing");
+}
+
+/* want NULL: rc is what comes. */
+static void
+binary(const char *msg, size_t len, const char *name, int want_rc,
+    const char *want, size_t want_len)
+{
+	struct imap_command c;
+	const struct imap_item *it = item(name, &c);
+	struct buf	 b;
+	bool		 nul = true;
+	int		 rc;
+
+	buf_init(&b, 100000);
+	buf_adds(&b, "left from before");
+	rc = section_binary((struct span){ msg, len }, &it->section, &b,
+	    &nul);
+	if (want_rc != 0)
+		ok(rc == want_rc && !nul, "%s: %d", name, rc);
+	else
+		ok(rc == 0 && b.len == want_len && memcmp(b.len > 0 ? b.p : "",
+		    want, want_len) == 0 &&
+		    nul == (memchr(want, '\0', want_len) != NULL),
+		    "%s of %zu bytes", name, want_len);
+	buf_free(&b);
+	imap_command_free(&c);
+}
+
+#define CODED								\
+	"Content-Type: multipart/mixed; boundary=o\r\n"			\
+	"Content-Transfer-Encoding: x-none\r\n\r\n"			\
+	"--o\r\nContent-Transfer-Encoding: BASE64\r\n\r\n"		\
+	"AGhp\r\n/w==\r\n"						\
+	"--o\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n"	\
+	"a=3Db=\r\nc \r\nd\r\n"						\
+	"--o\r\nContent-Transfer-Encoding: x-uuencode\r\n\r\nabc\r\n"	\
+	"--o\r\nContent-Transfer-Encoding: 8bit\r\n\r\nabc\r\n"		\
+	"--o\r\n\r\ndef\r\n"						\
+	"--o\r\nContent-Transfer-Encoding: base64\r\n\r\n!!!!\r\n"	\
+	"--o--\r\n"
+
+static void
+test_binary(void)
+{
+	const size_t	 n = strlen(CODED);
+
+	binary(CODED, n, "BINARY[1]", 0, "\0hi\xff", 4);
+	binary(CODED, n, "BINARY[2]", 0, "a=bc\r\nd", 7);
+	binary(CODED, n, "BINARY[3]", CM_EDATA, NULL, 0);
+	binary(CODED, n, "BINARY.SIZE[3]", CM_EDATA, NULL, 0);
+	binary(CODED, n, "BINARY[4]", 0, "abc", 3);
+	binary(CODED, n, "BINARY[5]", 0, "def", 3);
+	binary(CODED, n, "BINARY[6]", 0, "", 0);
+	binary(CODED, n, "BINARY[7]", CM_ENOINPUT, NULL, 0);
+	binary(CODED, n, "BINARY[1.1]", CM_ENOINPUT, NULL, 0);
+	binary(CODED, n, "BINARY[]", 0, CODED, n);
+	binary(LEAF, strlen(LEAF), "BINARY[1]", 0, "text\r\nmore\r\n", 12);
+	binary(MIXED, strlen(MIXED), "BINARY[2]", 0, INNER, strlen(INNER));
+	binary("", 0, "BINARY[]", 0, "", 0);
+	binary("", 0, "BINARY[1]", 0, "", 0);
+	binary("A: b\r\n\r\n\0", 9, "BINARY[1]", 0, "\0", 1);
+	binary("Content-Transfer-Encoding: x\r\n\r\nabc", 35, "BINARY[1]",
+	    CM_EDATA, NULL, 0);
+	binary("Content-Transfer-Encoding: x\r\n\r\nabc", 35, "BINARY[]", 0,
+	    "Content-Transfer-Encoding: x\r\n\r\nabc", 35);
 }
 
 static void
-preview(const char *msg, const char *want)
+preview(const char *msg, const char *want, const char *name)
 {
 	struct buf	 b;
 
-	buf_init(&b, 4096);
-	if (!ok(section_preview((struct span){ msg, strlen(msg) }, &b) == 0 &&
-	    b.len == strlen(want) && memcmp(b.p != NULL ? b.p : "", want,
-	    b.len) == 0, "preview: %.30s", want))
-		printf("# %.*s\n", (int)b.len, b.p);
+	buf_init(&b, 10000);
+	buf_adds(&b, "");
+	is_int(section_preview(sp(msg), &b), 0, "%s", name);
+	is_str(b.p, want, "%s: as it shall be", name);
 	buf_free(&b);
 }
+
+#define HTML "Content-Type: text/html; charset=utf-8\r\n\r\n"
 
 static void
 test_preview(void)
 {
-	static char	 longer[3000];
-	struct buf	 b;
-	size_t		 n = 0;
+	preview("", "", "nothing");
+	preview(LEAF, "text more", "a text");
+	preview(MIXED, "first", "the first part of several");
+	preview("A: b\r\n\r\n \t\r\n a \r\n\r\n  b\r\n", "a b", "blanks");
+	preview("A: b\r\n\r\n\xe9t\xe9", "\xc3\xa9t\xc3\xa9",
+	    "8 bits of no charset");
+	preview("Content-Type: text/plain; charset=koi8-r\r\n\r\n\xc1\xc2",
+	    "\xd0\xb0\xd0\xb1", "a charset");
+	preview("Content-Type: text/plain; charset=utf-8\r\n"
+	    "Content-Transfer-Encoding: base64\r\n\r\naMOpCg==\r\n",
+	    "h\xc3\xa9", "an encoding");
+	preview("Content-Type: image/png\r\n\r\nabc", "", "no text");
+	preview("Content-Transfer-Encoding: x\r\n\r\nabc", "",
+	    "an unknown encoding");
+	preview("Content-Type: multipart/mixed; boundary=o\r\n\r\n"
+	    "--o\r\nContent-Type: image/png\r\n\r\nabc\r\n"
+	    "--o\r\n\r\n \r\n"
+	    "--o\r\n\r\nthis\r\n--o--\r\n", "this",
+	    "the first part with a text in it");
+	preview(HTML "<p>a<br>b</p>", "a b", "tags");
+	preview(HTML "<html><head><title>no</title><style>p{}</style>"
+	    "</head><body>yes</body>", "yes", "what nobody sees");
+	preview(HTML "<style type=x>p > a {}</style>a<script>1 > 0"
+	    "</script>b", "a b", "with its own brackets");
+	preview(HTML "<header>is seen</header>", "is seen",
+	    "a tag that begins alike");
+	preview(HTML "a<!-- > <b> -->b", "a b", "a comment");
+	preview(HTML "a<!-- without an end", "a", "and one that does not end");
+	preview(HTML "a<b", "a", "nor does a tag");
+	preview(HTML "a<style>b", "a", "nor a style");
+	preview(HTML "&lt;b&gt; &amp; &quot;c&quot; &nbsp; d",
+	    "<b> & \"c\" d", "names of characters");
+	preview(HTML "&#233;&#xe9;&#XE9;&#x1F600;",
+	    "\xc3\xa9\xc3\xa9\xc3\xa9\xf0\x9f\x98\x80", "numbers of them");
+	preview(HTML "&#xD800;a&#1114112;b&#x110000;c&#;d&x;e&",
+	    "a&#1114112;b&#x110000;c&#;d&x;e&", "what is none");
+	preview("A: b\r\n\r\n<b>&amp;</b>", "<b>&amp;</b>",
+	    "in a plain text they are text");
+}
 
-	preview(nested, "Caf\xc3\xa9 & more !");
-	preview(plain, "h\xc3\xa9llo you");
-	preview("\r\n", "");
-	preview("Content-Type: image/png\r\n\r\nx", "");
-	preview("Content-Type: text/html\r\n\r\n<!-- <p> no -->a<br>b &no; <",
-	    "a b &no;");
-	strcpy(longer, "\r\n");
-	for (int i = 0; i < 500; i++)
-		strcat(longer, "\xc3\xa4");
-	buf_init(&b, 4096);
-	is_int(section_preview((struct span){ longer, strlen(longer) }, &b),
-	    0, "a long text");
-	for (size_t i = 0; i < b.len; i++)
-		n += (b.p[i] & 0xc0) != 0x80;
-	is_int(n, 200, "is cut, behind a character");
+/* 200 characters, whole ones. */
+static void
+test_preview_end(void)
+{
+	struct buf	 msg, want;
+
+	buf_init(&msg, 100000);
+	buf_init(&want, 100000);
+	buf_adds(&msg, "Content-Type: text/plain; charset=utf-8\r\n\r\n");
+	for (int i = 0; i < 300; i++) {
+		buf_adds(&msg, "\xf0\x9f\x98\x80");
+		if (i < 200)
+			buf_adds(&want, "\xf0\x9f\x98\x80");
+	}
+	preview(msg.p, want.p, "many characters");
+	buf_reset(&msg);
+	buf_reset(&want);
+	buf_adds(&msg, "A: b\r\n\r\n");
+	for (int i = 0; i < 300; i++) {
+		buf_adds(&msg, "a ");
+		if (i < 100)
+			buf_adds(&want, i == 0 ? "a" : " a");
+	}
+	preview(msg.p, want.p, "many words");
+	buf_free(&msg);
+	buf_free(&want);
+}
+
+static void
+body(const char *in, const char *want, const char *name)
+{
+	struct buf	 b;
+	int		 rc;
+
+	buf_init(&b, 10000);
+	buf_adds(&b, "x");
+	rc = section_body(sp(in), &b);
+	if (want == NULL) {
+		is_int(rc, CM_EDATA, "%s", name);
+		is_str(b.p != NULL && b.len == 1 ? "x" : "", "x",
+		    "and nothing was added");
+	} else {
+		is_int(rc, 0, "%s", name);
+		is_str(b.p + 1, want, "%s: as it shall be", name);
+	}
 	buf_free(&b);
+}
+
+#define TEXT	"(\"text\" \"plain\" (\"charset\" \"utf-8\") NIL NIL \"7bit\" 5 1"
+#define IMAGE	"(\"image\" \"png\" NIL \"<i>\" \"a)(\\\"b\" \"base64\" 7"
+#define ENV	"(NIL \"s\" NIL NIL NIL NIL NIL NIL NIL NIL)"
+#define MESSAGE	"(\"message\" \"rfc822\" NIL NIL NIL \"7bit\" 9 " ENV " "
+
+static void
+test_body(void)
+{
+	body(TEXT " NIL NIL NIL NIL)", TEXT ")", "a text");
+	body(TEXT ")", TEXT ")", "a text without more");
+	body(IMAGE " NIL (\"attachment\" (\"filename\" \"x)\")) (\"a\" \"b\")"
+	    " NIL)", IMAGE ")", "a picture");
+	body("(" TEXT " NIL NIL NIL NIL)" IMAGE " NIL NIL NIL NIL) \"mixed\""
+	    " (\"boundary\" \"o\") NIL NIL NIL)",
+	    "(" TEXT ")" IMAGE ") \"mixed\")", "two parts");
+	body(MESSAGE TEXT " NIL NIL NIL NIL) 3 NIL NIL NIL NIL)",
+	    MESSAGE TEXT ") 3)", "a message");
+	body("(((" TEXT " NIL) \"a\" NIL)" TEXT " NIL) \"b\" NIL) \"c\" NIL)",
+	    "(((" TEXT ") \"a\")" TEXT ") \"b\") \"c\")", "in each other");
+}
+
+static void
+test_no_body(void)
+{
+	static const char *const bad[] = { "", "(", ")", "()", "x", "(\"",
+	    "(\"text\")", "(NIL NIL NIL NIL NIL NIL)", TEXT, TEXT ") ",
+	    TEXT "))", TEXT " NIL", TEXT "  NIL)", TEXT " (NIL)", "(" TEXT ")",
+	    "(" TEXT ") )", "(" TEXT ")\"mixed\")", "(\"a", "(\"a\\",
+	    MESSAGE, MESSAGE "x)", MESSAGE ")" };
+	struct buf	 deep;
+
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
+		body(bad[i], NULL, bad[i]);
+	buf_init(&deep, 10000);
+	for (int i = 0; i < 1000; i++)
+		buf_addc(&deep, '(');
+	body(deep.p, NULL, "too deep");
+	buf_free(&deep);
 }
 
 int
 main(void)
 {
-	test_get();
-	binary("1", 0, 0, "<html><head><title>no</title></head><style>p {}"
-	    "</style><p>Caf\xe9 &amp;  more&nbsp;&#33;</p>", false);
-	binary("2.2", 0, 3, "a\0b", true);
-	binary("3", CM_EDATA, 0, "", false);
-	binary("5", CM_ENOINPUT, 0, "", false);
+	test_leaf();
+	test_fields();
+	test_parts();
 	test_partial();
+	test_binary();
 	test_preview();
+	test_preview_end();
+	test_body();
+	test_no_body();
 	return tap_done();
 }
