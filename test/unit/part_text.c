@@ -102,13 +102,14 @@ test_room(void)
 	bool		 html;
 
 	buf_init(&out, 3);
-	is_int(part_text(sp(""), sp("abcd"), false, &raw, &out, &html), CM_ETOOBIG,
+	is_int(part_text(sp(""), sp("abcd"), false, &raw, &out, &html),
+	    CM_ETOOBIG,
 	    "no room for it");
 	buf_free(&out);
 	buf_init(&out, 100);
 	buf_init(&little, 2);
-	is_int(part_text(sp(CODED("base64")), sp("YWJjZA=="), false, &little, &out,
-	    &html), CM_ETOOBIG, "nor for what is between");
+	is_int(part_text(sp(CODED("base64")), sp("YWJjZA=="), false, &little,
+	    &out, &html), CM_ETOOBIG, "nor for what is between");
 	buf_free(&little);
 	buf_free(&out);
 }

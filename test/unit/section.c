@@ -346,7 +346,8 @@ body(const char *in, const char *want, const char *name)
 	buf_free(&b);
 }
 
-#define TEXT	"(\"text\" \"plain\" (\"charset\" \"utf-8\") NIL NIL \"7bit\" 5 1"
+#define TEXT	"(\"text\" \"plain\" (\"charset\" \"utf-8\") NIL NIL \"7bit\" " \
+		"5 1"
 #define IMAGE	"(\"image\" \"png\" NIL \"<i>\" \"a)(\\\"b\" \"base64\" 7"
 #define ENV	"(NIL \"s\" NIL NIL NIL NIL NIL NIL NIL NIL)"
 #define MESSAGE	"(\"message\" \"rfc822\" NIL NIL NIL \"7bit\" 9 " ENV " "
