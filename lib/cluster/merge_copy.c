@@ -59,9 +59,11 @@ merge_see_arrival(struct work *w, struct span fields)
 		return;
 	for (n = to.len; to.p[n - 1] != '/'; n--)
 		continue;
-	t->any = true;
-	if (str_u64(to.p + n, to.len - n, UINT32_MAX, &uid) == 0)
-		t->arrived = (uint32_t)uid;
+	for (; t != NULL; t = t->as) {
+		t->any = true;
+		if (str_u64(to.p + n, to.len - n, UINT32_MAX, &uid) == 0)
+			t->arrived = (uint32_t)uid;
+	}
 }
 
 int

@@ -185,6 +185,60 @@ merge_folder_rename(struct work *w, struct span line)
 	return rc;
 }
 
+void
+merge_note_rename(struct work *w, struct span fields)
+{
+	struct buf	*b = &w->renames;
+	char		 to[FOLDER_MAX + 1];
+	struct span	 entry;
+	size_t		 at = b->len;
+
+	if (!str_field(&fields, '\t', &entry) || fields.p == NULL ||
+	    entry_parse(entry.p, entry.len, &w->mailbox, &w->folder,
+	    NULL) != 0 || journal_take(&fields, &w->f[0]) != 0 ||
+	    folder_name(w->f[0].p, w->f[0].len, to) != 0)
+		return;
+	buf_add(b, entry.p, entry.len);
+	buf_addc(b, '\t');
+	entry_write(b, w->mailbox.p, to);
+	if (buf_addc(b, '\n') != 0)
+		b->len = at;
+}
+
+/* Is the key of that folder, or of what is below it? */
+static bool
+is_of(const struct buf *key, struct span entry)
+{
+	return key->len >= entry.len && memcmp(key->p, entry.p,
+	    entry.len) == 0 && (key->len == entry.len ||
+	    key->p[entry.len] == '/');
+}
+
+bool
+merge_name_before(struct work *w, size_t *left, struct buf *key)
+{
+	const char	*p = w->renames.p;
+	struct span	 from, to, rest;
+	size_t		 at;
+
+	while (*left > 0) {
+		for (at = *left - 1; at > 0 && p[at - 1] != '\n'; at--)
+			continue;
+		to = (struct span){ p + at, *left - 1 - at };
+		*left = at;
+		if (!str_field(&to, '\t', &from) || !is_of(key, to))
+			continue;
+		rest = (struct span){ key->p + to.len, key->len - to.len };
+		buf_reset(&w->words);
+		buf_add(&w->words, from.p, from.len);
+		buf_add(&w->words, rest.p, rest.len);
+		buf_reset(key);
+		return buf_add(key, w->words.p, w->words.len) == 0 &&
+		    w->words.err == 0;
+	}
+	return false;
+}
+
 /* subscribe MAILBOX/FOLDER 1|0 */
 int
 merge_subscribe(struct work *w, struct span line)

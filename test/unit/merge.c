@@ -225,6 +225,58 @@ test_made_again(const char *change, uint64_t refused, const char *name)
 	end();
 }
 
+/* What this side changed counts, whatever name the other one gave it. */
+static void
+test_renamed(void)
+{
+	begin();
+	make("A");
+	make("A/b");
+	put("A", 1, FLAG_DELETED);
+	put("A", 2, FLAG_DELETED);
+	put("A/b", 3, 0);
+	part();
+	if (change_flag(&db, txn, WHO, "A", 1, "", "\\Deleted") != 0 ||
+	    change_flag(&db, txn, WHO, "A/b", 1, "\\Flagged", "") != 0)
+		abort();
+	note();
+	line("folder-rename\t" WHO "/A\tX\t0\t0");
+	line("folder-rename\t" WHO "/X\tY/z\t0\t0");
+	message("expunge", "Y/z/1", 1, "\\Deleted\t3");
+	message("expunge", "Y/z/2", 2, "\\Deleted\t4");
+	message("flag", "Y/z/b/1", 3, "\\Flagged\t-\t\\Flagged\t5");
+	line("folder-del\t" WHO "/Y/z/b\t1\t1\t100\t5");
+	is_merged(3, "folders that were renamed there");
+	is_int(flags("Y/z", 1, 1), 0, "one that is not \\Deleted here stays");
+	is_int(flags("Y/z", 2, 2), -1, "another one goes");
+	is_int(flags("Y/z/b", 1, 3), FLAG_FLAGGED, "a flag that was set stays,"
+	    " and its folder");
+	end();
+}
+
+static void
+test_to_and_fro(void)
+{
+	begin();
+	make("A");
+	put("A", 1, 0);
+	put("INBOX", 2, 0);
+	part();
+	if (change_flag(&db, txn, WHO, "A", 1, "\\Seen", "") != 0 ||
+	    change_flag(&db, txn, WHO, "INBOX", 1, "\\Seen", "") != 0)
+		abort();
+	note();
+	line("folder-rename\t" WHO "/A\tB\t0\t0");
+	line("folder-rename\t" WHO "/B\tA\t0\t0");
+	message("expunge", "A/1", 1, "-\t3");
+	line("folder-rename\t" WHO "/INBOX\tOld\t7\t4000000001");
+	message("expunge", "Old/1", 2, "-\t3");
+	is_merged(2, "to and fro, and INBOX");
+	is_int(flags("A", 1, 1), FLAG_SEEN, "it stays");
+	is_int(flags("Old", 1, 2), FLAG_SEEN, "and what was in INBOX");
+	end();
+}
+
 int
 main(void)
 {
@@ -232,5 +284,7 @@ main(void)
 	    "a folder that was deleted");
 	test_made_again("folder-rename\t" WHO "/Go\tWent\t0\t0", 0,
 	    "a folder that was renamed");
+	test_renamed();
+	test_to_and_fro();
 	return tap_done();
 }
