@@ -588,8 +588,7 @@ merge_uids(struct work *w, struct span line)
 		return rc;
 	rc = account_get(w->db, w->txn, w->mailbox.p, &w->raw, &a);
 	if (rc == 0)
-		rc = account_folder_get(w->db, w->txn, a.id,
-		    merge_span(&w->folder), &f);
+		rc = merge_find_given(w, a.id, (uint32_t)v[0], &f);
 	if (rc == CM_ENOUSER || rc == CM_ENOINPUT)
 		return merge_raise_floor(w, (uint32_t)v[0]);
 	if (rc != 0 || f.validity > v[0])

@@ -32,6 +32,51 @@ find_folder(struct work *w, struct row_account *a, struct row_folder *f,
 	return rc == CM_ENOINPUT ? 0 : rc;
 }
 
+struct given {
+	struct work	*w;
+	uint32_t	 validity;
+	struct row_folder *f;
+};
+
+static int
+match_given(void *arg, struct span key, struct span value)
+{
+	struct given		*g = arg;
+	struct row_folder	 f;
+
+	if (key.len < 4 || row_folder_get(value, &f) != 0)
+		return CM_ECORRUPT;
+	if (f.validity != g->validity)
+		return 0;
+	*g->f = f;
+	buf_reset(&g->w->folder);
+	return buf_add(&g->w->folder, key.p + 4, key.len - 4) == 0 ? 1 :
+	    CM_ENOMEM;
+}
+
+/* No two folders of a mailbox have the same one. */
+int
+merge_find_given(struct work *w, uint32_t account, uint32_t validity,
+    struct row_folder *f)
+{
+	struct given	 g = { w, validity, f };
+	char		 key[4];
+	int		 rc;
+
+	rc = account_folder_get(w->db, w->txn, account,
+	    merge_span(&w->folder), f);
+	if (rc == 0 && f->validity <= validity)
+		return 0;
+	if (rc != 0 && rc != CM_ENOINPUT)
+		return rc;
+	/* this side may have renamed it, and made one of the name since */
+	if ((rc = kv_walk(w->db->folders, w->txn, key_u32(key, account), 4,
+	    match_given, &g)) != 0)
+		return rc == 1 ? 0 : rc;
+	return account_folder_get(w->db, w->txn, account,
+	    merge_span(&w->folder), f);
+}
+
 static int
 number(struct work *w, int field, uint64_t *v)
 {

@@ -108,7 +108,14 @@ int	 merge_forget_copies(struct catdb *, struct kv_txn *, uint64_t from)
 int	 merge_copy(struct work *, struct span line) CM_MUST;
 int	 merge_move(struct work *, struct span line) CM_MUST;
 
-/* merge_folder.c: the kinds of lines about folders. */
+/*
+ * merge_folder.c: the folder that UIDs of that UIDVALIDITY are of: it may have
+ * another name here, which goes to w->folder; else the one of that name.
+ * CM_ENOINPUT.
+ */
+int	 merge_find_given(struct work *, uint32_t account, uint32_t validity,
+	    struct row_folder *) CM_MUST;
+/* The kinds of lines about folders. */
 int	 merge_folder_add(struct work *, struct span line) CM_MUST;
 int	 merge_folder_del(struct work *, struct span line) CM_MUST;
 int	 merge_folder_rename(struct work *, struct span line) CM_MUST;

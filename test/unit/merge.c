@@ -277,9 +277,62 @@ test_to_and_fro(void)
 	end();
 }
 
+/* UIDs that the other side gave in a folder that has another name here. */
+static void
+test_given(bool again)
+{
+	struct row_folder	 f;
+	char			 s[200];
+
+	begin();
+	make("A");
+	put("A", 1, 0);
+	part();
+	f = get("A");
+	if (change_folder_rename(&db, txn, WHO, "A", "C") != 0)
+		abort();
+	if (again)
+		make("A");
+	note();
+	snprintf(s, sizeof(s), "uids\t" WHO "/A\t%u\t2\t5", f.validity);
+	line(s);
+	is_merged(0, "a folder that was renamed here");
+	is_int(get("C").validity, f.validity, "is the same");
+	is_int(get("C").uidnext, 5, "and gives none of the UIDs again");
+	ok(!again || (get("A").uidnext == 1 && get("A").validity >
+	    f.validity), "another one of that name is not meant");
+	end();
+}
+
+/* This side gave them as well. */
+static void
+test_given_twice(void)
+{
+	struct row_folder	 f;
+	char			 s[200];
+
+	begin();
+	make("A");
+	put("A", 1, 0);
+	part();
+	f = get("A");
+	if (change_folder_rename(&db, txn, WHO, "A", "C") != 0)
+		abort();
+	put("C", 2, 0);
+	note();
+	snprintf(s, sizeof(s), "uids\t" WHO "/A\t%u\t2\t5", f.validity);
+	line(s);
+	is_merged(0, "both gave a UID, under two names");
+	ok(get("C").validity > f.validity, "it has another UIDVALIDITY");
+	end();
+}
+
 int
 main(void)
 {
+	test_given(false);
+	test_given(true);
+	test_given_twice();
 	test_made_again("folder-del\t" WHO "/Go\t1\t1\t100\t2", 0,
 	    "a folder that was deleted");
 	test_made_again("folder-rename\t" WHO "/Go\tWent\t0\t0", 0,
