@@ -365,6 +365,24 @@ def bytes_of(rows):
     return str(sum(int(x[6]) for x in rows))
 
 
+def many_copies():
+    """Each copy writes the record with all of them: there is an end to it."""
+    store("Subject: many\n\nx\n", args=("-F", "Many"))
+    run("cm-catalog", "sync")
+
+    def again(uids, to="Many"):
+        return run(TOOL, "copy", BOB, "Many", "0", uids, to,
+                   "copy").returncode
+    same([again("1:*") for _ in range(9)], [0] * 9, "512 of a message")
+    ok(again("1:*") != 0, "1024 are too many")
+    same(len(uids("Many")), 512, "none of them is made")
+    same(again("1:488"), 0, "1000 are not")
+    ok(again("1", "L") != 0, "not one more in another folder")
+    same(copy("1", "Many", "move", folder="Many"), ("1", "1001"),
+         "a move is none")
+    same(tool("delete", "Many"), [], "they go")
+
+
 def copy_messages():
     for i in range(4):
         store("Subject: k%d\n\n%s\n" % (i, "x" * i), args=("-F", "K"))
@@ -594,6 +612,7 @@ try:
     folders_and_kills()
     many_messages()
     copy_messages()
+    many_copies()
     killed_moves()
     corpus()
     look_at_vanished()

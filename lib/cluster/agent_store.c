@@ -18,6 +18,7 @@
 #define WORDS_MAX	16384		/* bytes of a message's keywords */
 #define ALL_FLAGS	(FLAG_SEEN | FLAG_ANSWERED | FLAG_FLAGGED | \
 			    FLAG_DELETED | FLAG_DRAFT)
+#define COPIES_MAX	1000		/* of a message, in its mailbox */
 
 struct many {
 	const char	*folder;
@@ -318,18 +319,48 @@ copy_one(struct catdb *d, struct kv_txn *x, struct many *q,
 	return rc;
 }
 
+/* Each writes the record anew, with all of them: CM_ETOOBIG. */
+static int
+look_at_copies(struct catdb *d, struct kv_txn *x, const struct row_ref *one)
+{
+	struct row_message m;
+	struct row_record r;
+	struct row_ref	 ref;
+	struct buf	 raw;
+	char		 key[12];
+	unsigned	 n = 0;
+	int		 rc;
+
+	buf_init(&raw, ROW_MAX);
+	if ((rc = kv_get(d->messages, x, key_message(key, one), &raw)) == 0 &&
+	    (rc = row_message_get((struct span){ raw.p, raw.len },
+	    &m)) == 0 && (rc = kv_get(d->records, x, (struct span){
+	    (const char *)m.id.b, sizeof(m.id.b) }, &raw)) == 0)
+		rc = row_record_get((struct span){ raw.p, raw.len }, &r);
+	for (uint32_t i = 0; rc == 0 && i < r.nrefs; i++) {
+		row_ref_get(r.refs, i, &ref);
+		n += ref.account == one->account;
+	}
+	buf_free(&raw);
+	return rc == 0 && n >= COPIES_MAX ? CM_ETOOBIG : rc;
+}
+
 static int
 copy_all(struct catdb *d, struct kv_txn *x, struct many *q)
 {
 	struct change_copy c = { .mailbox = q->mailbox, .from = q->folder,
 			    .to = q->to, .move = q->move };
+	struct row_ref	 ref;
 	int		 rc;
 
 	if ((rc = change_copy_begin(d, x, &c, (uint32_t)q->n)) != 0)
 		return rc;
 	buf_addf(&q->answer, "=%u\n", c.target.validity);
-	for (size_t i = 0; rc == 0 && i < q->n; i++)
-		rc = copy_one(d, x, q, &c, q->uid[i]);
+	for (size_t i = 0; rc == 0 && i < q->n; i++) {
+		ref = (struct row_ref){ c.account.id, q->f.id, q->uid[i] };
+		if (q->move || (rc = look_at_copies(d, x, &ref)) == 0)
+			rc = copy_one(d, x, q, &c, q->uid[i]);
+	}
 	if (rc == 0)
 		rc = change_copy_end(d, x, &c);
 	change_copy_free(&c);

@@ -10,6 +10,7 @@
 
 #define KEY_MAX		8192
 #define WORDS_MAX	65536
+#define RENAMES_MAX	(64u << 20)
 
 /* --- what was done here --- */
 
@@ -56,11 +57,11 @@ merge_touch_folder(struct work *w, struct span entry)
 }
 
 static int
-want_touch(struct work *w, const struct buf *key)
+want_touch(struct work *w, const struct buf *key, struct touch **out)
 {
 	struct touch	**b = bucket(w, key), *t;
 
-	if (merge_find_touch(w, key) != NULL)
+	if ((*out = merge_find_touch(w, key)) != NULL)
 		return 0;
 	if ((t = calloc(1, sizeof(*t))) == NULL ||
 	    (t->key = malloc(key->len)) == NULL) {
@@ -72,8 +73,25 @@ want_touch(struct work *w, const struct buf *key)
 	buf_init(&t->keywords, WORDS_MAX);
 	buf_init(&t->moved, KEY_MAX);
 	t->next = *b;
-	*b = t;
+	*b = *out = t;
 	return 0;
+}
+
+/* The key in w->raw, and those by which this side knows the same. */
+static int
+want_names(struct work *w)
+{
+	struct touch	*t, *was;
+	size_t		 left = w->renames.len;
+	int		 rc = want_touch(w, &w->raw, &t);
+
+	while (rc == 0 && merge_name_before(w, &left, &w->raw)) {
+		rc = want_touch(w, &w->raw, &was);
+		if (rc == 0 && was->as == NULL && !merge_leads_to(t, was))
+			was->as = t;
+		t = was;
+	}
+	return rc;
 }
 
 /* Adds the flags of a field to what was touched. */
@@ -102,7 +120,7 @@ see_folder(struct work *w, struct span fields, bool message)
 		return;
 	while (message && entry.len > 0 && entry.p[--entry.len] != '/')
 		continue;
-	if ((t = merge_touch_folder(w, entry)) != NULL)
+	for (t = merge_touch_folder(w, entry); t != NULL; t = t->as)
 		t->any = true;
 }
 
@@ -116,18 +134,35 @@ see_arrival(struct work *w, struct span fields)
 	see_folder(w, to, true);
 }
 
+/* A flag, an expunge or a move. */
+static int
+see_message(struct work *w, struct touch *t, const struct journal_line *l)
+{
+	struct span	 rest = l->fields;
+	bool		 flag = span_is(l->kind, "flag");
+	int		 rc = 0;
+
+	t->any = true;
+	if (span_is(l->kind, "move"))
+		return merge_see_move(t, rest);
+	for (int i = 0; flag && rc == 0 && i < 7; i++)
+		if (journal_take(&rest, &w->f[0]) != 0)
+			break;
+		else if (i >= 5)
+			rc = add_flags(w, t, &w->f[0]);
+	return rc;
+}
+
 /* A line of this node's journal. */
 static int
 see_line(void *arg, const struct journal_line *l)
 {
 	struct work	*w = arg;
-	struct span		 rest = l->fields;
-	struct touch	*t;
-	bool			 flag = span_is(l->kind, "flag");
+	struct touch		*t;
 	bool			 move = span_is(l->kind, "move");
 	bool			 copy = span_is(l->kind, "copy");
-	bool			 message = flag || move || span_is(l->kind,
-				    "expunge");
+	bool			 message = move || span_is(l->kind, "flag") ||
+				    span_is(l->kind, "expunge");
 	int			 rc = 0;
 
 	if (l->origin == w->m->from)
@@ -137,17 +172,11 @@ see_line(void *arg, const struct journal_line *l)
 		see_folder(w, l->fields, message);
 	if (move || copy)
 		see_arrival(w, l->fields);
-	if (!message || !merge_key(rest, &w->raw) ||
+	if (!message || !merge_key(l->fields, &w->raw) ||
 	    (t = merge_find_touch(w, &w->raw)) == NULL)
 		return 0;
-	t->any = true;
-	if (move)
-		return merge_see_move(t, rest);
-	for (int i = 0; flag && rc == 0 && i < 7; i++)
-		if (journal_take(&rest, &w->f[0]) != 0)
-			break;
-		else if (i >= 5)
-			rc = add_flags(w, t, &w->f[0]);
+	for (; rc == 0 && t != NULL; t = t->as)
+		rc = see_message(w, t, l);
 	return rc;
 }
 
@@ -161,7 +190,7 @@ want_folder(struct work *w, struct span fields)
 	w->folders = true;
 	buf_reset(&w->raw);
 	buf_add(&w->raw, entry.p, entry.len);
-	return w->raw.err != 0 ? w->raw.err : want_touch(w, &w->raw);
+	return w->raw.err != 0 ? w->raw.err : want_names(w);
 }
 
 static int
@@ -170,13 +199,15 @@ want_line(struct work *w, const struct journal_line *l)
 	bool	 copy = span_is(l->kind, "copy") || span_is(l->kind, "move");
 	int	 rc = 0;
 
+	if (span_is(l->kind, "folder-rename"))
+		merge_note_rename(w, l->fields);
 	if (span_is(l->kind, "folder-del"))
 		return want_folder(w, l->fields);
 	if ((copy || span_is(l->kind, "flag") || span_is(l->kind,
 	    "expunge")) && merge_key(l->fields, &w->raw))
-		rc = want_touch(w, &w->raw);
+		rc = want_names(w);
 	if (rc == 0 && copy && merge_key_to(l->fields, &w->raw))
-		rc = want_touch(w, &w->raw);
+		rc = want_names(w);
 	return rc;
 }
 
@@ -557,8 +588,7 @@ merge_uids(struct work *w, struct span line)
 		return rc;
 	rc = account_get(w->db, w->txn, w->mailbox.p, &w->raw, &a);
 	if (rc == 0)
-		rc = account_folder_get(w->db, w->txn, a.id,
-		    merge_span(&w->folder), &f);
+		rc = merge_find_given(w, a.id, (uint32_t)v[0], &f);
 	if (rc == CM_ENOUSER || rc == CM_ENOINPUT)
 		return merge_raise_floor(w, (uint32_t)v[0]);
 	if (rc != 0 || f.validity > v[0])
@@ -689,6 +719,7 @@ work_free(struct work *w)
 	buf_free(&w->del);
 	buf_free(&w->refs);
 	buf_free(&w->to);
+	buf_free(&w->renames);
 	free(w);
 }
 
@@ -711,6 +742,7 @@ work_new(struct catdb *d, struct kv_txn *x, struct merge *m)
 	buf_init(&w->del, WORDS_MAX);
 	buf_init(&w->refs, ROW_MAX);
 	buf_init(&w->to, KEY_MAX);
+	buf_init(&w->renames, RENAMES_MAX);
 	return w;
 }
 

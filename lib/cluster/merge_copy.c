@@ -59,9 +59,11 @@ merge_see_arrival(struct work *w, struct span fields)
 		return;
 	for (n = to.len; to.p[n - 1] != '/'; n--)
 		continue;
-	t->any = true;
-	if (str_u64(to.p + n, to.len - n, UINT32_MAX, &uid) == 0)
-		t->arrived = (uint32_t)uid;
+	for (; t != NULL; t = t->as) {
+		t->any = true;
+		if (str_u64(to.p + n, to.len - n, UINT32_MAX, &uid) == 0)
+			t->arrived = (uint32_t)uid;
+	}
 }
 
 int
@@ -214,10 +216,11 @@ move_copied(struct work *w, struct span from, struct span to)
 	return rc;
 }
 
+/* A later folder of the name is another one, whose UIDs all are the other
+ * side's own. */
 static int
 move_given(struct work *w, struct span from, struct span to)
 {
-	struct buf	 name;
 	uint64_t	 v, had = 0;
 	int		 rc;
 
@@ -227,10 +230,7 @@ move_given(struct work *w, struct span from, struct span to)
 	    ((had == 0 || had > v) &&
 	    (rc = set_uid(w, GIVEN, to, (uint32_t)v)) != 0)))
 		return rc;
-	if ((rc = meta_key(GIVEN, w->m->from, from, &name)) == 0)
-		rc = kv_del(w->db->meta, w->txn, merge_span(&name));
-	buf_free(&name);
-	return rc;
+	return set_uid(w, GIVEN, from, 1);
 }
 
 int

@@ -32,6 +32,51 @@ find_folder(struct work *w, struct row_account *a, struct row_folder *f,
 	return rc == CM_ENOINPUT ? 0 : rc;
 }
 
+struct given {
+	struct work	*w;
+	uint32_t	 validity;
+	struct row_folder *f;
+};
+
+static int
+match_given(void *arg, struct span key, struct span value)
+{
+	struct given		*g = arg;
+	struct row_folder	 f;
+
+	if (key.len < 4 || row_folder_get(value, &f) != 0)
+		return CM_ECORRUPT;
+	if (f.validity != g->validity)
+		return 0;
+	*g->f = f;
+	buf_reset(&g->w->folder);
+	return buf_add(&g->w->folder, key.p + 4, key.len - 4) == 0 ? 1 :
+	    CM_ENOMEM;
+}
+
+/* No two folders of a mailbox have the same one. */
+int
+merge_find_given(struct work *w, uint32_t account, uint32_t validity,
+    struct row_folder *f)
+{
+	struct given	 g = { w, validity, f };
+	char		 key[4];
+	int		 rc;
+
+	rc = account_folder_get(w->db, w->txn, account,
+	    merge_span(&w->folder), f);
+	if (rc == 0 && f->validity <= validity)
+		return 0;
+	if (rc != 0 && rc != CM_ENOINPUT)
+		return rc;
+	/* this side may have renamed it, and made one of the name since */
+	if ((rc = kv_walk(w->db->folders, w->txn, key_u32(key, account), 4,
+	    match_given, &g)) != 0)
+		return rc == 1 ? 0 : rc;
+	return account_folder_get(w->db, w->txn, account,
+	    merge_span(&w->folder), f);
+}
+
 static int
 number(struct work *w, int field, uint64_t *v)
 {
@@ -183,6 +228,60 @@ merge_folder_rename(struct work *w, struct span line)
 		rc = do_rename(w, from, to, &l);
 	folder_rows_free(&l);
 	return rc;
+}
+
+void
+merge_note_rename(struct work *w, struct span fields)
+{
+	struct buf	*b = &w->renames;
+	char		 to[FOLDER_MAX + 1];
+	struct span	 entry;
+	size_t		 at = b->len;
+
+	if (!str_field(&fields, '\t', &entry) || fields.p == NULL ||
+	    entry_parse(entry.p, entry.len, &w->mailbox, &w->folder,
+	    NULL) != 0 || journal_take(&fields, &w->f[0]) != 0 ||
+	    folder_name(w->f[0].p, w->f[0].len, to) != 0)
+		return;
+	buf_add(b, entry.p, entry.len);
+	buf_addc(b, '\t');
+	entry_write(b, w->mailbox.p, to);
+	if (buf_addc(b, '\n') != 0)
+		b->len = at;
+}
+
+/* Is the key of that folder, or of what is below it? */
+static bool
+is_of(const struct buf *key, struct span entry)
+{
+	return key->len >= entry.len && memcmp(key->p, entry.p,
+	    entry.len) == 0 && (key->len == entry.len ||
+	    key->p[entry.len] == '/');
+}
+
+bool
+merge_name_before(struct work *w, size_t *left, struct buf *key)
+{
+	const char	*p = w->renames.p;
+	struct span	 from, to, rest;
+	size_t		 at;
+
+	while (*left > 0) {
+		for (at = *left - 1; at > 0 && p[at - 1] != '\n'; at--)
+			continue;
+		to = (struct span){ p + at, *left - 1 - at };
+		*left = at;
+		if (!str_field(&to, '\t', &from) || !is_of(key, to))
+			continue;
+		rest = (struct span){ key->p + to.len, key->len - to.len };
+		buf_reset(&w->words);
+		buf_add(&w->words, from.p, from.len);
+		buf_add(&w->words, rest.p, rest.len);
+		buf_reset(key);
+		return buf_add(key, w->words.p, w->words.len) == 0 &&
+		    w->words.err == 0;
+	}
+	return false;
 }
 
 /* subscribe MAILBOX/FOLDER 1|0 */

@@ -20,6 +20,8 @@ struct touch {
 	uint32_t	 arrived;	/* came into the folder as that UID;
 					 * 0: did not */
 	struct buf	 moved;		/* went there: MAILBOX/FOLDER/UID */
+	struct touch	*as;		/* the same, by the name that the other
+					 * side has given the folder since */
 };
 
 struct work {
@@ -29,6 +31,7 @@ struct work {
 	bool		 known;		/* the journal here has all since */
 	bool		 folders;	/* lines delete some */
 	struct touch	*touched[MERGE_BUCKETS];
+	struct buf	 renames;	/* there: FROM TAB TO, each an entry */
 	const char	*why;		/* it was not done; NULL: it was */
 	struct buf	 f[8];		/* fields of a line, decoded */
 	struct buf	 mailbox, folder, raw, words, del;
@@ -46,6 +49,14 @@ static inline struct span
 merge_span(const struct buf *b)
 {
 	return (struct span){ b->len ? b->p : "", b->len };
+}
+
+static inline bool
+merge_leads_to(const struct touch *t, const struct touch *to)
+{
+	while (t != NULL && t != to)
+		t = t->as;
+	return t != NULL;
 }
 
 /* "MAILBOX/FOLDER/UID TAB ID", without the UID; false: no such fields. */
@@ -97,10 +108,25 @@ int	 merge_forget_copies(struct catdb *, struct kv_txn *, uint64_t from)
 int	 merge_copy(struct work *, struct span line) CM_MUST;
 int	 merge_move(struct work *, struct span line) CM_MUST;
 
-/* merge_folder.c: the kinds of lines about folders. */
+/*
+ * merge_folder.c: the folder that UIDs of that UIDVALIDITY are of: it may have
+ * another name here, which goes to w->folder; else the one of that name.
+ * CM_ENOINPUT.
+ */
+int	 merge_find_given(struct work *, uint32_t account, uint32_t validity,
+	    struct row_folder *) CM_MUST;
+/* The kinds of lines about folders. */
 int	 merge_folder_add(struct work *, struct span line) CM_MUST;
 int	 merge_folder_del(struct work *, struct span line) CM_MUST;
 int	 merge_folder_rename(struct work *, struct span line) CM_MUST;
 int	 merge_subscribe(struct work *, struct span line) CM_MUST;
+/* The fields of a folder-rename: lines behind it mean FROM when they say TO. */
+void	 merge_note_rename(struct work *, struct span fields);
+/*
+ * A key of a touch becomes that under the name that the folder had before;
+ * *left (w->renames.len at first): renames that are not looked at yet.  False:
+ * it had none.
+ */
+bool	 merge_name_before(struct work *, size_t *left, struct buf *key);
 
 #endif

@@ -165,7 +165,7 @@ find(struct imapd *m, struct url *u)
 static int
 add_section(const struct url *u, struct span msg, struct buf *out)
 {
-	struct imap_command c;
+	struct imap_command c = { 0 };
 	struct buf	 line, b;
 	struct span	 part;
 	int		 rc;
