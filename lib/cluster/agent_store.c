@@ -324,7 +324,7 @@ static int
 look_at_copies(struct catdb *d, struct kv_txn *x, const struct row_ref *one)
 {
 	struct row_message m;
-	struct row_record r;
+	struct row_record r = { .nrefs = 0 };
 	struct row_ref	 ref;
 	struct buf	 raw;
 	char		 key[12];

@@ -175,8 +175,8 @@ try_section(struct span msg, const struct imap_item *it)
 	rc = section_get(msg, s, &b, &part);
 	must(rc == 0 || (rc == CM_ENOINPUT && s->nparts > 0));
 	if (rc == 0) {
-		must(is_within(msg, part) || (part.p == b.p &&
-		    part.len == b.len));
+		must(part.len == 0 || is_within(msg, part) ||
+		    (part.p == b.p && part.len == b.len));
 		must(s->nparts > 0 || s->what != IMAP_WHOLE ||
 		    same(part, msg));
 		try_slices(part, it->count);
