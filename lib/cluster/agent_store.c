@@ -15,7 +15,6 @@
 
 #define UIDS_MAX	1000000		/* changed by one request */
 #define ANSWER_MAX	(256u << 20)
-#define COPIES_MAX	1000		/* of a message, in its mailbox */
 
 struct many {
 	const char	*folder;
@@ -262,6 +261,8 @@ do_expunge(struct catdb *d, struct kv_txn *x, void *arg)
 }
 
 /* --- copies --- */
+
+#define COPIES_MAX	1000		/* of a message, in its mailbox */
 
 /* Is there a folder to put them into, and room? */
 static int
