@@ -63,7 +63,7 @@ static int
 is_meant(struct catdb *d, struct kv_txn *x, const struct request *q)
 {
 	struct row_account a;
-	struct row_folder f;
+	struct row_folder f = { .validity = 0 };
 	struct buf	 raw;
 	int		 rc;
 

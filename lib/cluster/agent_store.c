@@ -15,6 +15,7 @@
 
 #define UIDS_MAX	1000000		/* changed by one request */
 #define ANSWER_MAX	(256u << 20)
+#define COPIES_MAX	1000		/* of a message, in its mailbox */
 
 struct many {
 	const char	*folder;
@@ -262,8 +263,6 @@ do_expunge(struct catdb *d, struct kv_txn *x, void *arg)
 
 /* --- copies --- */
 
-#define COPIES_MAX	1000		/* of a message, in its mailbox */
-
 /* Is there a folder to put them into, and room? */
 static int
 look_at_target(struct catdb *d, struct kv_txn *x, struct many *q,
@@ -317,7 +316,7 @@ static int
 look_at_copies(struct catdb *d, struct kv_txn *x, const struct row_ref *one)
 {
 	struct row_message m;
-	struct row_record r;
+	struct row_record r = { .nrefs = 0 };
 	struct row_ref	 ref;
 	struct buf	 raw;
 	char		 key[12];
