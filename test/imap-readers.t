@@ -210,8 +210,10 @@ def go():
             (offlineimap, offlineimap_run, 7, "implicit")):
         if (not only or client.__name__ in only) and find(PROGRAMS[client]):
             both_ways(client, sync, k, way)
+    # offlineimap's STARTTLS hangs on a loaded machine: a thread of imaplib2
+    # that writes waits for the one that reads
     for client, k, way in (mbsync, 8, "starttls"), (offlineimap, 9,
-                                                    "starttls"):
+                                                    "implicit"):
         if (not only or client.__name__ in only) and find(PROGRAMS[client]):
             talks_to_it(client, k, way, mails, relay)
     if not only and there(imap_curl):

@@ -77,14 +77,28 @@ imapd_delete(struct imapd *m, const struct imap_command *c)
 	settle(m, mailbox_delete(m->box, name), "deleted");
 }
 
-/* The selected one goes on under its new name; of INBOX the messages went. */
+/*
+ * The selected one, or one below what got another name, goes on under its new
+ * name; of INBOX the messages went, and those below it stayed.
+ */
 static int
-follow(struct imapd *m, const char to[FOLDER_MAX + 1])
+follow(struct imapd *m, const char *from, const char *to)
 {
-	if (strcmp(m->view.name, "INBOX") == 0)
-		return imapd_view_emptied(m);
-	memcpy(m->view.name, to, sizeof(m->view.name));
-	return 0;
+	char	 name[FOLDER_MAX + 1];
+	size_t	 n = strlen(from);
+	bool	 same = strcmp(m->view.name, from) == 0;
+	int	 rc;
+
+	if (strcmp(from, "INBOX") == 0)
+		return same ? imapd_view_emptied(m) : 0;
+	if (!same && (strncmp(m->view.name, from, n) != 0 ||
+	    m->view.name[n] != '/'))
+		return 0;
+	if ((rc = str_copy(name, sizeof(name), to)) == 0 &&
+	    (rc = str_copy(name + strlen(to), sizeof(name) - strlen(to),
+	    m->view.name + n)) == 0)
+		memcpy(m->view.name, name, sizeof(name));
+	return rc;
 }
 
 void
@@ -97,8 +111,8 @@ imapd_rename(struct imapd *m, const struct imap_command *c)
 	    !imapd_folder(m, without_end(c->name2), to))
 		return;
 	rc = mailbox_rename(m->box, from, to);
-	if (rc == 0 && m->view.open && strcmp(m->view.name, from) == 0)
-		rc = follow(m, to);
+	if (rc == 0 && m->view.open)
+		rc = follow(m, from, to);
 	if (rc == CM_EUSAGE)
 		imapd_no(m, "CANNOT", "not below itself");
 	else
