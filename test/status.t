@@ -145,6 +145,12 @@ for n in n1 n2 n3; do
 	echo "of $n" | on "$n" sh -c 'cm-store -f a@example.net \
 	    u1@example.test | cm-mirror | cm-catalog add' >/dev/null
 done
+# A link that was just made may be seen before it is up.
+for i in $(seq 60); do
+	on n1 cm-status -x >"$CM_HOME/x"
+	[ "$(about 'count(//copy[@link="up"])')" != 3 ] || break
+	sleep 0.5
+done
 for n in n1 n2 n3; do
 	looks "seen from $n" 0 on "$n" cm-status
 	is "all nodes are up" "$(about 'count(//node[@state="up"])')" 3
