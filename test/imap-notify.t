@@ -348,8 +348,10 @@ def overflow():
     w = Watch("SET (selected (MessageNew (UID) MessageExpunge)) (personal %s)"
               % NAMES, ["CREATE Many", "CREATE Some", "SELECT Some"])
     w.b.ok("SELECT Many")
-    append(w.b, "m", "Many")
-    for i in range(10):
+    # of one message there are a thousand in a mailbox at most
+    for i in range(16):
+        append(w.b, "m", "Many")
+    for i in range(6):
         w.b.ok("COPY 1:* Many")
     w.b.ok("COPY 1:1000 Some")
     w.told(rb"\* 1000 EXISTS\n\* 1 FETCH \(UID 1\)\n.*\n"

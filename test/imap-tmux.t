@@ -82,7 +82,7 @@ set sort = mailbox-order
         s.keys("7", "Enter", "C")
         s.shows("(?i)copy.* to", "where to copy it")
         s.keys("C-u", "=Kept", "Enter")
-        s.shows("(?i)copying|letter 7", "copied")
+        s.shows(r"\A(?![\s\S]*Copy to mailbox)", "the name is taken")
         s.keys("8", "Enter", "Enter")
         s.shows("the words of letter 8", "a home that is dead: its copy")
         s.keys("q")

@@ -63,12 +63,13 @@ account_view_message(struct catdb *d, struct kv_txn *x,
 	return rc != 0 ? rc : row_message_get(span_of(raw), m);
 }
 
-/* Words of a, and of b that are not in a, without those in less. */
-static void
-merge_words(struct buf *out, struct span a, struct span b, struct span less)
+int
+account_words_join(struct buf *out, struct span a, struct span b,
+    struct span less)
 {
 	struct span	 from[2] = { a, b }, f;
 
+	buf_reset(out);
 	for (int i = 0; i < 2; i++)
 		while (from[i].p != NULL && str_field(&from[i], ' ', &f)) {
 			if (f.len == 0 || flags_has(less, f) ||
@@ -78,6 +79,7 @@ merge_words(struct buf *out, struct span a, struct span b, struct span less)
 				buf_addc(out, ' ');
 			buf_add(out, f.p, f.len);
 		}
+	return out->err;
 }
 
 int
@@ -91,10 +93,9 @@ account_view_flag(struct catdb *d, struct kv_txn *x, struct account_view *v,
 	char		 key[12];
 	int		 rc;
 
-	buf_reset(words);
-	merge_words(words, m->keywords, add->keywords, del->keywords);
-	if (words->err != 0)
-		return words->err;
+	if ((rc = account_words_join(words, m->keywords, add->keywords,
+	    del->keywords)) != 0)
+		return rc;
 	m->flags = (was | add->flags) & ~del->flags;
 	m->keywords = span_of(words);
 	m->modseq = ++v->folder.modseq;

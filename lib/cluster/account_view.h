@@ -33,6 +33,9 @@ struct account_words {
 	uint32_t	 flags;		/* enum row_flag */
 	struct span	 keywords;
 };
+/* Words of a, and of b that are not in a, without those in less, in out. */
+int	 account_words_join(struct buf *out, struct span a, struct span b,
+	    struct span less) CM_MUST;
 /* The message's flags and keywords become others; m is it before and then
  * behind, with keywords in words. */
 int	 account_view_flag(struct catdb *, struct kv_txn *,

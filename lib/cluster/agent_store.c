@@ -15,7 +15,7 @@
 
 #define UIDS_MAX	1000000		/* changed by one request */
 #define ANSWER_MAX	(256u << 20)
-#define WORDS_MAX	16384		/* bytes of a message's keywords */
+#define WORDS_MAX	8000	/* of keywords; dumps have 8192 with flags */
 #define ALL_FLAGS	(FLAG_SEEN | FLAG_ANSWERED | FLAG_FLAGGED | \
 			    FLAG_DELETED | FLAG_DRAFT)
 #define COPIES_MAX	1000		/* of a message, in its mailbox */
@@ -136,23 +136,6 @@ do_all(struct catdb *d, struct kv_txn *x, struct many *q, one_fn one)
 
 /* --- flags --- */
 
-/* Keywords that are not of keep. */
-static int
-others(struct span keywords, struct span keep, struct buf *out)
-{
-	struct span	 w;
-
-	buf_reset(out);
-	while (keywords.len > 0 && str_field(&keywords, ' ', &w)) {
-		if (flags_has(keep, w))
-			continue;
-		if (out->len > 0)
-			buf_addc(out, ' ');
-		buf_add(out, w.p, w.len);
-	}
-	return out->err;
-}
-
 static bool
 has_all(struct span keywords, struct span words, bool there)
 {
@@ -208,8 +191,8 @@ store_changed(struct catdb *d, struct kv_txn *x, struct many *q, uint32_t uid,
 	int		 rc;
 
 	if (q->how == SET) {
-		if ((rc = others(m->keywords, q->words.keywords,
-		    &q->clear)) != 0)
+		if ((rc = account_words_join(&q->clear, m->keywords,
+		    none.keywords, q->words.keywords)) != 0)
 			return rc;
 		rest.flags &= m->flags;
 		rest.keywords = (struct span){ q->clear.len > 0 ? q->clear.p :

@@ -18,9 +18,9 @@
 #include "adapter/deflate.h"
 #include "base/file.h"
 #include "format/imap.h"
+#include "login.h"
 #include "mailbox.h"
 #include "protocol/imapd.h"
-#include "protocol/login.h"
 #include "protocol/session_int.h"
 
 #define INPUT_MAX	4096
@@ -225,20 +225,7 @@ login_sasl(struct login *l, const char *mechanism, const char *first)
 		must(str_copy(l->mailbox, sizeof(l->mailbox), BOX_USER) == 0);
 		return LOGIN_GOOD;
 	}
-	l->code = CM_EAWAY;
-	return strcmp(mechanism, "WRONG") == 0 ? LOGIN_WRONG :
-	    strcmp(mechanism, "LOST") == 0 ? LOGIN_LOST :
-	    strcmp(mechanism, "LATER") == 0 ? LOGIN_LATER :
-	    strcmp(mechanism, "NO") == 0 ? LOGIN_GIVEN_UP :
-	    strcmp(mechanism, "BAD") == 0 ? LOGIN_GARBAGE : LOGIN_UNKNOWN;
-}
-
-/* Not without TLS, which is not here. */
-enum login_end
-login_password(struct login *l, const char *name, const char *password)
-{
-	(void)l, (void)name, (void)password;
-	abort();
+	return bad_login(l, mechanism);
 }
 
 /* --- a session */

@@ -15,9 +15,9 @@
 #include <unistd.h>
 
 #include "base/file.h"
-#include "protocol/login.h"
 #include "protocol/pop3_int.h"
 #include "protocol/session_int.h"
+#include "login.h"
 #include "session.h"
 
 #define INPUT_MAX	2048
@@ -143,20 +143,7 @@ login_sasl(struct login *l, const char *mechanism, const char *first)
 		    "away@example.org") == 0);
 		return LOGIN_GOOD;
 	}
-	l->code = CM_EAWAY;
-	return strcmp(mechanism, "WRONG") == 0 ? LOGIN_WRONG :
-	    strcmp(mechanism, "LOST") == 0 ? LOGIN_LOST :
-	    strcmp(mechanism, "LATER") == 0 ? LOGIN_LATER :
-	    strcmp(mechanism, "NO") == 0 ? LOGIN_GIVEN_UP :
-	    strcmp(mechanism, "BAD") == 0 ? LOGIN_GARBAGE : LOGIN_UNKNOWN;
-}
-
-/* Not without TLS, which is not here. */
-enum login_end
-login_password(struct login *l, const char *name, const char *password)
-{
-	(void)l, (void)name, (void)password;
-	abort();
+	return bad_login(l, mechanism);
 }
 
 /* --- a session */
