@@ -11,8 +11,8 @@ sp(const char *s)
 static void
 is_buf(struct buf *b, const char *want, const char *name)
 {
-	ok(b->err == 0 && b->len == strlen(want) &&
-	    memcmp(b->p, want, b->len) == 0, "%s", name);
+	ok(b->err == 0 && b->len == strlen(want) && (b->len == 0 ||
+	    memcmp(b->p, want, b->len) == 0), "%s", name);
 	buf_reset(b);
 }
 

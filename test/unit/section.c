@@ -34,11 +34,11 @@ sp(const char *s)
 	return (struct span){ s, strlen(s) };
 }
 
-/* The item as FETCH has it: "BODY[1.MIME]". */
+/* The item as FETCH has it: "BODY[1.MIME]".  It points into the line. */
 static const struct imap_item *
 item(const char *name, struct imap_command *c)
 {
-	char	 line[1000];
+	static char	 line[1000];
 
 	snprintf(line, sizeof(line), "a FETCH 1 %s", name);
 	if (imap_parse(sp(line), c) != 0 || c->fetch.n != 1) {
