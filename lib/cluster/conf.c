@@ -219,6 +219,7 @@ conf_load(const struct log *log, const char *file, const char *node,
 	c->per_client = CONF_PER_CLIENT;
 	c->per_account = CONF_PER_ACCOUNT;
 	c->recipients = CONF_RECIPIENTS;
+	conf_dns_defaults(&c->dns);
 	if (file == NULL)
 		file = env("CM_CLUSTER");
 	if (file == NULL && !is_missing(FILE_DEFAULT))
@@ -267,6 +268,7 @@ conf_free(struct conf *c)
 		free(c->nodes[i].name);
 		free(c->nodes[i].address);
 		free(c->nodes[i].hostname);
+		free(c->nodes[i].public);
 		free(c->nodes[i].state);
 		free(c->nodes[i].tls);
 	}
@@ -276,6 +278,7 @@ conf_free(struct conf *c)
 		free_strings(c->rules[i].volumes, c->rules[i].nvolumes);
 	free_strings(c->domains, c->ndomains);
 	conf_mail_free(c);
+	conf_dns_free(c);
 	free(c->nodes);
 	free(c->volumes);
 	free(c->rules);

@@ -27,8 +27,20 @@
 #define CONF_PER_ACCOUNT 20	/* IMAP clients have some each */
 #define CONF_RECIPIENTS	1000		/* RFC 5321 section 4.5.3.1.8: >= 100 */
 #define CONF_NETWORKS_MAX 1024
+#define CONF_RECORDS_MAX 65536		/* of the DNS */
+#define CONF_ADDRESSES_MAX 16		/* of one node, for clients */
+#define CONF_CAPACITY	100		/* of a node, by default */
+#define CONF_CAPACITY_MAX 10000
+#define CONF_PERCENT_MAX 100000
 
-enum conf_select { CONF_ROUND_ROBIN, CONF_RANDOM, CONF_LOAD };
+/* How one of several is chosen: of volumes, and of nodes in the DNS. */
+enum conf_select {
+	CONF_ROUND_ROBIN,
+	CONF_RANDOM,
+	CONF_LEAST_LOAD,
+	CONF_WEIGHTED,
+	CONF_STATIC
+};
 enum conf_short { CONF_REFUSE, CONF_DEGRADE };
 /* Of two catalogs: does one go on without the other? */
 enum conf_pair { CONF_AVAILABLE, CONF_SAFE };
@@ -51,9 +63,17 @@ struct conf_relay {
 	char	*password;		/* a file's name */
 };
 
+/* An address for clients; see conf_is_v4. */
+struct conf_address {
+	unsigned char b[16];		/* IPv4 as ::ffff:a.b.c.d */
+};
+
 struct conf_node {
 	char	*name;
 	char	*hostname;		/* in greetings; see conf_hostname */
+	struct conf_address *public;	/* see conf_publics */
+	size_t	 npublic;
+	unsigned capacity;		/* beside that of others; >= 1 */
 	char	*address;		/* may be NULL: its name is one */
 	char	*state;			/* folder: catalog/ run/ spool/ */
 	char	*tls;			/* folder: ca.pem node.pem node.key */
@@ -84,6 +104,32 @@ struct conf_rule {
 	int		 high;		/* 1 high priority, 0 not, -1 either */
 	char		**volumes;
 	size_t		 nvolumes;
+};
+
+/* A record of the DNS as the file has it; see cluster.xml(5). */
+struct conf_record {
+	char		*name;		/* "@", "www", "www.example.org." */
+	char		*type;		/* "TXT" */
+	char		*data;		/* as in a zone file */
+	unsigned	 ttl;		/* seconds */
+	int		 line;
+};
+
+struct conf_dns {
+	enum conf_select select;
+	unsigned	 ttl;		/* of what changes, seconds */
+	unsigned	 keep;		/* of what does not */
+	unsigned	 misses;	/* polls in a row until a node is down */
+	unsigned	 answers;	/* and until it is up again */
+	unsigned	 overload;	/* load from which it is left out, % */
+	unsigned	 rate;		/* answers a second and network; 0: any */
+	char		*contact;	/* NULL: hostmaster@ the domain */
+	char		**ns;		/* name servers; none: the nodes */
+	size_t		 nns;
+	char		**access;	/* names for readers and senders: "imap" */
+	size_t		 naccess;
+	struct conf_record *records;
+	size_t		 nrecords;
 };
 
 struct conf {
@@ -120,6 +166,7 @@ struct conf {
 	struct conf_network *trusted;	/* who may relay without login */
 	size_t		 ntrusted;
 	struct conf_relay relay;
+	struct conf_dns	 dns;
 };
 
 /*
@@ -164,6 +211,11 @@ bool	 conf_drains(const struct conf *, const char *node);
 /* This node's name in greetings and Received: hostname=, else the host's name
  * with a domain, else NODE.DOMAIN with the first domain. */
 int	 conf_hostname(const struct conf *, char *out, size_t n) CM_MUST;
+/* The same of any node, as the DNS has it, which cannot ask that host. */
+int	 conf_node_hostname(const struct conf *, const struct conf_node *,
+	    char *out, size_t n) CM_MUST;
+/* Is it ::ffff:a.b.c.d? */
+bool	 conf_is_v4(const struct conf_address *);
 /* Is the address in one of the networks? */
 bool	 conf_in_network(const struct conf_network *, size_t n,
 	    const unsigned char address[16]);

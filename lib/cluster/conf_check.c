@@ -284,5 +284,7 @@ conf_check(const struct conf_reader *r)
 	if ((rc = check_domains(r)) != 0 || (rc = check_nodes(r)) != 0 ||
 	    (rc = check_volumes(r)) != 0 || (rc = check_folders(r)) != 0)
 		return rc;
-	return check_copies(r);
+	if ((rc = check_copies(r)) != 0)
+		return rc;
+	return conf_check_dns(r);
 }

@@ -28,6 +28,7 @@ struct conf_reader {
 	int			 policy_line;
 	int			 mail_line;
 	int			 relay_line;
+	int			 dns_line;
 	int			 root_line;
 	bool			 has_copies;	/* the file says how many */
 	bool			 has_short;
@@ -68,6 +69,17 @@ int	 conf_domain(const struct conf_reader *, const struct xml_elem *,
 	    const char *attr, char **out) CM_MUST;
 int	 conf_port(const struct conf_reader *, const struct xml_elem *,
 	    unsigned def, unsigned *port) CM_MUST;
+int	 conf_number(const struct conf_reader *, const struct xml_elem *,
+	    const char *attr, uint64_t min, uint64_t max, unsigned *out)
+	    CM_MUST;
+/* How one of several is chosen. */
+int	 conf_select(const struct conf_reader *, const struct xml_elem *,
+	    enum conf_select *) CM_MUST;
+/* Words with blanks between them, one at least. */
+int	 conf_names(const struct conf_reader *, const struct xml_elem *,
+	    const char *attr, char ***out, size_t *n) CM_MUST;
+/* A domain by its letters, at most 253 of them. */
+bool	 conf_domain_ok(const char *);
 
 /* --- conf_mail.c --- */
 
@@ -75,6 +87,17 @@ int	 conf_read_mail(struct conf_reader *, const struct xml_elem *) CM_MUST;
 int	 conf_read_relay(struct conf_reader *, const struct xml_elem *)
 	    CM_MUST;
 void	 conf_mail_free(struct conf *);
+
+/* --- conf_dns.c --- */
+
+void	 conf_dns_defaults(struct conf_dns *);
+int	 conf_read_dns(struct conf_reader *, const struct xml_elem *) CM_MUST;
+/* What a node says of itself for the DNS. */
+int	 conf_read_public(const struct conf_reader *, const struct xml_elem *,
+	    struct conf_node *) CM_MUST;
+/* How it fits the rest. */
+int	 conf_check_dns(const struct conf_reader *) CM_MUST;
+void	 conf_dns_free(struct conf *);
 
 /* Elements and attributes into conf; each value checked by itself. */
 int	 conf_read(struct conf_reader *, const struct xml_elem *root) CM_MUST;

@@ -83,24 +83,6 @@ read_networks(const struct conf_reader *r, const struct xml_elem *e,
 	return 0;
 }
 
-/* An optional number. */
-static int
-read_limit(const struct conf_reader *r, const struct xml_elem *e,
-    const char *attr, uint64_t min, uint64_t max, unsigned *out)
-{
-	const char	*s = xml_attr(e, attr);
-	uint64_t	 v;
-
-	if (s == NULL)
-		return 0;
-	if (str_u64(s, strlen(s), max, &v) != 0 || v < min)
-		return conf_bad(r, xml_line(e), "%s=\"%s\" is not from %llu to "
-		    "%llu", attr, s, (unsigned long long)min,
-		    (unsigned long long)max);
-	*out = (unsigned)v;
-	return 0;
-}
-
 int
 conf_read_mail(struct conf_reader *r, const struct xml_elem *e)
 {
@@ -120,13 +102,13 @@ conf_read_mail(struct conf_reader *r, const struct xml_elem *e)
 	    &c->certificate)) != 0 ||
 	    (rc = conf_path(r, e, "key", NULL, &c->key)) != 0))
 		return rc;
-	if ((rc = read_limit(r, e, "sessions", 1, 100000,
+	if ((rc = conf_number(r, e, "sessions", 1, 100000,
 	    &c->sessions)) != 0 ||
-	    (rc = read_limit(r, e, "per-client", 1, 100000,
+	    (rc = conf_number(r, e, "per-client", 1, 100000,
 	    &c->per_client)) != 0 ||
-	    (rc = read_limit(r, e, "per-account", 1, 100000,
+	    (rc = conf_number(r, e, "per-account", 1, 100000,
 	    &c->per_account)) != 0 ||
-	    (rc = read_limit(r, e, "recipients", 100, 100000,
+	    (rc = conf_number(r, e, "recipients", 100, 100000,
 	    &c->recipients)) != 0 ||
 	    (rc = read_networks(r, e, "proxy", &c->proxies,
 	    &c->nproxies)) != 0)

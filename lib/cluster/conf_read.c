@@ -12,10 +12,6 @@
 static const struct conf_word yes_no[] = {
 	{ "yes", 1 }, { "no", 0 }, { NULL, 0 }
 };
-static const struct conf_word selects[] = {
-	{ "round-robin", CONF_ROUND_ROBIN }, { "random", CONF_RANDOM },
-	{ "load", CONF_LOAD }, { NULL, 0 }
-};
 static const struct conf_word shorts[] = {
 	{ "refuse", CONF_REFUSE }, { "degrade", CONF_DEGRADE }, { NULL, 0 }
 };
@@ -48,6 +44,7 @@ read_node(struct conf_reader *r, const struct xml_elem *e,
 	    (rc = conf_path(r, e, "tls", tls, &n->tls)) != 0 ||
 	    (rc = conf_port(r, e, CONF_PORT, &n->port)) != 0 ||
 	    (rc = conf_domain(r, e, "hostname", &n->hostname)) != 0 ||
+	    (rc = conf_read_public(r, e, n)) != 0 ||
 	    (rc = conf_word(r, e, "drain", yes_no, &drain)) != 0)
 		return rc;
 	n->drain = drain == 1;
@@ -116,36 +113,6 @@ read_volume(struct conf_reader *r, const struct xml_elem *e,
 	return 0;
 }
 
-/* Names with blanks between them. */
-static int
-read_names(const struct conf_reader *r, const struct xml_elem *e,
-    const char *attr, char ***out, size_t *n)
-{
-	struct span	 rest, f;
-	const char	*s;
-	size_t		 max = 1;
-	int		 rc;
-
-	if ((rc = conf_need(r, e, attr, &s)) != 0)
-		return rc;
-	for (const char *p = s; *p != '\0'; p++)
-		max += *p == ' ';
-	if ((*out = calloc(max, sizeof(**out))) == NULL)
-		return conf_no_memory(r);
-	rest = (struct span){ s, strlen(s) };
-	while (str_field(&rest, ' ', &f)) {
-		if (f.len == 0)
-			continue;
-		if (((*out)[*n] = strndup(f.p, f.len)) == NULL)
-			return conf_no_memory(r);
-		++*n;
-	}
-	if (*n == 0)
-		return conf_bad(r, xml_line(e), "%s=\"%s\" names none", attr,
-		    s);
-	return 0;
-}
-
 static int
 read_rule(const struct conf_reader *r, const struct xml_elem *e,
     struct conf_rule *u)
@@ -160,7 +127,7 @@ read_rule(const struct conf_reader *r, const struct xml_elem *e,
 	    &u->max_size)) != 0 ||
 	    (rc = conf_word(r, e, "priority", priorities, &u->high)) != 0)
 		return rc;
-	return read_names(r, e, "volumes", &u->volumes, &u->nvolumes);
+	return conf_names(r, e, "volumes", &u->volumes, &u->nvolumes);
 }
 
 /* Seconds with at most three decimals, such as 5 or 0.25. */
@@ -197,7 +164,7 @@ read_policy(struct conf_reader *r, const struct xml_elem *e)
 {
 	struct conf	*c = r->conf;
 	const char	*s = xml_attr(e, "copies");
-	int		 select = (int)c->select, on_short = (int)c->on_short;
+	int		 on_short = (int)c->on_short;
 	uint64_t	 n;
 	int		 rc;
 
@@ -211,11 +178,10 @@ read_policy(struct conf_reader *r, const struct xml_elem *e)
 			    "from 1 to %d", s, CONF_COPIES_MAX + 1);
 		c->copies = (unsigned)n;
 	}
-	if ((rc = conf_word(r, e, "select", selects, &select)) != 0 ||
+	if ((rc = conf_select(r, e, &c->select)) != 0 ||
 	    (rc = conf_word(r, e, "short", shorts, &on_short)) != 0 ||
 	    (rc = read_timeout(r, e, &c->timeout_ms)) != 0)
 		return rc;
-	c->select = (enum conf_select)select;
 	c->on_short = (enum conf_short)on_short;
 	return conf_size(r, e, "size", 1, CONF_SIZE_MAX, &c->max_size);
 }
@@ -300,6 +266,8 @@ read_element(struct conf_reader *r, const struct xml_elem *e)
 		return conf_read_mail(r, e);
 	if (strcmp(name, "relay") == 0)
 		return conf_read_relay(r, e);
+	if (strcmp(name, "dns") == 0)
+		return conf_read_dns(r, e);
 	if (strcmp(name, "policy") == 0) {
 		if (r->policy_line != 0)
 			return conf_bad(r, line, "a second policy; the first "
@@ -341,7 +309,7 @@ conf_read(struct conf_reader *r, const struct xml_elem *root)
 	    (rc = conf_name(r, root, "name", &c->name)) != 0)
 		return rc;
 	if (xml_attr(root, "catalog") != NULL &&
-	    (rc = read_names(r, root, "catalog", &c->catalogs,
+	    (rc = conf_names(r, root, "catalog", &c->catalogs,
 	    &c->ncatalogs)) != 0)
 		return rc;
 	if ((rc = conf_word(r, root, "pair", pairs, &pair)) != 0)

@@ -165,8 +165,8 @@ conf_word(const struct conf_reader *r, const struct xml_elem *e,
 	return rc;
 }
 
-static bool
-domain_ok(const char *s)
+bool
+conf_domain_ok(const char *s)
 {
 	size_t	 len;
 
@@ -193,7 +193,7 @@ conf_domain(const struct conf_reader *r, const struct xml_elem *e,
 
 	if (s == NULL)
 		return 0;
-	if (!domain_ok(s))
+	if (!conf_domain_ok(s))
 		return conf_bad(r, xml_line(e), "%s=\"%s\" is not a domain "
 		    "(write an international one in its xn-- form)", attr, s);
 	if ((rc = conf_keep(r, s, out)) != 0)
@@ -214,5 +214,68 @@ conf_port(const struct conf_reader *r, const struct xml_elem *e,
 		return conf_bad(r, xml_line(e), "port=\"%s\" is not from 1 to "
 		    "65535", s);
 	*port = (unsigned)v;
+	return 0;
+}
+
+int
+conf_number(const struct conf_reader *r, const struct xml_elem *e,
+    const char *attr, uint64_t min, uint64_t max, unsigned *out)
+{
+	const char	*s = xml_attr(e, attr);
+	uint64_t	 v;
+
+	if (s == NULL)
+		return 0;
+	if (str_u64(s, strlen(s), max, &v) != 0 || v < min)
+		return conf_bad(r, xml_line(e), "%s=\"%s\" is not from %llu to "
+		    "%llu", attr, s, (unsigned long long)min,
+		    (unsigned long long)max);
+	*out = (unsigned)v;
+	return 0;
+}
+
+int
+conf_select(const struct conf_reader *r, const struct xml_elem *e,
+    enum conf_select *out)
+{
+	static const struct conf_word words[] = {
+		{ "round-robin", CONF_ROUND_ROBIN }, { "random", CONF_RANDOM },
+		{ "least-load", CONF_LEAST_LOAD },
+		{ "weighted", CONF_WEIGHTED }, { "static", CONF_STATIC },
+		{ NULL, 0 }
+	};
+	int	 v = (int)*out, rc;
+
+	rc = conf_word(r, e, "select", words, &v);
+	*out = (enum conf_select)v;
+	return rc;
+}
+
+int
+conf_names(const struct conf_reader *r, const struct xml_elem *e,
+    const char *attr, char ***out, size_t *n)
+{
+	struct span	 rest, f;
+	const char	*s;
+	size_t		 max = 1;
+	int		 rc;
+
+	if ((rc = conf_need(r, e, attr, &s)) != 0)
+		return rc;
+	for (const char *p = s; *p != '\0'; p++)
+		max += *p == ' ';
+	if ((*out = calloc(max, sizeof(**out))) == NULL)
+		return conf_no_memory(r);
+	rest = (struct span){ s, strlen(s) };
+	while (str_field(&rest, ' ', &f)) {
+		if (f.len == 0)
+			continue;
+		if (((*out)[*n] = strndup(f.p, f.len)) == NULL)
+			return conf_no_memory(r);
+		++*n;
+	}
+	if (*n == 0)
+		return conf_bad(r, xml_line(e), "%s=\"%s\" names none", attr,
+		    s);
 	return 0;
 }

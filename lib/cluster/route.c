@@ -235,7 +235,7 @@ order(const struct log *log, const struct conf *c, struct candidate *v,
 	rotate(v, n, (size_t)(count % n));
 	for (size_t i = 0; i < n; i++)
 		v[i].space = 0;
-	if (c->select == CONF_LOAD && (rc = measure(v, n)) != 0)
+	if (c->select == CONF_LEAST_LOAD && (rc = measure(v, n)) != 0)
 		return log_fail(log, rc, "choosing a volume");
 	qsort(v, n, sizeof(*v), by_load);
 	return 0;

@@ -243,7 +243,7 @@ show_policy(const struct conf *c, struct buf *rows)
 	static const char *const selects[] = {
 		[CONF_ROUND_ROBIN] = "round-robin",
 		[CONF_RANDOM] = "random",
-		[CONF_LOAD] = "load",
+		[CONF_LEAST_LOAD] = "least-load",
 	};
 
 	buf_addf(rows, "select\t%s\ncopies\t%u\n", selects[c->select],

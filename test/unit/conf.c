@@ -69,7 +69,7 @@ static const char full[] =
     "<domain name='EXAMPLE.org'/><domain name='b.example'/>\n"
     "<node name='n1' address='192.0.2.1' state='/var/cm' port='443' "
     "tls='/etc/cm'/>\n"
-    "<policy select='load' copies='3' timeout='0.25' short='refuse' "
+    "<policy select='least-load' copies='3' timeout='0.25' short='refuse' "
     "size='1G'/>\n"
     "<node name='n2'/>\n"
     "<volume name='v2' home='n2' path='/d/&amp;v2' closed='yes'/>\n"
@@ -116,7 +116,7 @@ test_full(void)
 	is_str(v->copies[1].path, "/d2/v1", "path of a copy");
 	is_str(c->volumes[1].path, "/d/&v2", "a path with &");
 	is_int(c->volumes[1].segment, 1 << 30, "default segment");
-	ok(c->select == CONF_LOAD && c->copies == 3 &&
+	ok(c->select == CONF_LEAST_LOAD && c->copies == 3 &&
 	    c->timeout_ms == 250 && c->on_short == CONF_REFUSE &&
 	    c->max_size == 1 << 30, "policy");
 	is_int(c->nrules, 3, "rules");

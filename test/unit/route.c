@@ -132,7 +132,7 @@ test_load(void)
 	const char	*disk = other_disk(), *want;
 	char		 path[100], later[100];
 
-	conf.select = CONF_LOAD;
+	conf.select = CONF_LEAST_LOAD;
 	is_str(pick(5000, true), "v2v3", "one disk: turns");
 	is_str(pick(5000, true), "v3v2", "one disk: next turn");
 	if (disk == NULL) {
