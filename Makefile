@@ -18,6 +18,7 @@ LIBS_IDN  = -lidn2
 LIBS_UNI  = -lunistring
 LIBS_TLS  = -lgnutls
 LIBS_HTTPD = -lmicrohttpd
+LIBS_DNS = -lldns -lsodium
 # libcurl is not linked: lib/adapter/curl.c loads it when it is needed.
 LIBS_HTTP = -ldl
 
@@ -44,7 +45,8 @@ endif
 
 CFLAGS_ALL = -std=gnu11 $(WARN) $(HARDEN) $(MODE) -pthread $(CFLAGS)
 LDLIBS	= $(LIBS_XML) $(LIBS_IDN) $(LIBS_UNI) $(LIBS_KV) $(LIBS_SASL) \
-	  $(LIBS_HTTPD) $(LIBS_TLS) $(LIBS_HTTP) $(LIBS_ZLIB) -pthread
+	  $(LIBS_HTTPD) $(LIBS_TLS) $(LIBS_HTTP) $(LIBS_DNS) \
+	  $(LIBS_ZLIB) -pthread
 
 LIB_SRC	:= $(sort $(wildcard lib/*/*.c))
 BIN_SRC	:= $(sort $(wildcard bin/cm-*.c))

@@ -40,11 +40,9 @@ add_data(const ldns_rr *rr, struct buf *out)
 
 	if (b == NULL)
 		return rc;
-	/* in front of the data is its length */
-	if (ldns_rr_rdata2buffer_wire(b, rr) == LDNS_STATUS_OK &&
-	    ldns_buffer_position(b) >= 2)
-		rc = buf_add(out, ldns_buffer_begin(b) + 2,
-		    ldns_buffer_position(b) - 2);
+	if (ldns_rr_rdata2buffer_wire(b, rr) == LDNS_STATUS_OK)
+		rc = buf_add(out, ldns_buffer_begin(b),
+		    ldns_buffer_position(b));
 	ldns_buffer_free(b);
 	return rc;
 }

@@ -57,6 +57,7 @@ struct zone_set {
 	unsigned	 type;		/* as asked for, or ns_t_cname */
 	uint32_t	 ttl;
 	enum zone_turn	 turn;
+	bool		 wild;		/* a wildcard's */
 	size_t		 apex;		/* where its domain begins */
 	struct buf	 bytes;
 	struct zone_rr	*rr;

@@ -371,7 +371,8 @@ zone_find(const struct zone *z, const struct choose *choose,
 		return 0;
 	set->apex = name->len - f.domain->len;
 	set->what = ZONE_NO_NAME;
-	if (!look_up(&f, name->b, name->len, &w) && !look_up_wild(&f, &w))
+	set->wild = !look_up(&f, name->b, name->len, &w);
+	if (set->wild && !look_up_wild(&f, &w))
 		return 0;
 	set->what = ZONE_NO_DATA;
 	if (add_type(&f, &w, type) > 0 || f.rc != 0 ||

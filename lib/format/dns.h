@@ -108,7 +108,6 @@ unsigned dns_get_u16(const unsigned char *);
 size_t	 dns_opt(unsigned char *, const struct dns_query *, unsigned code,
 	    const unsigned char *cookie, size_t cookie_len);
 #define DNS_BADVERS	16
-#define DNS_BADCOOKIE	23
 #define DNS_OPT_MAX	(DNS_OPT + 4 + 40)
 
 #endif

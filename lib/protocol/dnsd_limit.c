@@ -1,0 +1,77 @@
+/* Not answering too much: whoever asks may have somebody else's address. */
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "protocol/dnsd_int.h"
+
+#define CELLS		65536u
+#define SECOND_BITS	24
+#define COUNT_BITS	24
+#define COUNT_MAX	((1u << COUNT_BITS) - 1)
+
+/*
+ * A cell: 16 bits of a hash of network and kind, 24 of the second, 24 of the
+ * answers in it.  Two networks with one cell take it from each other and are
+ * limited less.
+ */
+struct dnsd_limit {
+	_Atomic uint64_t cell[CELLS];
+};
+
+int
+dnsd_limit_open(struct dnsd_limit **out)
+{
+	void	*p = mmap(NULL, sizeof(**out), PROT_READ | PROT_WRITE,
+		    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	*out = p == MAP_FAILED ? NULL : p;
+	return *out == NULL ? CM_ENOMEM : 0;
+}
+
+void
+dnsd_limit_close(struct dnsd_limit *l)
+{
+	if (l != NULL)
+		munmap(l, sizeof(*l));
+}
+
+static uint64_t
+network(const unsigned char ip[16], bool negative)
+{
+	static const unsigned char v4[12] = { [10] = 0xff, [11] = 0xff };
+	uint64_t h = negative ? 0x9e3779b97f4a7c15u : 0;
+	size_t	 n = memcmp(ip, v4, sizeof(v4)) == 0 ? 15 : 7;
+
+	for (size_t i = 0; i < n; i++)
+		h = (h ^ ip[i]) * 0x100000001b3u;
+	h ^= h >> 32;
+	h *= 0xd6e8feb86659fd93u;
+	return h ^ h >> 32;
+}
+
+enum dnsd_verdict
+dnsd_limit(struct dnsd_limit *l, unsigned rate, const unsigned char ip[16],
+    bool negative, int64_t now_s)
+{
+	uint64_t	 h, old, new, mine;
+	unsigned	 count;
+
+	if (l == NULL || rate == 0)
+		return DNSD_ANSWER;
+	h = network(ip, negative);
+	mine = (h >> 48) << SECOND_BITS |
+	    ((uint64_t)now_s & ((1u << SECOND_BITS) - 1));
+	old = atomic_load(&l->cell[h % CELLS]);
+	do {
+		count = old >> COUNT_BITS == mine ?
+		    (unsigned)(old & COUNT_MAX) : 0;
+		if (count < COUNT_MAX)
+			count++;
+		new = mine << COUNT_BITS | count;
+	} while (!atomic_compare_exchange_weak(&l->cell[h % CELLS], &old,
+	    new));
+	if (count <= rate)
+		return DNSD_ANSWER;
+	return (count - rate) % 2 == 1 ? DNSD_TRUNCATE : DNSD_DROP;
+}
