@@ -13,6 +13,8 @@ BEGIN {
 	owner["<gsasl\\.h>"] = "sasl"
 	owner["<libxml/"] = "xml"
 	owner["<microhttpd\\.h>"] = "httpd"
+	owner["<ldns/"] = "rr"
+	owner["<sodium"] = "siphash"
 	owner["<uni(case|norm|str)\\.h>"] = "charset"
 
 	before = "(^|[^A-Za-z0-9_.>])"

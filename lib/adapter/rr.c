@@ -98,21 +98,107 @@ to_rr(unsigned type, const void *data, size_t len, ldns_rr **rr)
 	    CM_ENOMEM : CM_EDATA;
 }
 
-int
-rr_to_text(unsigned type, const void *data, size_t len, struct buf *out)
+static int
+add_text(const ldns_rr *rr, struct buf *out)
 {
-	ldns_rr	*rr = NULL;
 	char	*s;
-	int	 rc;
+	int	 rc = 0;
 
-	if ((rc = to_rr(type, data, len, &rr)) != 0)
-		return rc;
 	for (size_t i = 0; rc == 0 && i < ldns_rr_rd_count(rr); i++) {
 		s = ldns_rdf2str(ldns_rr_rdf(rr, i));
 		rc = s == NULL ? CM_ENOMEM :
 		    buf_addf(out, "%s%s", i > 0 ? " " : "", s);
 		free(s);
 	}
+	return rc;
+}
+
+int
+rr_to_text(unsigned type, const void *data, size_t len, struct buf *out)
+{
+	ldns_rr	*rr = NULL;
+	int	 rc;
+
+	if ((rc = to_rr(type, data, len, &rr)) != 0)
+		return rc;
+	rc = add_text(rr, out);
 	ldns_rr_free(rr);
+	return rc;
+}
+
+static int
+open_resolver(const struct rr_server *s, ldns_resolver **out)
+{
+	struct timeval	 wait = { s->timeout_ms / 1000,
+			    s->timeout_ms % 1000 * 1000 };
+	ldns_rdf	*address;
+	ldns_status	 st;
+
+	*out = NULL;
+	address = ldns_rdf_new_frm_str(LDNS_RDF_TYPE_A, s->address);
+	if (address == NULL)
+		address = ldns_rdf_new_frm_str(LDNS_RDF_TYPE_AAAA, s->address);
+	if (address == NULL)
+		return CM_EUSAGE;
+	if ((*out = ldns_resolver_new()) == NULL) {
+		ldns_rdf_deep_free(address);
+		return CM_ENOMEM;
+	}
+	st = ldns_resolver_push_nameserver(*out, address);
+	ldns_rdf_deep_free(address);
+	ldns_resolver_set_port(*out, (uint16_t)s->port);
+	ldns_resolver_set_recursive(*out, false);
+	ldns_resolver_set_timeout(*out, wait);
+	ldns_resolver_set_retry(*out, 2);
+	return st == LDNS_STATUS_OK ? 0 : CM_ENOMEM;
+}
+
+static int
+take_answer(const ldns_pkt *pkt, unsigned type, struct buf *out)
+{
+	const ldns_rr_list *list = ldns_pkt_answer(pkt);
+	const ldns_rr	*rr;
+	int		 rc = 0;
+
+	switch (ldns_pkt_get_rcode(pkt)) {
+	case LDNS_RCODE_NOERROR:
+		break;
+	case LDNS_RCODE_NXDOMAIN:
+		return 0;
+	case LDNS_RCODE_REFUSED:
+		return CM_EPERM;
+	default:
+		return CM_EPROTO;
+	}
+	for (size_t i = 0; rc == 0 && i < ldns_rr_list_rr_count(list); i++) {
+		rr = ldns_rr_list_rr(list, i);
+		if ((unsigned)ldns_rr_get_type(rr) != type)
+			continue;
+		buf_addf(out, "%u ", (unsigned)ldns_rr_ttl(rr));
+		rc = add_text(rr, out);
+		buf_addc(out, '\n');
+	}
+	return rc;
+}
+
+int
+rr_ask(const struct rr_server *s, const char *name, unsigned type,
+    struct buf *out)
+{
+	ldns_rdf	*owner = ldns_dname_new_frm_str(name);
+	ldns_resolver	*r = NULL;
+	ldns_pkt	*pkt = NULL;
+	int		 rc = CM_ENOMEM;
+
+	if (owner != NULL && (rc = open_resolver(s, &r)) == 0) {
+		if (ldns_resolver_send(&pkt, r, owner, (ldns_rr_type)type,
+		    LDNS_RR_CLASS_IN, 0) != LDNS_STATUS_OK || pkt == NULL)
+			rc = CM_ETIMEOUT;
+		else
+			rc = take_answer(pkt, type, out);
+	}
+	ldns_pkt_free(pkt);
+	ldns_resolver_deep_free(r);
+	ldns_rdf_deep_free(owner);
 	return rc;
 }

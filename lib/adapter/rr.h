@@ -28,4 +28,21 @@ int	 rr_from_text(unsigned type, const char *data, const char *origin,
 int	 rr_to_text(unsigned type, const void *data, size_t len,
 	    struct buf *out) CM_MUST;
 
+/* A server that is asked. */
+struct rr_server {
+	const char	*address;	/* an IP address */
+	unsigned	 port;
+	int		 timeout_ms;
+};
+
+/*
+ * Asks for a name's records of a type, by UDP and, where that does not do, by
+ * TCP.  Adds a line for each to out, "TTL data", in the server's order; none:
+ * there are none.  Of a CNAME in the way there is none either.  CM_EUSAGE for
+ * another address; CM_ETIMEOUT; CM_EPERM: the server refuses; CM_EPROTO: it
+ * has failed, or does not know the domain; CM_ENOMEM.
+ */
+int	 rr_ask(const struct rr_server *, const char *name, unsigned type,
+	    struct buf *out) CM_MUST;
+
 #endif

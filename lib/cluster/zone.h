@@ -83,9 +83,14 @@ unsigned zone_pref(const struct choose *, const uint16_t *order, size_t k);
 
 /*
  * Calls fn for each name of a domain (with its own first) and each type that
- * it has, in no other order; ends with its first value that is not 0.
+ * it may have, in no other order; ends with its first value that is not 0.
+ * CM_ENOHOST for no domain of ours.
  */
 int	 zone_walk(const struct zone *, const struct dns_name *domain,
+	    int (*fn)(void *arg, const struct dns_name *, unsigned type),
+	    void *arg) CM_MUST;
+/* The same for one name; CM_ENOHOST: it is in no domain of ours. */
+int	 zone_name(const struct zone *, const struct dns_name *,
 	    int (*fn)(void *arg, const struct dns_name *, unsigned type),
 	    void *arg) CM_MUST;
 
