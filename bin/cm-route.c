@@ -7,6 +7,7 @@
 
 #include "cluster/routetool.h"
 
+static int	 cmd_poll(struct tool *, int, char **);
 static int	 cmd_select(struct tool *, int, char **);
 
 static const struct command {
@@ -15,8 +16,11 @@ static const struct command {
 	int		(*fn)(struct tool *, int, char **);
 	const char	*usage;
 } commands[] = {
+	{ "poll", 0, 7, cmd_poll, "poll [-v] [-c count] [-i seconds] "
+	    "[-t seconds]" },
 	{ "rcpt", 1, -1, routetool_rcpt, "rcpt address ..." },
 	{ "select", 0, 4, cmd_select, "select [-p high|normal] [-s size]" },
+	{ "set", 2, 3, routetool_set, "set node up|down|drain|pref number" },
 	{ "show", 0, 0, routetool_show, "show" },
 };
 #define NCOMMANDS (sizeof(commands) / sizeof(commands[0]))
@@ -28,6 +32,55 @@ usage(void)
 		fprintf(stderr, "%s cm-route [-C file] [-n node] %s\n",
 		    i ? "      " : "usage:", commands[i].usage);
 	return EX_USAGE;
+}
+
+/* Seconds with at most three decimals, from 0.001 on; CM_EUSAGE. */
+static int
+seconds(const char *s, int max, int *ms)
+{
+	const char	*dot = strchrnul(s, '.');
+	uint64_t	 whole, part = 0;
+	size_t		 n;
+
+	if (str_u64(s, (size_t)(dot - s), (uint64_t)max, &whole) != 0)
+		return CM_EUSAGE;
+	if (*dot == '.') {
+		n = strlen(dot + 1);
+		if (n > 3 || str_u64(dot + 1, n, 999, &part) != 0)
+			return CM_EUSAGE;
+		for (; n < 3; n++)
+			part *= 10;
+	}
+	*ms = (int)(whole * 1000 + part);
+	return *ms > 0 ? 0 : CM_EUSAGE;
+}
+
+static int
+cmd_poll(struct tool *t, int argc, char **argv)
+{
+	struct routetool_poll	 p = { .count = 1, .interval_ms = 5000,
+				    .ms = 2000 };
+	uint64_t		 n;
+	int			 ch, rc = 0;
+
+	optind = 0;		/* a second list of options: glibc's way */
+	while (rc == 0 && (ch = getopt(argc + 1, argv - 1,
+	    "c:i:t:v")) != -1) {
+		if (ch == 'c' && str_u64(optarg, strlen(optarg), 1000000,
+		    &n) == 0 && n > 0)
+			p.count = (unsigned)n;
+		else if (ch == 'i')
+			rc = seconds(optarg, 86400, &p.interval_ms);
+		else if (ch == 't')
+			rc = seconds(optarg, 3600, &p.ms);
+		else if (ch == 'v')
+			p.verbose = true;
+		else
+			rc = CM_EUSAGE;
+	}
+	if (rc != 0 || optind != argc + 1)
+		return CM_EUSAGE;
+	return routetool_poll(t, &p);
 }
 
 static int

@@ -13,7 +13,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "adapter/curl.h"
+#include "adapter/http_int.h"
 #include "adapter/tunnel.h"
 #include "base/file.h"
 #include "base/str.h"
@@ -26,25 +26,6 @@
 #define KEEP_IDLE_S	30L
 #define KEEP_EVERY_S	10L
 #define BUFFER		65536L		/* of libcurl, each way */
-
-struct http {
-	const struct log	*log;
-	char			*name, *address, *tls;
-	unsigned		 port;
-	CURL			*easy;
-	CURLM			*multi;
-	struct curl_slist	*headers, *connect_to;
-	char			 text[CURL_ERROR_SIZE];
-	int			 sock;		/* the connection; -1: none */
-
-	/* of the request being made */
-	const struct http_request *req;
-	struct buf		*error;
-	int			 fn_rc;
-	bool			 again;		/* it would be sent twice */
-	curl_off_t		 moved;
-	int64_t			 last;		/* when something moved */
-};
 
 static void
 set_text(struct http *h, const char *text)
@@ -502,14 +483,10 @@ clean_text(struct buf *b)
 }
 
 int
-http_call(struct http *h, const struct http_request *r, int *status,
-    struct buf *error)
+http_begin(struct http *h, const struct http_request *r, struct buf *error)
 {
-	CURLcode c;
-	long	 code = 0;
 	int	 rc;
 
-	*status = 0;
 	if (error != NULL)
 		buf_reset(error);
 	h->text[0] = '\0';
@@ -522,11 +499,15 @@ http_call(struct http *h, const struct http_request *r, int *status,
 	h->again = false;
 	h->moved = 0;
 	h->last = time_mono_ms();
-	if (curl.multi_add_handle(h->multi, h->easy) != CURLM_OK)
-		return log_fail(h->log, CM_ESOFT, CURL_LIBRARY);
-	c = perform(h);
+	return 0;
+}
+
+int
+http_end(struct http *h, CURLcode c, int *status)
+{
+	long	 code = 0;
+
 	curl.easy_getinfo(h->easy, CURLINFO_RESPONSE_CODE, &code);
-	curl.multi_remove_handle(h->multi, h->easy);
 	h->req = NULL;
 	if (h->fn_rc != 0)
 		return h->fn_rc;
@@ -537,9 +518,27 @@ http_call(struct http *h, const struct http_request *r, int *status,
 	if (c != CURLE_OK)
 		return failed(h, c);
 	*status = (int)code;
-	if (error != NULL)
-		clean_text(error);
+	if (h->error != NULL)
+		clean_text(h->error);
 	return 0;
+}
+
+int
+http_call(struct http *h, const struct http_request *r, int *status,
+    struct buf *error)
+{
+	CURLcode c;
+	int	 rc;
+
+	*status = 0;
+	if ((rc = http_begin(h, r, error)) != 0)
+		return rc;
+	if (curl.multi_add_handle(h->multi, h->easy) != CURLM_OK)
+		return log_fail(h->log, CM_ESOFT, CURL_LIBRARY);
+	c = perform(h);
+	rc = http_end(h, c, status);
+	curl.multi_remove_handle(h->multi, h->easy);
+	return rc;
 }
 
 const char *

@@ -63,6 +63,28 @@ int	 http_call(struct http *, const struct http_request *, int *status,
 const char *http_text(const struct http *);
 
 /*
+ * One request to each of several nodes, at the same time.  The connections
+ * are kept in the group, which is closed before its clients are.
+ */
+struct http_group;
+
+struct http_one {
+	struct http	*http;
+	struct http_request req;	/* its timeout does not count */
+	int		 status;
+	int		 rc;		/* as http_call gives it */
+};
+
+int	 http_group_open(struct http_group **) CM_MUST;
+void	 http_group_close(struct http_group *);
+/*
+ * All that has not come to its end after ms is CM_ETIMEOUT then.  Only the
+ * clients' results fail, except for CM_ENOMEM and CM_ESOFT.
+ */
+int	 http_group_call(struct http_group *, struct http_one *, size_t n,
+	    int ms) CM_MUST;
+
+/*
  * A connection that becomes a plain two-way stream (HTTP Upgrade): sends
  * "GET path" with Upgrade: clustermail.  After 0 the descriptor is one end of
  * a socket pair whose other end a thread of the module pumps through TLS.

@@ -171,6 +171,7 @@ embedded(const struct log *log, const char *node, struct conf *c)
 		return log_fail(log, CM_ENOMEM, "%s", dir);
 	n = &c->nodes[c->nnodes++];
 	c->node = n;
+	n->capacity = CONF_CAPACITY;
 	v = &c->volumes[c->nvolumes++];
 	v->segment = CONF_SEGMENT_MAX;
 	c->self = strdup(node);

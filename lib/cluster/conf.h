@@ -119,14 +119,14 @@ struct conf_dns {
 	enum conf_select select;
 	unsigned	 ttl;		/* of what changes, seconds */
 	unsigned	 keep;		/* of what does not */
-	unsigned	 misses;	/* polls in a row until a node is down */
+	unsigned	 misses;	/* polls in a row until it is down */
 	unsigned	 answers;	/* and until it is up again */
 	unsigned	 overload;	/* load from which it is left out, % */
-	unsigned	 rate;		/* answers a second and network; 0: any */
+	unsigned	 rate;		/* answers/s and network; 0: any */
 	char		*contact;	/* NULL: hostmaster@ the domain */
 	char		**ns;		/* name servers; none: the nodes */
 	size_t		 nns;
-	char		**access;	/* names for readers and senders: "imap" */
+	char		**access;	/* names for clients: "imap" */
 	size_t		 naccess;
 	struct conf_record *records;
 	size_t		 nrecords;

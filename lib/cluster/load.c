@@ -31,6 +31,8 @@ load_free(struct load *l)
 	free(l->place);
 	free(l->lag);
 	free(l->spool);
+	free(l->service);
+	free(l->set);
 	memset(l, 0, sizeof(*l));
 }
 
@@ -276,16 +278,6 @@ add_lags(struct gather *g, const char *file, const char *node)
 	return mirror_lags(&m, &g->l->lag, &g->l->nlags);
 }
 
-static void
-add_machine(struct load *l)
-{
-	long	 n = sysconf(_SC_NPROCESSORS_ONLN);
-
-	l->processors = n > 0 ? (uint64_t)n : 1;
-	if (getloadavg(&l->load, 1) < 1)
-		l->load = 0;
-}
-
 int
 load_gather(const struct log *log, const struct conf *conf, const char *file,
     const char *node, struct load *l)
@@ -293,10 +285,9 @@ load_gather(const struct log *log, const struct conf *conf, const char *file,
 	struct gather	 g = { .log = log, .conf = conf, .l = l };
 	int		 rc;
 
-	memset(l, 0, sizeof(*l));
-	add_machine(l);
-	if ((rc = str_copy(l->node, sizeof(l->node), conf->self)) == 0 &&
-	    (rc = add_disk(&g, conf->node->state, "state")) == 0 &&
+	if ((rc = load_brief(log, conf, l)) != 0)
+		return rc;
+	if ((rc = add_disk(&g, conf->node->state, "state")) == 0 &&
 	    (rc = add_spools(&g)) == 0)
 		rc = add_scrub(&g);
 	for (size_t i = 0; rc == 0 && i < conf->nvolumes; i++)

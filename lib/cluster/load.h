@@ -14,10 +14,12 @@
 #include "base/str.h"
 #include "cluster/conf.h"
 #include "cluster/mirror.h"
+#include "cluster/nodes.h"
 
 #define LOAD_ROWS_MAX	65536	/* disks, places, lags or spools of a node */
 #define LOAD_TEXT_MAX	(1u << 20)	/* bytes of it as text */
 #define LOAD_WORD_MAX	255
+#define LOAD_NAME_MAX	31	/* bytes of a service's name */
 #define LOAD_FINDINGS_MAX 8	/* lines of the last scrub that are passed on */
 
 /* A file system that the node uses. */
@@ -52,11 +54,29 @@ struct load_scrub {
 	size_t		 nfindings;
 };
 
+/* A program that serves clients, with all of its workers. */
+struct load_service {
+	char		 name[LOAD_NAME_MAX + 1];	/* "smtpd" */
+	uint64_t	 sessions, limit;
+};
+
+/* What an admin has said of a node. */
+struct load_set {
+	char		 node[CONF_NAME_MAX + 1];
+	struct nodes_said said;
+};
+
 struct load {
 	char		 node[CONF_NAME_MAX + 1];
 	double		 load;		/* of one minute; see getloadavg(3) */
 	uint64_t	 processors;
 	uint64_t	 sessions;	/* connections to cm-stored */
+	struct load_service *service;
+	size_t		 nservices;
+	uint64_t	 delay_ms;	/* until a message is acknowledged */
+	uint64_t	 space;		/* bytes free where it puts mail */
+	struct load_set	*set;
+	size_t		 nsets;
 	struct load_disk *disk;
 	size_t		 ndisks;
 	struct load_place *place;
@@ -75,7 +95,24 @@ struct load {
  */
 int	 load_gather(const struct log *, const struct conf *,
 	    const char *file, const char *node, struct load *) CM_MUST;
+/*
+ * Only what is worth knowing every few seconds: all but disks, places, lags,
+ * spools and the scrub.  It is cheap.
+ */
+int	 load_brief(const struct log *, const struct conf *, struct load *)
+	    CM_MUST;
 void	 load_free(struct load *);
+
+/*
+ * How busy the node is, in percent of what it can do: of one minute's load the
+ * share of its processors, of the busiest service the share of the sessions
+ * that it may have, and the delay of acknowledgements, where LOAD_DELAY_MS are
+ * 100 %; these three added.
+ */
+#define LOAD_DELAY_MS	1000
+double	 load_percent(const struct load *);
+/* Sessions of all its services. */
+uint64_t load_clients(const struct load *);
 
 /*
  * As lines "word value ...", see cm-stored(8), and back: words that are not

@@ -23,11 +23,28 @@ write_scrub(const struct load_scrub *s, struct buf *b)
 		buf_addf(b, "finding %s\n", s->finding[i]);
 }
 
+/* What others choose by. */
+static void
+write_choice(const struct load *l, struct buf *b)
+{
+	for (size_t i = 0; i < l->nservices; i++)
+		buf_addf(b, "service %s %llu %llu\n", l->service[i].name,
+		    (ull)l->service[i].sessions, (ull)l->service[i].limit);
+	buf_addf(b, "delay %llu\nspace %llu\n", (ull)l->delay_ms,
+	    (ull)l->space);
+	for (size_t i = 0; i < l->nsets; i++) {
+		buf_adds(b, "set ");
+		nodes_said_write(b, l->set[i].node, &l->set[i].said);
+		buf_addc(b, '\n');
+	}
+}
+
 void
 load_write(const struct load *l, struct buf *b)
 {
 	buf_addf(b, "node %s\nload %.2f\nprocessors %llu\nsessions %llu\n",
 	    l->node, l->load, (ull)l->processors, (ull)l->sessions);
+	write_choice(l, b);
 	for (size_t i = 0; i < l->ndisks; i++)
 		buf_addf(b, "disk %llu %llu %s\n", (ull)l->disk[i].free,
 		    (ull)l->disk[i].total, l->disk[i].holds);
@@ -119,6 +136,52 @@ static void
 take_sessions(struct load *l, struct words *w)
 {
 	l->sessions = number(w, UINT32_MAX);
+}
+
+static void
+take_service(struct load *l, struct words *w)
+{
+	struct load_service	*s;
+
+	w->err = load_grow((void **)&l->service, l->nservices, sizeof(*s));
+	if (w->err != 0)
+		return;
+	s = &l->service[l->nservices++];
+	text(w, s->name, sizeof(s->name));
+	s->sessions = number(w, UINT32_MAX);
+	s->limit = number(w, UINT32_MAX);
+}
+
+static void
+take_delay(struct load *l, struct words *w)
+{
+	l->delay_ms = number(w, UINT32_MAX);
+}
+
+static void
+take_space(struct load *l, struct words *w)
+{
+	l->space = number(w, UINT64_MAX);
+}
+
+static void
+take_set(struct load *l, struct words *w)
+{
+	struct load_set	*s;
+	struct span	 node;
+
+	w->err = load_grow((void **)&l->set, l->nsets, sizeof(*s));
+	if (w->err != 0)
+		return;
+	s = &l->set[l->nsets];
+	if (w->rest.p == NULL || nodes_said_parse(w->rest, &node,
+	    &s->said) != 0 ||
+	    str_ncopy(s->node, sizeof(s->node), node.p, node.len) != 0) {
+		w->err = CM_EPROTO;
+		return;
+	}
+	str_clean(s->node);
+	l->nsets++;
 }
 
 static void
@@ -238,6 +301,7 @@ static const struct {
 	const char	*word;
 	void		(*take)(struct load *, struct words *);
 } words[] = {
+	{ "delay", take_delay },
 	{ "disk", take_disk },
 	{ "finding", take_finding },
 	{ "lag", take_lag },
@@ -246,7 +310,10 @@ static const struct {
 	{ "place", take_place },
 	{ "processors", take_processors },
 	{ "scrub", take_scrub },
+	{ "service", take_service },
 	{ "sessions", take_sessions },
+	{ "set", take_set },
+	{ "space", take_space },
 	{ "spool", take_spool },
 };
 
@@ -287,125 +354,6 @@ load_parse(struct load *l, struct span all)
 	if (rc != 0)
 		load_free(l);
 	return rc;
-}
-
-static void
-type(struct buf *b, const char *name)
-{
-	buf_addf(b, "# TYPE clustermail_%s gauge\n", name);
-}
-
-static void
-metrics_places(const struct load *l, struct buf *b)
-{
-	type(b, "place_bytes");
-	for (size_t i = 0; i < l->nplaces; i++)
-		buf_addf(b, "clustermail_place_bytes{volume=\"%s\",place=\"%d"
-		    "\"} %llu\n", l->place[i].volume, l->place[i].index,
-		    (ull)l->place[i].bytes);
-	type(b, "place_segments");
-	for (size_t i = 0; i < l->nplaces; i++)
-		buf_addf(b, "clustermail_place_segments{volume=\"%s\",place="
-		    "\"%d\"} %u\n", l->place[i].volume, l->place[i].index,
-		    l->place[i].segments);
-	type(b, "place_epoch");
-	for (size_t i = 0; i < l->nplaces; i++)
-		buf_addf(b, "clustermail_place_epoch{volume=\"%s\",place=\"%d"
-		    "\"} %u\n", l->place[i].volume, l->place[i].index,
-		    l->place[i].epoch);
-}
-
-static void
-metrics_free(const struct load *l, struct buf *b)
-{
-	type(b, "free_bytes");
-	for (size_t i = 0; i < l->nplaces; i++)
-		if (i == 0 || strcmp(l->place[i].volume,
-		    l->place[i - 1].volume) != 0)
-			buf_addf(b, "clustermail_free_bytes{volume=\"%s\"} "
-			    "%llu\n", l->place[i].volume,
-			    (ull)l->place[i].free);
-}
-
-static void
-metrics_lags(const struct load *l, struct buf *b)
-{
-	type(b, "copy_lag_bytes");
-	for (size_t i = 0; i < l->nlags; i++)
-		buf_addf(b, "clustermail_copy_lag_bytes{volume=\"%s\","
-		    "copy=\"%s\"} %llu\n", l->lag[i].volume, l->lag[i].label,
-		    (ull)l->lag[i].bytes);
-	type(b, "copy_lag_seconds");
-	for (size_t i = 0; i < l->nlags; i++)
-		buf_addf(b, "clustermail_copy_lag_seconds{volume=\"%s\","
-		    "copy=\"%s\"} %lld\n", l->lag[i].volume, l->lag[i].label,
-		    (long long)l->lag[i].ms / 1000);
-	type(b, "copy_up");
-	for (size_t i = 0; i < l->nlags; i++)
-		buf_addf(b, "clustermail_copy_up{volume=\"%s\",copy=\"%s\"} "
-		    "%d\n", l->lag[i].volume, l->lag[i].label, l->lag[i].up);
-}
-
-/* A label's value, as the format has it. */
-static void
-label(struct buf *b, const char *s)
-{
-	for (; *s != '\0'; s++) {
-		if (*s == '"' || *s == '\\')
-			buf_addc(b, '\\');
-		buf_addc(b, *s);
-	}
-}
-
-static void
-metrics_spools(const struct load *l, struct buf *b)
-{
-	type(b, "spool_files");
-	for (size_t i = 0; i < l->nspools; i++) {
-		buf_adds(b, "clustermail_spool_files{spool=\"");
-		label(b, l->spool[i].name);
-		buf_addf(b, "\",in=\"new\"} %llu\n", (ull)l->spool[i].waiting);
-		buf_adds(b, "clustermail_spool_files{spool=\"");
-		label(b, l->spool[i].name);
-		buf_addf(b, "\",in=\"failed\"} %llu\n",
-		    (ull)l->spool[i].failed);
-	}
-}
-
-static void
-metrics_disks(const struct load *l, struct buf *b)
-{
-	type(b, "disk_free_bytes");
-	for (size_t i = 0; i < l->ndisks; i++)
-		buf_addf(b, "clustermail_disk_free_bytes{holds=\"%s\"} %llu\n",
-		    l->disk[i].holds, (ull)l->disk[i].free);
-	type(b, "disk_bytes");
-	for (size_t i = 0; i < l->ndisks; i++)
-		buf_addf(b, "clustermail_disk_bytes{holds=\"%s\"} %llu\n",
-		    l->disk[i].holds, (ull)l->disk[i].total);
-}
-
-void
-load_metrics(const struct load *l, struct buf *b)
-{
-	type(b, "load");
-	buf_addf(b, "clustermail_load %.2f\n", l->load);
-	type(b, "processors");
-	buf_addf(b, "clustermail_processors %llu\n", (ull)l->processors);
-	type(b, "sessions");
-	buf_addf(b, "clustermail_sessions %llu\n", (ull)l->sessions);
-	metrics_disks(l, b);
-	metrics_free(l, b);
-	metrics_places(l, b);
-	metrics_lags(l, b);
-	metrics_spools(l, b);
-	if (l->scrub.end_ms == 0)
-		return;
-	type(b, "scrub_end_time_seconds");
-	buf_addf(b, "clustermail_scrub_end_time_seconds %lld\n",
-	    (long long)l->scrub.end_ms / 1000);
-	type(b, "scrub_left");
-	buf_addf(b, "clustermail_scrub_left %llu\n", (ull)l->scrub.left);
 }
 
 int

@@ -178,6 +178,23 @@ measure(struct candidate *v, size_t n)
 	return 0;
 }
 
+uint64_t
+route_space(const struct conf *c)
+{
+	struct stat	 st;
+	char		 at[CONF_PATH_MAX + 1];
+	uint64_t	 most = 0, v;
+
+	for (size_t i = 0; i < c->nvolumes; i++) {
+		if (!is_open_here(c, &c->volumes[i]) ||
+		    stat_nearest(c->volumes[i].path, &st, at) != 0)
+			continue;
+		if ((v = file_space(at)) > most)
+			most = v;
+	}
+	return most;
+}
+
 static int
 by_load(const void *a, const void *b)
 {

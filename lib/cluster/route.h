@@ -43,4 +43,10 @@ struct route_pick {
 int	 route_select(const struct log *, const struct conf *, uint64_t size,
 	    bool high, struct route_pick *) CM_MUST;
 
+/*
+ * Bytes free where this node puts mail: of the volume that has most of them; 0
+ * when it takes none.
+ */
+uint64_t route_space(const struct conf *);
+
 #endif

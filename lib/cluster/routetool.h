@@ -19,7 +19,22 @@ int	 routetool_rcpt(struct tool *, int argc, char **argv) CM_MUST;
  * is open.
  */
 int	 routetool_select(struct tool *, uint64_t size, bool high) CM_MUST;
-/* The routing table as text for a person. */
+
+/*
+ * Asks all nodes count times (nodepoll.h), interval_ms from one begin to the
+ * next, each time with ms for all answers.  Nothing, with a line at verbose,
+ * while another poll runs.
+ */
+struct routetool_poll {
+	unsigned	 count;
+	int		 interval_ms;
+	int		 ms;
+	bool		 verbose;
+};
+int	 routetool_poll(struct tool *, const struct routetool_poll *) CM_MUST;
+/* NODE up|down|drain, or NODE pref N.  CM_EUSAGE; CM_ENOINPUT: no such node. */
+int	 routetool_set(struct tool *, int argc, char **argv) CM_MUST;
+/* The routing table as text for a person, and what is known of the nodes. */
 int	 routetool_show(struct tool *, int argc, char **argv) CM_MUST;
 
 #endif

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/time.h"
+#include "cluster/busy.h"
 #include "cluster/confwatch.h"
 #include "protocol/session_int.h"
 
@@ -28,6 +29,7 @@ struct mark {
 struct master {
 	struct session_engine *e;
 	struct confwatch *watch;
+	struct busy	*told;		/* how many sessions there are */
 	struct mark	 cert, key;
 	unsigned	 reading;	/* of the configuration; workers of
 					   earlier ones are to end */
@@ -317,6 +319,7 @@ grow(struct master *m, bool tick)
 	b->woken = false;
 	count(m, &t);
 	look_at_stress(m, &t);
+	busy_set(m->told, t.busy, most(m));
 	n = growth(m, &t, tick);
 	b->idle = (int)t.idle;
 	b->spare = (int)spare(m);
@@ -501,6 +504,7 @@ open_all(struct master *m)
 	    &m->watch)) != 0)
 		return rc;
 	e->conf = confwatch_get(m->watch);
+	m->told = busy_open(&e->log, e->conf->node->state, e->service->name);
 	(void)certificate_changed(m);
 	if ((rc = session_tls(&e->log, e->conf, NULL, &e->tls)) != 0)
 		return rc;
@@ -524,6 +528,7 @@ session_master(struct session_engine *e)
 		rc = run(&m);
 	if (e->wake != -1)
 		close(e->wake);
+	busy_close(m.told);
 	board_close(e->board);
 	tls_server_close(e->tls);
 	if (e->conf != NULL)

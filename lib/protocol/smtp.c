@@ -27,6 +27,7 @@ worker_close(void *arg)
 		return;
 	sasl_server_close(w->sasl);
 	deliver_close(w->deliver);
+	delay_close(w->delay);
 	catalog_close(w->catalog);
 	free(w->spool);
 	free(w);
@@ -55,6 +56,7 @@ worker_open(const struct log *log, const struct conf *conf, const char *file,
 		rc = catalog_open(log, conf, file, node, &w->catalog);
 	if (rc == 0)
 		rc = deliver_open(log, conf, file, node, &w->deliver);
+	w->delay = delay_open(log, conf->node->state);
 	if (rc == 0)
 		rc = sasl_server_open(log, &w->sasl);
 	if (rc != 0) {

@@ -225,10 +225,14 @@ is_clean(struct accepted *a)
 static void
 keep(struct accepted *a)
 {
+	int64_t	 begun = time_mono_ms();
 	int	 rc = gather(a);
 
 	if (rc == 0)
 		rc = keep_here(a);
+	/* copies that were waited for in vain count too */
+	if (a->mailboxes.len > 0)
+		delay_add(a->m->w->delay, time_mono_ms() - begun);
 	if (rc == 0)
 		rc = send_on(a);
 	if (rc != 0)

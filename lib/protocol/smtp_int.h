@@ -4,6 +4,7 @@
 
 #include "adapter/sasl_server.h"
 #include "cluster/catalog.h"
+#include "cluster/delay.h"
 #include "cluster/deliver.h"
 #include "cluster/intake.h"
 #include "format/smtp.h"
@@ -21,6 +22,7 @@ struct smtp_worker {
 	struct catalog	*catalog;
 	int64_t		 away_ms;	/* it is not asked before */
 	struct deliver	*deliver;
+	struct delay	*delay;		/* of all workers; may be NULL */
 	struct sasl_server *sasl;
 };
 

@@ -11,8 +11,12 @@ gather(struct call *c, struct load *l)
 	int	 rc;
 
 	/* quiet: whoever looks every minute would fill the log */
-	if ((rc = load_gather(NULL, c->conf, c->conf->file, c->sd->node,
-	    l)) == 0)
+	if (httpd_query(c->req, "brief") != NULL)
+		rc = load_brief(NULL, c->conf, l);
+	else
+		rc = load_gather(NULL, c->conf, c->conf->file, c->sd->node,
+		    l);
+	if (rc == 0)
 		l->sessions = atomic_load(&c->sd->sessions);
 	return rc;
 }
@@ -28,7 +32,7 @@ reply(struct call *c, struct buf *b, const char *type)
 	return rc;
 }
 
-/* GET load: "word value ..." lines. */
+/* GET load[?brief]: "word value ..." lines. */
 int
 stored_load(struct call *c)
 {

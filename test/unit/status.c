@@ -16,6 +16,8 @@ test_round(void)
 {
 	static const char	 text[] =
 	    "node n2\nload 2.83\nprocessors 2\nsessions 4\n"
+	    "service smtpd 3 500\nservice smtpd 9 10\ndelay 250\nspace 77\n"
+	    "set n1 drain 2026-11-24T08:00:00.000Z 10 -\n"
 	    "disk 100 400 state v1 v2\n"
 	    "free v2 0\nplace v2 -1 3 2 300 2 100 ok\n"
 	    "free v1 0\nplace v1 0 1 1 200 1 200 old\n"
@@ -30,6 +32,8 @@ test_round(void)
 	ok(b.err == 0 && strcmp(b.p, text) == 0, "and written the same");
 	ok(l.place[0].index == -1 && l.place[1].index == 0 &&
 	    l.place[1].old && !l.place[0].old, "home and copy");
+	ok(load_percent(&l) > 256.4 && load_percent(&l) < 256.6 &&
+	    load_clients(&l) == 12, "in percent: %f", load_percent(&l));
 	ok(l.lag[0].ms == 61000 && !l.lag[0].up, "the lag");
 	buf_free(&b);
 	load_free(&l);
@@ -41,6 +45,9 @@ test_bad(void)
 	static const char *const	 bad[] = {
 		"node n1\nload\n", "node n1\nload 1\n", "node n1\nload 1.5\n",
 		"node n1\nload -1.50\n", "node n1\nprocessors x\n",
+		"node n1\nservice smtpd 3\n", "node n1\ndelay -1\n",
+		"node n1\nset n1 away 2026-11-24T08:00:00.000Z 10 -\n",
+		"node n1\nset n1 up - 10\n",
 		"node n1\ndisk 1 2\n", "node n1\nplace v1 -1 1 1 1 1\n",
 		"node n1\nplace v1 9999 1 1 1 1 1 ok\n",
 		"node n1\nlag v1 n2 1 99999999999999999999 up\n",
