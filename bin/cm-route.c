@@ -1,4 +1,4 @@
-/* cm-route: choose where messages go, and show the routing table. */
+/* cm-route: choose where messages and clients go, and say so. */
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -6,7 +6,9 @@
 #include <unistd.h>
 
 #include "cluster/routetool.h"
+#include "cluster/zonetool.h"
 
+static int	 cmd_nsupdate(struct tool *, int, char **);
 static int	 cmd_poll(struct tool *, int, char **);
 static int	 cmd_select(struct tool *, int, char **);
 
@@ -16,12 +18,17 @@ static const struct command {
 	int		(*fn)(struct tool *, int, char **);
 	const char	*usage;
 } commands[] = {
+	{ "mx", 1, 1, zonetool_mx, "mx domain" },
+	{ "nsupdate", 1, 5, cmd_nsupdate, "nsupdate [-p port] [-s server] "
+	    "domain" },
+	{ "pdns", 0, 0, zonetool_pdns, "pdns" },
 	{ "poll", 0, 7, cmd_poll, "poll [-v] [-c count] [-i seconds] "
 	    "[-t seconds]" },
 	{ "rcpt", 1, -1, routetool_rcpt, "rcpt address ..." },
 	{ "select", 0, 4, cmd_select, "select [-p high|normal] [-s size]" },
 	{ "set", 2, 3, routetool_set, "set node up|down|drain|pref number" },
 	{ "show", 0, 0, routetool_show, "show" },
+	{ "zone", 1, 1, zonetool_zone, "zone domain" },
 };
 #define NCOMMANDS (sizeof(commands) / sizeof(commands[0]))
 
@@ -102,6 +109,26 @@ cmd_select(struct tool *t, int argc, char **argv)
 	if (optind != argc + 1)
 		return CM_EUSAGE;
 	return routetool_select(t, size, high);
+}
+
+static int
+cmd_nsupdate(struct tool *t, int argc, char **argv)
+{
+	const char	*server = NULL;
+	uint64_t	 port = 0;
+	int		 ch;
+
+	optind = 0;		/* a second list of options: glibc's way */
+	while ((ch = getopt(argc + 1, argv - 1, "p:s:")) != -1) {
+		if (ch == 's')
+			server = optarg;
+		else if (ch != 'p' || str_u64(optarg, strlen(optarg), 65535,
+		    &port) != 0 || port == 0)
+			return CM_EUSAGE;
+	}
+	if (optind != argc)
+		return CM_EUSAGE;
+	return zonetool_nsupdate(t, argv[argc - 1], server, (unsigned)port);
 }
 
 int

@@ -26,7 +26,8 @@ struct updater {
 	struct rr_server server;	/* address NULL: nobody is asked */
 	struct zoneview	 view;
 	struct zone_set	 set;
-	struct buf	 out;		/* commands */
+	struct buf	 gone;		/* commands for what is to go */
+	struct buf	 out;		/* and for what is to come */
 	struct buf	 names;		/* "NAME TYPE" lines, as they are now */
 };
 
@@ -137,7 +138,7 @@ one_set(void *arg, const struct dns_name *name, unsigned type)
 	bool		 same = false;
 	int		 rc;
 
-	if (type == ns_t_soa || (type == ns_t_ns))
+	if (type == ns_t_soa || type == ns_t_ns)
 		return 0;
 	if ((rc = zoneview_find(&u->view, name, type, &u->set)) != 0 ||
 	    u->set.type != type || u->set.n == 0)
@@ -194,7 +195,7 @@ one_old(struct updater *u, struct span line)
 	if (u->server.address != NULL)
 		rc = ask(u, name, rr_type(word), &has);
 	if (rc == 0 && (u->server.address == NULL || has.len > 0)) {
-		buf_addf(&u->out, "update delete %s %s\n", name, word);
+		buf_addf(&u->gone, "update delete %s %s\n", name, word);
 		buf_addf(&u->names, "%s %s\n", name, word);
 	}
 	buf_free(&has);
@@ -237,9 +238,9 @@ finish(struct updater *u)
 	int		 rc;
 
 	if ((rc = u->names.err) != 0 || (rc = u->out.err) != 0 ||
-	    (rc = names_path(u, path)) != 0)
+	    (rc = u->gone.err) != 0 || (rc = names_path(u, path)) != 0)
 		return rc;
-	if (u->out.len == 0)
+	if (u->out.len + u->gone.len == 0)
 		return 0;
 	*strrchr(path, '/') = '\0';
 	if ((rc = file_mkdirs(&u->tool->log, path, 0700)) != 0 ||
@@ -252,6 +253,8 @@ finish(struct updater *u)
 		buf_addf(&all, "server %s %u\n", u->server.address,
 		    u->server.port);
 	buf_addf(&all, "zone %s.\n", u->domain);
+	/* a CNAME cannot come where something else still is */
+	buf_add(&all, u->gone.p, u->gone.len);
 	buf_add(&all, u->out.p, u->out.len);
 	buf_adds(&all, "send\n");
 	if ((rc = all.err) == 0)
@@ -290,9 +293,11 @@ zonetool_nsupdate(struct tool *t, const char *domain, const char *server,
 	if ((rc = zoneview_open(&t->log, t->conf, &u.view)) != 0)
 		return rc;
 	zone_set_init(&u.set);
+	buf_init(&u.gone, OUT_MAX);
 	buf_init(&u.out, OUT_MAX);
 	buf_init(&u.names, OUT_MAX);
 	rc = update(&u, &name);
+	buf_free(&u.gone);
 	buf_free(&u.out);
 	buf_free(&u.names);
 	zone_set_free(&u.set);
