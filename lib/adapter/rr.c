@@ -153,8 +153,10 @@ open_resolver(const struct rr_server *s, ldns_resolver **out)
 	return st == LDNS_STATUS_OK ? 0 : CM_ENOMEM;
 }
 
+/* Behind a CNAME come records of another name: those are none. */
 static int
-take_answer(const ldns_pkt *pkt, unsigned type, struct buf *out)
+take_answer(const ldns_pkt *pkt, const ldns_rdf *owner, unsigned type,
+    struct buf *out)
 {
 	const ldns_rr_list *list = ldns_pkt_answer(pkt);
 	const ldns_rr	*rr;
@@ -172,7 +174,8 @@ take_answer(const ldns_pkt *pkt, unsigned type, struct buf *out)
 	}
 	for (size_t i = 0; rc == 0 && i < ldns_rr_list_rr_count(list); i++) {
 		rr = ldns_rr_list_rr(list, i);
-		if ((unsigned)ldns_rr_get_type(rr) != type)
+		if ((unsigned)ldns_rr_get_type(rr) != type ||
+		    ldns_dname_compare(ldns_rr_owner(rr), owner) != 0)
 			continue;
 		buf_addf(out, "%u ", (unsigned)ldns_rr_ttl(rr));
 		rc = add_text(rr, out);
@@ -195,7 +198,7 @@ rr_ask(const struct rr_server *s, const char *name, unsigned type,
 		    LDNS_RR_CLASS_IN, 0) != LDNS_STATUS_OK || pkt == NULL)
 			rc = CM_ETIMEOUT;
 		else
-			rc = take_answer(pkt, type, out);
+			rc = take_answer(pkt, owner, type, out);
 	}
 	ldns_pkt_free(pkt);
 	ldns_resolver_deep_free(r);
