@@ -99,29 +99,28 @@ $(OUT)/fuzz/%: $(OUT)/test/fuzz/%.o $(OUT)/test/fuzz/replay/main.o $(ARCHIVE)
 	@echo LD $@; $(CC) $(CFLAGS_ALL) $(LDHARD) $(LDMODE) $(LDFLAGS) -o $@ $< \
 	    $(OUT)/test/fuzz/replay/main.o $(ARCHIVE) $(LDLIBS)
 
-build/fuzzer/%: test/fuzz/%.c $(LIB_SRC) $(wildcard lib/*/*.h) | deps-fuzz
-	@mkdir -p $(@D)
-	clang $(CPPFLAGS_ALL) -std=gnu11 -O1 -g -pthread \
-	    -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
-	    -o $@ $< $(filter lib/base/%.c lib/format/%.c,$(LIB_SRC)) \
-	    $(FUZZ_MORE) $(LIBS_UNI)
+# What fuzzers look into is compiled once for all of them; what is below, as it
+# is.  Each takes of both archives what it needs.
+FUZZ_LIB = $(filter lib/base/% lib/format/% lib/protocol/%,$(LIB_SRC)) \
+	   $(filter lib/adapter/sasl% lib/adapter/deflate% lib/adapter/conn% \
+	   lib/adapter/wire% lib/adapter/rr% lib/adapter/siphash% \
+	   lib/cluster/intake% lib/cluster/zone% lib/cluster/choose% \
+	   lib/cluster/turns% lib/cluster/nodes%,$(LIB_SRC))
+FUZZ_FLAGS = $(CPPFLAGS_ALL) -std=gnu11 -O1 -g -pthread \
+	   -fno-sanitize-recover=undefined
 
-build/fuzzer/sasl_server: FUZZ_MORE = lib/adapter/sasl.c \
-	    lib/adapter/sasl_server.c $(LIBS_SASL)
-build/fuzzer/deflate: FUZZ_MORE = lib/adapter/deflate.c $(LIBS_ZLIB)
-# The session with what it is made of; what is below, as it is.
-build/fuzzer/smtp_session: $(ARCHIVE)
-build/fuzzer/smtp_session: FUZZ_MORE = lib/adapter/conn.c lib/adapter/wire.c \
-	    $(wildcard lib/protocol/smtp*.c) lib/protocol/session.c \
-	    lib/protocol/login.c lib/cluster/intake.c $(ARCHIVE) $(LDLIBS)
-build/fuzzer/pop3_session: $(ARCHIVE)
-build/fuzzer/pop3_session: FUZZ_MORE = lib/adapter/conn.c lib/adapter/wire.c \
-	    $(wildcard lib/protocol/pop3*.c) lib/protocol/session.c \
-	    $(ARCHIVE) $(LDLIBS)
-build/fuzzer/imap_session: $(ARCHIVE)
-build/fuzzer/imap_session: FUZZ_MORE = lib/adapter/conn.c lib/adapter/wire.c \
-	    lib/adapter/deflate.c $(wildcard lib/protocol/imapd*.c) \
-	    lib/protocol/session.c lib/cluster/intake.c $(ARCHIVE) $(LDLIBS)
+build/fuzzer/obj/%.o: %.c | deps-fuzz
+	@mkdir -p $(@D)
+	@echo CLANG $<; clang $(FUZZ_FLAGS) \
+	    -fsanitize=fuzzer-no-link,address,undefined -MMD -MP -c -o $@ $<
+
+build/fuzzer/lib.a: $(FUZZ_LIB:%.c=build/fuzzer/obj/%.o)
+	@rm -f $@
+	@echo AR $@; ar rcs $@ $^
+
+build/fuzzer/%: build/fuzzer/obj/test/fuzz/%.o build/fuzzer/lib.a $(ARCHIVE)
+	@echo LD $@; clang $(FUZZ_FLAGS) -fsanitize=fuzzer,address,undefined \
+	    -o $@ $< build/fuzzer/lib.a $(ARCHIVE) -Wl,--as-needed $(LDLIBS)
 
 # SAN=1 finds its programs through BIN and OUT too.
 check: deps-check $(PROGS) $(UNIT_T) $(REPLAY) $(TOOLS)
@@ -168,4 +167,7 @@ clean:
 .SECONDARY:
 -include $(LIB_OBJ:.o=.d) $(BIN_SRC:%.c=$(OUT)/%.d) \
     $(UNIT_SRC:%.c=$(OUT)/%.d) $(FUZZ_SRC:%.c=$(OUT)/%.d) \
-    $(TOOL_SRC:%.c=$(OUT)/%.d)
+    $(TOOL_SRC:%.c=$(OUT)/%.d) \
+    $(FUZZ_LIB:%.c=build/fuzzer/obj/%.d) \
+    $(FUZZ_SRC:%.c=build/fuzzer/obj/%.d)
+.SECONDARY: $(FUZZ_SRC:%.c=build/fuzzer/obj/%.o)
