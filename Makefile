@@ -170,4 +170,3 @@ clean:
     $(TOOL_SRC:%.c=$(OUT)/%.d) \
     $(FUZZ_LIB:%.c=build/fuzzer/obj/%.d) \
     $(FUZZ_SRC:%.c=build/fuzzer/obj/%.d)
-.SECONDARY: $(FUZZ_SRC:%.c=build/fuzzer/obj/%.o)
