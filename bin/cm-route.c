@@ -25,7 +25,8 @@ static const struct command {
 	{ "poll", 0, 7, cmd_poll, "poll [-v] [-c count] [-i seconds] "
 	    "[-t seconds]" },
 	{ "rcpt", 1, -1, routetool_rcpt, "rcpt address ..." },
-	{ "select", 0, 4, cmd_select, "select [-p high|normal] [-s size]" },
+	{ "select", 0, 4, cmd_select, "select [-p high|normal|low] "
+	    "[-s size]" },
 	{ "set", 2, 3, routetool_set, "set node up|down|drain|pref number" },
 	{ "show", 0, 0, routetool_show, "show" },
 	{ "zone", 1, 1, zonetool_zone, "zone domain" },
@@ -94,21 +95,19 @@ static int
 cmd_select(struct tool *t, int argc, char **argv)
 {
 	uint64_t	 size = 0;
-	bool		 high = false;
+	enum priority	 priority = PRIORITY_NORMAL;
 	int		 ch;
 
 	optind = 0;		/* a second list of options: glibc's way */
 	while ((ch = getopt(argc + 1, argv - 1, "p:s:")) != -1) {
 		if (ch == 's' && str_size(optarg, &size) == 0)
 			continue;
-		if (ch != 'p' || (strcmp(optarg, "high") != 0 &&
-		    strcmp(optarg, "normal") != 0))
+		if (ch != 'p' || priority_parse(optarg, &priority) != 0)
 			return CM_EUSAGE;
-		high = strcmp(optarg, "high") == 0;
 	}
 	if (optind != argc + 1)
 		return CM_EUSAGE;
-	return routetool_select(t, size, high);
+	return routetool_select(t, size, priority);
 }
 
 static int

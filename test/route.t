@@ -76,7 +76,7 @@ is "the other node" "$(cm-route -n n2 select)" far
 exits "too large here" 65 cm-route select -s 20971521
 ok "says so" grep -q 'too large' "$CM_HOME.err"
 exits "not a size" 64 cm-route select -s many
-exits "not a priority" 64 cm-route select -p low
+exits "not a priority" 64 cm-route select -p none
 exits "an operand" 64 cm-route select big
 exits "no node" 78 cm-route -n n3 select
 sed 's/home="n2" path/home="n1" closed="yes" path/' "$CM_CLUSTER" \

@@ -240,6 +240,14 @@ conf_load(const struct log *log, const char *file, const char *node,
 }
 
 static void
+free_strings(char **s, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		free(s[i]);
+	free(s);
+}
+
+static void
 free_volume(struct conf_volume *v)
 {
 	for (size_t i = 0; i < v->ncopies; i++) {
@@ -247,17 +255,17 @@ free_volume(struct conf_volume *v)
 		free(v->copies[i].path);
 	}
 	free(v->copies);
+	free_strings(v->labels, v->nlabels);
 	free(v->name);
 	free(v->home);
 	free(v->path);
 }
 
 static void
-free_strings(char **s, size_t n)
+free_rule(struct conf_rule *u)
 {
-	for (size_t i = 0; i < n; i++)
-		free(s[i]);
-	free(s);
+	free_strings(u->volumes, u->nvolumes);
+	free_strings(u->labels, u->nlabels);
 }
 
 void
@@ -276,7 +284,7 @@ conf_free(struct conf *c)
 	for (size_t i = 0; i < c->nvolumes; i++)
 		free_volume(&c->volumes[i]);
 	for (size_t i = 0; i < c->nrules; i++)
-		free_strings(c->rules[i].volumes, c->rules[i].nvolumes);
+		free_rule(&c->rules[i]);
 	free_strings(c->domains, c->ndomains);
 	conf_mail_free(c);
 	conf_dns_free(c);

@@ -8,6 +8,7 @@
 
 #include "base/err.h"
 #include "base/log.h"
+#include "format/priority.h"
 
 #define CONF_NAME_MAX	63		/* letters, digits, - and _ */
 #define CONF_VOLUMES_MAX 4096
@@ -93,6 +94,8 @@ struct conf_volume {
 	uint64_t	 segment;	/* largest segment, bytes */
 	bool		 closed;	/* takes no new messages */
 	unsigned	 places;	/* see drain.h; 0: not said */
+	char		**labels;	/* by which rules name it */
+	size_t		 nlabels;
 	struct conf_copy *copies;
 	size_t		 ncopies;
 };
@@ -101,9 +104,12 @@ struct conf_volume {
 struct conf_rule {
 	uint64_t	 min_size;	/* bytes; 0 when not given */
 	uint64_t	 max_size;	/* bytes; UINT64_MAX when not given */
-	int		 high;		/* 1 high priority, 0 not, -1 either */
-	char		**volumes;
+	bool		 any_priority;
+	enum priority	 priority;	/* otherwise */
+	char		**volumes;	/* those with the labels included */
 	size_t		 nvolumes;
+	char		**labels;
+	size_t		 nlabels;
 };
 
 /* A record of the DNS as the file has it; see cluster.xml(5). */

@@ -201,10 +201,68 @@ check_nodes(const struct conf_reader *r)
 	return rc;
 }
 
+static bool
+has_label(const struct conf_volume *v, const char *label)
+{
+	for (size_t i = 0; i < v->nlabels; i++)
+		if (strcmp(v->labels[i], label) == 0)
+			return true;
+	return false;
+}
+
+static bool
+is_in_rule(const struct conf_rule *u, const char *volume)
+{
+	for (size_t i = 0; i < u->nvolumes; i++)
+		if (strcmp(u->volumes[i], volume) == 0)
+			return true;
+	return false;
+}
+
+/* One that nobody has is a slip of the pen. */
+static int
+check_label(const struct conf_reader *r, const char *label, int line)
+{
+	for (size_t i = 0; i < r->conf->nvolumes; i++)
+		if (has_label(&r->conf->volumes[i], label))
+			return 0;
+	return conf_bad(r, line, "no volume has the label \"%s\"", label);
+}
+
+/* The volumes with its labels, in the file's order, behind those it names. */
+static int
+expand_labels(const struct conf_reader *r, struct conf_rule *u, int line)
+{
+	const struct conf *c = r->conf;
+	char		 **all;
+	bool		   fits;
+	int		   rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < u->nlabels; i++)
+		rc = check_label(r, u->labels[i], line);
+	if (rc != 0 || u->nlabels == 0)
+		return rc;
+	if ((all = reallocarray(u->volumes, u->nvolumes + c->nvolumes,
+	    sizeof(*all))) == NULL)
+		return conf_no_memory(r);
+	u->volumes = all;
+	for (size_t i = 0; rc == 0 && i < c->nvolumes; i++) {
+		fits = false;
+		for (size_t k = 0; k < u->nlabels; k++)
+			fits |= has_label(&c->volumes[i], u->labels[k]);
+		if (!fits || is_in_rule(u, c->volumes[i].name))
+			continue;
+		rc = conf_keep(r, c->volumes[i].name, &all[u->nvolumes]);
+		u->nvolumes += rc == 0;
+	}
+	return rc;
+}
+
 static int
 check_rules(const struct conf_reader *r, const struct named *volumes)
 {
-	const struct conf_rule *u;
+	struct conf_rule *u;
+	int		  rc;
 
 	for (size_t i = 0; i < r->conf->nrules; i++) {
 		u = &r->conf->rules[i];
@@ -217,6 +275,8 @@ check_rules(const struct conf_reader *r, const struct named *volumes)
 		if (u->min_size > u->max_size)
 			return conf_bad(r, r->rule_line[i],
 			    "min-size is over max-size");
+		if ((rc = expand_labels(r, u, r->rule_line[i])) != 0)
+			return rc;
 	}
 	return 0;
 }

@@ -19,7 +19,8 @@ static const struct conf_word pairs[] = {
 	{ "available", CONF_AVAILABLE }, { "safe", CONF_SAFE }, { NULL, 0 }
 };
 static const struct conf_word priorities[] = {
-	{ "high", 1 }, { "normal", 0 }, { NULL, 0 }
+	{ "high", PRIORITY_HIGH }, { "normal", PRIORITY_NORMAL },
+	{ "low", PRIORITY_LOW }, { NULL, 0 }
 };
 
 static void
@@ -93,6 +94,9 @@ read_volume(struct conf_reader *r, const struct xml_elem *e,
 	    (rc = conf_size(r, e, "places", 1, CONF_COPIES_MAX + 1,
 	    &places)) != 0)
 		return rc;
+	if (xml_attr(e, "labels") != NULL && (rc = conf_names(r, e, "labels",
+	    &v->labels, &v->nlabels)) != 0)
+		return rc;
 	v->closed = closed == 1;
 	v->places = (unsigned)places;
 	add_folder(r, v->home, v->path, "", xml_line(e));
@@ -117,16 +121,22 @@ static int
 read_rule(const struct conf_reader *r, const struct xml_elem *e,
     struct conf_rule *u)
 {
-	int	 rc;
+	int	 priority = PRIORITY_NORMAL, rc;
 
 	u->max_size = UINT64_MAX;
-	u->high = -1;
+	u->any_priority = xml_attr(e, "priority") == NULL;
 	if ((rc = conf_size(r, e, "min-size", 0, UINT64_MAX,
 	    &u->min_size)) != 0 ||
 	    (rc = conf_size(r, e, "max-size", 0, UINT64_MAX,
 	    &u->max_size)) != 0 ||
-	    (rc = conf_word(r, e, "priority", priorities, &u->high)) != 0)
+	    (rc = conf_word(r, e, "priority", priorities, &priority)) != 0)
 		return rc;
+	u->priority = (enum priority)priority;
+	if (xml_attr(e, "labels") != NULL) {
+		if ((rc = conf_names(r, e, "labels", &u->labels,
+		    &u->nlabels)) != 0 || xml_attr(e, "volumes") == NULL)
+			return rc;
+	}
 	return conf_names(r, e, "volumes", &u->volumes, &u->nvolumes);
 }
 

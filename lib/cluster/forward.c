@@ -27,16 +27,13 @@ struct parcel {
 };
 
 static int
-try_volume(const struct log *log, const struct conf *conf,
-    const struct conf_volume *cv, unsigned copies, const struct parcel *rec,
-    struct place *place, struct buf *labels)
+send(const struct log *log, const struct conf_volume *cv, struct peer *p,
+    unsigned copies, const struct parcel *rec, struct place *place,
+    struct buf *labels)
 {
-	struct peer	*p;
 	struct buf	 body, out;
 	int		 rc;
 
-	if ((rc = peer_open(log, conf, cv->home, &p)) != 0)
-		return rc;
 	buf_init(&body, rec->env.len + rec->msg.len + 1);
 	buf_init(&out, 65536);
 	buf_add(&body, rec->env.p, rec->env.len);
@@ -52,6 +49,20 @@ try_volume(const struct log *log, const struct conf *conf,
 		    cv->home, peer_text(p));
 	buf_free(&body);
 	buf_free(&out);
+	return rc;
+}
+
+static int
+try_volume(const struct log *log, const struct conf *conf,
+    const struct conf_volume *cv, unsigned copies, const struct parcel *rec,
+    struct place *place, struct buf *labels)
+{
+	struct peer	*p;
+	int		 rc;
+
+	if ((rc = peer_open(log, conf, cv->home, &p)) != 0)
+		return rc;
+	rc = send(log, cv, p, copies, rec, place, labels);
 	peer_close(p);
 	return rc;
 }
@@ -123,6 +134,32 @@ forward_again(const struct log *log, const struct conf *conf,
 		*place = p;
 	vol_close(v);
 	reader_close(r);
+	return rc;
+}
+
+int
+forward_to(const struct log *log, const struct conf *conf,
+    const struct conf_volume *cv, struct peer **peer, struct span env,
+    struct span msg, struct place *place, struct buf *labels)
+{
+	struct parcel	 p = { env, msg };
+	unsigned	 copies = conf->copies;
+	int		 rc = 0;
+
+	if (cv->ncopies + 1 < copies) {
+		if (conf->on_short == CONF_REFUSE)
+			return log_fail(log, CM_ESHORT, "volume %s has no %u "
+			    "places", cv->name, copies);
+		copies = (unsigned)cv->ncopies + 1;
+	}
+	if (*peer == NULL)
+		rc = peer_open(log, conf, cv->home, peer);
+	if (rc == 0)
+		rc = send(log, cv, *peer, copies, &p, place, labels);
+	if (rc == 0)
+		return 0;
+	peer_close(*peer);
+	*peer = NULL;
 	return rc;
 }
 

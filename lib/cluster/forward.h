@@ -28,6 +28,19 @@ int	 forward_again(const struct log *, const struct conf *,
 	    const struct conf_volume *, struct place *place) CM_MUST;
 
 /*
+ * Stores a record that is in no volume of this node in that one of another
+ * node, with as many copies as the policy wants (with degrade no more than
+ * there are).  *peer is the connection, kept for the next one; NULL first.
+ * On any failure (CM_ESHORT, CM_EAWAY, CM_ETIMEOUT, ...), with a line, the
+ * record may be there all the same when the answer was lost: stored elsewhere
+ * under the same id it is still listed once.
+ */
+struct peer;
+int	 forward_to(const struct log *, const struct conf *,
+	    const struct conf_volume *, struct peer **peer, struct span env,
+	    struct span msg, struct place *place, struct buf *labels) CM_MUST;
+
+/*
  * The same for a record that is in no volume yet, at a node that is drained:
  * with fewer copies than the policy wants when it says degrade.  CM_EAGAIN,
  * with a line, when no node took it; one may have it all the same, under its

@@ -194,19 +194,24 @@ store_again(struct filter *f, struct item *it)
 }
 
 /*
- * A node that is drained has it stored, and mirrored, on another one: does the
- * receipt itself name enough places?
+ * A rule, or a node that is drained, has it stored, and mirrored, on another
+ * one: does the receipt itself name enough places?
  */
 static bool
-is_reached(const struct mirror *m, const struct receipt *r)
+is_reached(const struct mirror *m, const struct conf_volume *cv,
+    const struct receipt *r)
 {
 	struct span	 rest = r->copies, f;
-	unsigned	 n = 0;
+	unsigned	 n = 0, least = m->copies;
 
 	while (str_field(&rest, ',', &f))
 		n += f.len > 0;
-	return m->conf->node->drain && (n >= m->copies ||
-	    (n > 0 && m->conf->on_short == CONF_DEGRADE));
+	if (m->conf->on_short == CONF_DEGRADE && m->conf->node->drain)
+		least = 1;
+	else if (m->conf->on_short == CONF_DEGRADE &&
+	    least > cv->ncopies + 1)
+		least = (unsigned)cv->ncopies + 1;
+	return n >= least;
 }
 
 /* Whatever the policy: what its home lacks is not passed on. */
@@ -217,7 +222,7 @@ look_at_home(struct filter *f, struct item *it)
 	const struct place	*p = &it->r.place;
 	uint32_t		 size;
 
-	if (!conf_is_home(f->m->conf, cv) && is_reached(f->m, &it->r)) {
+	if (!conf_is_home(f->m->conf, cv) && is_reached(f->m, cv, &it->r)) {
 		it->enough = true;
 		it->copies = strndup(it->r.copies.p, it->r.copies.len);
 		it->absent = it->copies == NULL;

@@ -68,7 +68,7 @@ routetool_rcpt(struct tool *t, int argc, char **argv)
 }
 
 int
-routetool_select(struct tool *t, uint64_t size, bool high)
+routetool_select(struct tool *t, uint64_t size, enum priority priority)
 {
 	struct route_pick	 pick;
 	struct buf		 out;
@@ -78,7 +78,7 @@ routetool_select(struct tool *t, uint64_t size, bool high)
 		return log_fail(&t->log, CM_ETOOBIG, "a message of %llu bytes,"
 		    " where %llu are the most", (unsigned long long)size,
 		    (unsigned long long)t->conf->max_size);
-	if ((rc = route_select(&t->log, t->conf, size, high, &pick)) != 0)
+	if ((rc = route_select(&t->log, t->conf, size, priority, &pick)) != 0)
 		return rc;
 	buf_init(&out, OUT_MAX);
 	for (size_t i = 0; i < pick.n; i++)

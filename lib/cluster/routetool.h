@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "cluster/tool.h"
+#include "format/priority.h"
 
 /*
  * A line for each address: itself, a tab, its mailboxes with commas between.
@@ -18,7 +19,8 @@ int	 routetool_rcpt(struct tool *, int argc, char **argv) CM_MUST;
  * CM_ETOOBIG when none takes a message of that size, CM_EAWAY when none here
  * is open.
  */
-int	 routetool_select(struct tool *, uint64_t size, bool high) CM_MUST;
+int	 routetool_select(struct tool *, uint64_t size, enum priority)
+	    CM_MUST;
 
 /*
  * Asks all nodes count times (nodepoll.h), interval_ms from one begin to the

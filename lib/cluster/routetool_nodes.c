@@ -128,7 +128,7 @@ count_answers(struct tool *t, uint64_t *all)
 
 	*all = 0;
 	/* looking makes no file */
-	if (str_fmt(path, sizeof(path), "%s/run/turns",
+	if (str_fmt(path, sizeof(path), "%s/run/" TURNS_FILE,
 	    c->node->state) != 0 || !file_exists(path) ||
 	    turns_open(&t->log, c, &turns) != 0)
 		return NULL;

@@ -126,6 +126,8 @@ show_volume(const struct conf *c, const struct conf_volume *v,
 	} else {
 		buf_adds(rows, "not here");
 	}
+	for (size_t i = 0; i < v->nlabels; i++)
+		buf_addf(rows, "%s%s", i == 0 ? "\t" : " ", v->labels[i]);
 	buf_addc(rows, '\n');
 	for (size_t i = 0; i < v->ncopies; i++)
 		buf_addf(rows, "\tcopy %s\t%s\n", v->copies[i].node,
@@ -146,8 +148,8 @@ show_rule(const struct conf_rule *u, size_t number, struct buf *rows)
 		buf_adds(rows, u->min_size > 0 ? " to " : "up to ");
 		add_size(rows, u->max_size);
 	}
-	buf_addf(rows, "\t%s priority\t", u->high == -1 ? "any" :
-	    u->high == 1 ? "high" : "normal");
+	buf_addf(rows, "\t%s priority\t", u->any_priority ? "any" :
+	    priority_word(u->priority));
 	for (size_t i = 0; i < u->nvolumes; i++)
 		buf_addf(rows, "%s%s", i > 0 ? " " : "", u->volumes[i]);
 	buf_addc(rows, '\n');

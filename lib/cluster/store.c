@@ -7,6 +7,7 @@
 #include "base/time.h"
 #include "cluster/copy.h"
 #include "cluster/forward.h"
+#include "cluster/peer.h"
 #include "cluster/route.h"
 #include "cluster/volume.h"
 #include "format/header.h"
@@ -16,9 +17,13 @@
 
 #define RETRY_MS	5000	/* for a volume that failed */
 
-/* One volume that was opened, and how far it has to be synced. */
+/*
+ * One volume: at home here and opened, and how far it has to be synced; or of
+ * another node, and the connection.
+ */
 struct target {
 	struct volume	*v;
+	struct peer	*peer;
 	struct place	 last;
 	bool		 dirty;
 	int64_t		 retry_ms;	/* after a failure: not before */
@@ -61,8 +66,10 @@ store_close(struct store *s)
 {
 	if (s == NULL)
 		return;
-	for (size_t i = 0; i < s->conf->nvolumes; i++)
+	for (size_t i = 0; i < s->conf->nvolumes; i++) {
 		vol_close(s->targets[i].v);
+		peer_close(s->targets[i].peer);
+	}
 	free(s->targets);
 	buf_free(&s->env);
 	buf_free(&s->to);
@@ -71,27 +78,6 @@ store_close(struct store *s)
 	buf_free(&s->boxes);
 	buf_free(&s->labels);
 	free(s);
-}
-
-/* RFC 2156 (Priority, Importance) and the usual X-Priority. */
-static bool
-is_urgent(struct span header)
-{
-	struct header_field	 f;
-
-	if (header_find(header, "Priority", &f) && f.value.len >= 6 &&
-	    memmem(f.value.p, f.value.len, "urgent", 6) != NULL)
-		return true;
-	if (header_find(header, "Importance", &f) && f.value.len >= 4 &&
-	    (memmem(f.value.p, f.value.len, "high", 4) != NULL ||
-	    memmem(f.value.p, f.value.len, "High", 4) != NULL))
-		return true;
-	if (!header_find(header, "X-Priority", &f))
-		return false;
-	for (size_t i = 0; i < f.value.len; i++)
-		if (f.value.p[i] != ' ' && f.value.p[i] != '\t')
-			return f.value.p[i] == '1' || f.value.p[i] == '2';
-	return false;
 }
 
 /* ENVELOPE and BODYSTRUCTURE of the message. */
@@ -168,49 +154,91 @@ is_of_volume(int rc)
 }
 
 static int
-append_to(struct store *s, const struct conf_volume *cv,
-    const struct store_msg *m, struct place *place)
+append_here(struct store *s, const struct conf_volume *cv,
+    const struct store_msg *m, struct place *place, struct buf *labels)
 {
 	struct target	*t = &s->targets[cv - s->conf->volumes];
+	char		 home[COPY_LABEL_MAX];
 	int		 rc = 0;
 
-	if (time_mono_ms() < t->retry_ms)
-		return t->failure;
 	if (t->v == NULL)
 		rc = vol_open(s->log, s->conf, cv, &t->v);
 	if (rc == 0)
 		rc = vol_append(t->v, s->env.p, s->env.len, m->p, m->len,
 		    place);
+	if (rc != 0)
+		return rc;
+	t->last = *place;
+	t->dirty = true;
+	copy_label(cv, -1, home);
+	return buf_adds(labels, home);
+}
+
+/*
+ * Stored and mirrored by another node.  When that fails and its answer was
+ * lost, it may be there; since the next volume gets it under the same id, it
+ * is listed once.
+ */
+static int
+append_away(struct store *s, const struct conf_volume *cv,
+    const struct store_msg *m, struct place *place, struct buf *labels)
+{
+	struct target	*t = &s->targets[cv - s->conf->volumes];
+
+	return forward_to(s->log, s->conf, cv, &t->peer, span_of(&s->env),
+	    (struct span){ m->p, m->len }, place, labels);
+}
+
+/* One that failed rests for a while. */
+static int
+append_to(struct store *s, const struct conf_volume *cv,
+    const struct store_msg *m, struct place *place, struct buf *labels)
+{
+	struct target	*t = &s->targets[cv - s->conf->volumes];
+	int		 rc;
+
+	if (time_mono_ms() < t->retry_ms)
+		return t->failure;
+	if (conf_is_home(s->conf, cv))
+		rc = append_here(s, cv, m, place, labels);
+	else
+		rc = append_away(s, cv, m, place, labels);
 	if (rc != 0) {
 		t->failure = rc;
 		t->retry_ms = time_mono_ms() + RETRY_MS;
-		return rc;
 	}
-	t->last = *place;
-	t->dirty = true;
-	return 0;
+	return rc;
+}
+
+/* Whatever is wrong with another node's, one of this node may take it. */
+static bool
+is_next_worth(const struct store *s, const struct conf_volume *cv, int rc)
+{
+	return is_of_volume(rc) || !conf_is_home(s->conf, cv);
 }
 
 static int
 append_somewhere(struct store *s, const struct store_msg *m,
-    struct place *place, const struct conf_volume **cv)
+    struct place *place, struct buf *labels)
 {
 	struct route_pick	 pick;
 	struct span		 header = { m->p, header_end(m->p, m->len) };
+	bool			 away = false;
 	int			 rc;
 
-	if ((rc = route_select(s->log, s->conf, m->len, is_urgent(header),
+	if ((rc = route_select(s->log, s->conf, m->len, priority_of(header),
 	    &pick)) != 0)
 		return rc;
+	rc = CM_EAWAY;
 	for (size_t i = 0; i < pick.n; i++) {
-		*cv = pick.volume[i];
-		rc = append_to(s, *cv, m, place);
-		if (rc == 0 || !is_of_volume(rc))
+		away = !conf_is_home(s->conf, pick.volume[i]);
+		rc = append_to(s, pick.volume[i], m, place, labels);
+		if (rc == 0 || !is_next_worth(s, pick.volume[i], rc))
 			break;
 	}
 	/* what the volumes lack may come back: never a refusal for good */
-	return is_of_volume(rc) && rc != CM_ESPACE && rc != CM_ELOCK ?
-	    CM_EAGAIN : rc;
+	return rc != 0 && (away || (is_of_volume(rc) && rc != CM_ESPACE &&
+	    rc != CM_ELOCK)) ? CM_EAGAIN : rc;
 }
 
 /* labels: of the places that have it. */
@@ -226,22 +254,17 @@ add_receipt(struct store *s, const struct ulid *id, const struct place *place,
 	return receipt_write(out, &r);
 }
 
-/* Into a volume of this node, or of another one when this is drained. */
+/* A drained node has no volume: any other node's will do then. */
 static int
 keep(struct store *s, const struct store_msg *m, struct place *place,
     struct buf *labels)
 {
-	const struct conf_volume *cv = NULL;
-	char			  home[COPY_LABEL_MAX];
-	int			  rc;
+	int	 rc = append_somewhere(s, m, place, labels);
 
-	if (s->conf->node->drain)
-		return forward_new(s->log, s->conf, span_of(&s->env),
-		    (struct span){ m->p, m->len }, place, labels);
-	if ((rc = append_somewhere(s, m, place, &cv)) != 0)
+	if (rc == 0 || !s->conf->node->drain)
 		return rc;
-	copy_label(cv, -1, home);
-	return buf_adds(labels, home);
+	return forward_new(s->log, s->conf, span_of(&s->env),
+	    (struct span){ m->p, m->len }, place, labels);
 }
 
 int

@@ -34,7 +34,8 @@ void	 store_close(struct store *);
  * to the next one when that takes none, and adds its receipt to receipts.  It
  * is safe, and the receipt may be shown, only when store_commit came back
  * with 0.  After a failure nothing of this message is in any volume of this
- * node.  On a node that is drained another one stores it, and its copies.
+ * node.  When the rules say so another node stores it, with its copies; on a
+ * node that is drained always one.
  */
 int	 store_append(struct store *, const struct store_msg *,
 	    struct buf *receipts) CM_MUST;

@@ -12,7 +12,7 @@
 #include "base/str.h"
 
 /* The name has the form's number: a new form gets a new file. */
-#define NAME		"turns.1"
+#define NAME		TURNS_FILE
 #define SLOTS		65536u		/* 1 MiB */
 #define TRIES		64		/* slots looked at for a name */
 

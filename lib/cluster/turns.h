@@ -1,6 +1,6 @@
 /*
  * Counters that all processes of a node share, in the mapped file
- * STATE/run/turns: whose turn it is, and how many answers each has had.  Not
+ * STATE/run/turns.1: whose turn it is, and how many answers each has had.  Not
  * synced: after a crash any start is as good.  Level 3.
  */
 #ifndef CM_TURNS_H
@@ -11,6 +11,8 @@
 
 #include "base/log.h"
 #include "cluster/conf.h"
+
+#define TURNS_FILE	"turns.1"	/* in STATE/run */
 
 struct turns;
 

@@ -120,13 +120,44 @@ test_full(void)
 	    c->timeout_ms == 250 && c->on_short == CONF_REFUSE &&
 	    c->max_size == 1 << 30, "policy");
 	is_int(c->nrules, 3, "rules");
-	ok(c->rules[0].min_size == 1 << 20 && c->rules[0].high == 1 &&
+	ok(c->rules[0].min_size == 1 << 20 && !c->rules[0].any_priority &&
+	    c->rules[0].priority == PRIORITY_HIGH &&
 	    c->rules[0].max_size == UINT64_MAX, "first rule");
 	ok(c->rules[0].nvolumes == 2 &&
 	    strcmp(c->rules[0].volumes[1], "v2") == 0, "its volumes");
-	ok(c->rules[1].max_size == 2048 && c->rules[1].high == 0, "second");
-	is_int(c->rules[2].high, -1, "third: either priority");
+	ok(c->rules[1].max_size == 2048 && c->rules[1].priority ==
+	    PRIORITY_NORMAL, "second");
+	ok(c->rules[2].any_priority, "third: either priority");
 	ok(said.len == 0, "nothing was said");
+	conf_free(c);
+}
+
+/* Labels become volumes, in the file's order behind those that are named. */
+static void
+test_labels(void)
+{
+	static const char	 text[] =
+	    "<cluster><rule labels='a b'/><rule labels='b' volumes='v3'/>\n"
+	    "<rule priority='low' labels=' a '/><node name='n1'/>\n"
+	    "<volume name='v1' home='n1' path='/d/1' labels='b'/>\n"
+	    "<volume name='v2' home='n1' path='/d/2' labels='a c'/>\n"
+	    "<volume name='v3' home='n1' path='/d/3' labels=' b  a '/>\n"
+	    "<volume name='v4' home='n1' path='/d/4'/></cluster>\n";
+	static const char *const want[] = { "v1v2v3", "v3v1", "v2v3" };
+	struct conf		*c;
+	char			 got[32];
+
+	is_int(load(text, "n1", &c), 0, "labels");
+	if (c == NULL)
+		return;
+	for (size_t i = 0; i < 3; i++) {
+		got[0] = '\0';
+		for (size_t k = 0; k < c->rules[i].nvolumes && k < 8; k++)
+			strcat(got, c->rules[i].volumes[k]);
+		is_str(got, want[i], "rule %zu", i + 1);
+	}
+	ok(!c->rules[2].any_priority && c->rules[2].priority == PRIORITY_LOW,
+	    "low priority");
 	conf_free(c);
 }
 
@@ -233,7 +264,12 @@ test_values(void)
 	bad(WITH("<policy size='0'/>"), 2, "is not from 1");
 	bad(WITH("<policy size='2G'/>"), 2, "is not from 1");
 	bad(WITH("<rule volumes='  '/>"), 2, "names none");
-	bad(WITH("<rule priority='low' volumes='v1'/>"), 2, "high or normal");
+	bad(WITH("<rule/>"), 2, "volumes");
+	bad(WITH("<rule labels=' '/>"), 2, "labels");
+	bad(WITH("<rule labels='none' volumes='v1'/>"), 2,
+	    "no volume has the label \"none\"");
+	bad(WITH("<rule priority='some' volumes='v1'/>"), 2,
+	    "high or normal or low");
 }
 
 static void
@@ -565,6 +601,7 @@ main(void)
 	snprintf(file, sizeof(file), "%s/cluster.xml", dir);
 	buf_init(&said, 65536);
 	test_full();
+	test_labels();
 	test_defaults();
 	test_witness();
 	test_values();
