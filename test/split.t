@@ -521,6 +521,7 @@ def split(winner, more, kills):
         s.ids += store(node, ["new%s" % node], 1)
         s.look()
     w, l = sides[winner], sides[loser]
+    left_out(l)
     heal()
     if kills:
         n = kill_agents(time.time() + 8)
@@ -573,16 +574,31 @@ def uids(w, l, end):
            for f in s.final.validity if f in end.validity),
        "UIDVALIDITY only rises")
     f = "u1@example.test/INBOX"
-    for m in "u1", "u3", "u4":
+    for m in "u2", "u3", "u4":
         f = m + "@example.test/INBOX"
         ok(end.validity[f] == w.base.validity[f],
-           "each gave UIDs of its own: that of %s stays" % m,
+           "one side gave UIDs: that of %s stays" % m,
            "%d, was %d" % (end.validity[f], w.base.validity[f]))
+    # those of the second node are all above those of the first one
+    f = "u1@example.test/INBOX"
+    ok((end.validity[f] == w.base.validity[f]) == (w.node == "n2"),
+       "both did: that of u1 stays if whose are higher goes on",
+       "%d, was %d" % (end.validity[f], w.base.validity[f]))
     f = "u3@example.test/INBOX"
     ok(end.next[f] >= l.final.next[f], "and the next UID is beyond those")
     ever.update(w.seen)
     ever.update(l.seen)
     ever.update(end.uids())
+
+
+def left_out(s):
+    """The journal tells where those begin that this side left out."""
+    f = "u3@example.test/INBOX"
+    n = s.base.next[f]
+    l = "\tuids\t%s\t%d\t%d\t%d\n" % (f, s.base.validity[f], n, n + (
+        32768 if s.node == "n1" else 65536))
+    with open("%s/%s/state/catalog.journal" % (where, s.node)) as j:
+        ok(l in j.read(), "UIDs that are left out are told", l)
 
 
 def later():

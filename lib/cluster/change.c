@@ -301,6 +301,14 @@ change_note_uids(struct catdb *d, const char *mailbox, const char *folder,
 }
 
 void
+change_note_leap(struct catdb *d, const char *mailbox, const char *folder,
+    const struct row_folder *f)
+{
+	change_note_uids(d, mailbox, folder, &(struct change_uids){
+	    f->validity, f->left_from, f->left_to, 0, { NULL, 0 } });
+}
+
+void
 change_note_floor(struct catdb *d, uint32_t validity)
 {
 	struct buf	*b;

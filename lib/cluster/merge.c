@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "base/crc32c.h"
-#include "base/time.h"
 #include "cluster/account.h"
 #include "cluster/change.h"
 #include "cluster/merge_int.h"
@@ -529,82 +528,6 @@ merge_alias(struct work *w, struct span line)
 	else if (rc == 0)
 		w->why = NULL;
 	return rc == CM_EEXIST ? 0 : rc;
-}
-
-/* --- UIDs that a reader may have seen there --- */
-
-int
-merge_new_validity(struct work *w, struct row_account *a, struct row_folder *f,
-    uint32_t theirs)
-{
-	uint32_t	 v = (uint32_t)(time_now_ms() / 1000);
-	int		 rc;
-
-	if (v <= a->last_validity)
-		v = a->last_validity + 1;
-	if (v <= theirs)
-		v = theirs + 1;
-	a->last_validity = f->validity = v;
-	change_note_uids(w->db, w->mailbox.p, w->folder.p,
-	    &(struct change_uids){ v, 1, f->uidnext, 0, { NULL, 0 } });
-	log_info(w->db->log, "%s/%s: both sides gave UIDs: UIDVALIDITY %u",
-	    w->mailbox.p, w->folder.p, v);
-	if ((rc = account_put(w->db, w->txn, w->mailbox.p, a)) != 0)
-		return rc;
-	return account_folder_put(w->db, w->txn, a->id, merge_span(&w->folder),
-	    f);
-}
-
-int
-merge_raise_floor(struct work *w, uint32_t theirs)
-{
-	uint64_t	 floor;
-	int		 rc;
-
-	rc = catdb_number(w->db, w->txn, ACCOUNT_VALIDITY, &floor);
-	if (rc != 0 || floor >= theirs)
-		return rc;
-	change_note_floor(w->db, theirs);
-	return catdb_set_number(w->db, w->txn, ACCOUNT_VALIDITY, theirs);
-}
-
-static int
-merge_uids(struct work *w, struct span line)
-{
-	struct row_account	 a;
-	struct row_folder	 f;
-	uint64_t		 v[3];
-	int			 rc;
-
-	for (int i = 0; i < 3; i++)
-		if (str_u64(w->f[i + 1].p, w->f[i + 1].len, UINT32_MAX,
-		    &v[i]) != 0)
-			return CM_EPROTO;
-	if (entry_parse(w->entry.p, w->entry.len, &w->mailbox, &w->folder,
-	    NULL) != 0)
-		return CM_EPROTO;
-	if (v[2] > v[1] && (rc = merge_note_first(w, line,
-	    (uint32_t)v[1])) != 0)
-		return rc;
-	rc = account_get(w->db, w->txn, w->mailbox.p, &w->raw, &a);
-	if (rc == 0)
-		rc = merge_find_given(w, a.id, (uint32_t)v[0], &f);
-	if (rc == CM_ENOUSER || rc == CM_ENOINPUT)
-		return merge_raise_floor(w, (uint32_t)v[0]);
-	if (rc != 0 || f.validity > v[0])
-		return rc;
-	if (f.validity < v[0] || (f.uidnext > v[1] && v[2] > v[1] &&
-	    !account_left_out(&f, (uint32_t)w->m->against, (uint32_t)v[1],
-	    (uint32_t)v[2])))
-		return merge_new_validity(w, &a, &f, (uint32_t)v[0]);
-	if (f.uidnext >= v[2])
-		return 0;
-	change_note_uids(w->db, w->mailbox.p, w->folder.p,
-	    &(struct change_uids){ f.validity, f.uidnext, (uint32_t)v[2], 0,
-	    { NULL, 0 } });
-	f.uidnext = (uint32_t)v[2];
-	return account_folder_put(w->db, w->txn, a.id, merge_span(&w->folder),
-	    &f);
 }
 
 /* --- lines --- */

@@ -72,12 +72,14 @@ int	 merge_touched(struct work *, struct span line,
 
 /* What happened here to the folder of a folder-del; NULL: nothing. */
 struct touch *merge_touch_folder(struct work *, struct span entry);
-/* Of w->mailbox/w->folder: a UIDVALIDITY that neither side has given.  *a and
- * its row are changed. */
+/* merge_seen.c, of w->mailbox/w->folder: a UIDVALIDITY that neither side has
+ * given.  *a and its row are changed. */
 int	 merge_new_validity(struct work *, struct row_account *a,
 	    struct row_folder *, uint32_t theirs) CM_MUST;
 /* A folder that is not here yet gets a higher one when it is made. */
 int	 merge_raise_floor(struct work *, uint32_t theirs) CM_MUST;
+/* The kind of lines that says what readers there saw. */
+int	 merge_uids(struct work *, struct span line) CM_MUST;
 
 /* merge_copy.c: where a copy went, as the line has it, and the key of that. */
 struct span merge_field_to(struct span fields);

@@ -102,8 +102,8 @@ uids_folder(struct redo *w, struct uids *u, struct row_account *a,
 	if (rc != 0)
 		return rc;
 	/* with no UIDs given yet, or the same ones */
-	if (f->validity < u->validity && (u->ids.len == 0 ||
-	    (f->messages == 0 && f->uidnext == 1)))
+	if (f->validity < u->validity && ((u->ids.len == 0 &&
+	    u->first == 1) || (f->messages == 0 && f->uidnext == 1)))
 		rc = set_validity(w, a, f, u->validity);
 	else if (f->validity < u->validity)
 		rc = new_validity(w, a, f, u->validity);

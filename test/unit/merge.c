@@ -5,6 +5,7 @@
 
 #include "cluster/account.h"
 #include "cluster/change.h"
+#include "cluster/change_copy.h"
 #include "cluster/merge.h"
 #include "tap.h"
 
@@ -117,6 +118,7 @@ put(const char *name, unsigned n, uint32_t flags)
 
 	buf_init(&b, ROW_MAX);
 	m.modseq = ++f.modseq;
+	account_leap(&db, &f);
 	if (row_record_put(&b, &r) != 0 || kv_put(db.records, txn,
 	    (struct span){ (const char *)m.id.b, 16 },
 	    (struct span){ b.p, b.len }) != 0 ||
@@ -327,9 +329,88 @@ test_given_twice(void)
 	end();
 }
 
+/* --- what readers there saw --- */
+
+enum here { NONE, FIRST, SECOND, LATER };
+
+/* Here the folder got mail while this side was alone, as the first or second
+ * node, or behind that, or none; there it gave [first, next). */
+static void
+is_given(enum here here, unsigned first, unsigned next, bool anew,
+    const char *name)
+{
+	_Atomic uint64_t	 leaps;
+	struct row_folder	 f;
+	char			 s[200];
+
+	begin();
+	make("A");
+	put("A", 1, 0);
+	part();
+	f = get("A");
+	leaps = account_leap_of(HERE, here == FIRST);
+	db.leaps = here == LATER ? NULL : &leaps;
+	if (here != NONE)
+		put("A", 2, 0);
+	note();
+	snprintf(s, sizeof(s), "uids\t" WHO "/A\t%u\t%u\t%u", f.validity,
+	    first, next);
+	line(s);
+	is_merged(0, name);
+	ok((get("A").validity > f.validity) == anew, "%s: %s UIDVALIDITY",
+	    name, anew ? "another" : "the same");
+	ok(get("A").uidnext >= next || anew, "and none is given twice");
+	db.leaps = NULL;
+	end();
+}
+
+static void
+test_both_gave(void)
+{
+	/* there 65,536 were left out, or half of them */
+	is_given(NONE, 2, 65540, false, "UIDs of the second node alone");
+	is_given(NONE, 2, 32772, false, "of the first one alone");
+	is_given(FIRST, 2, 65540, true, "the second one's are beyond");
+	is_given(SECOND, 2, 32772, false, "the first one's are not");
+	is_given(LATER, 2, 65540, true, "mail that came when they had met");
+	is_given(LATER, 2, 32772, true, "the same, and the first one's");
+	is_given(FIRST, 65538, 65540, true, "what is left out was not told");
+	is_given(SECOND, 32770, 32772, false, "nor of the first one");
+}
+
+/* What is left out is told with what is behind it. */
+static void
+test_leap_noted(void)
+{
+	_Atomic uint64_t	 leaps = account_leap_of(HERE, false);
+	struct change_copy	 c = { .mailbox = WHO, .from = "A",
+				    .to = "A" };
+	char			 s[200];
+
+	begin();
+	make("A");
+	put("A", 1, 0);
+	note();
+	db.leaps = &leaps;
+	for (int i = 0; i < 2; i++) {
+		if (change_copy_begin(&db, txn, &c, 1) != 0 ||
+		    change_copy_end(&db, txn, &c) != 0)
+			abort();
+		change_copy_free(&c);
+	}
+	snprintf(s, sizeof(s), "-\tuids\t" WHO "/A\t%u\t2\t65538\n",
+	    get("A").validity);
+	ok(strncmp(notes.p, s, strlen(s)) == 0, "UIDs are left out");
+	ok(strstr(notes.p + strlen(s), "\t65538\n") == NULL, "once");
+	db.leaps = NULL;
+	end();
+}
+
 int
 main(void)
 {
+	test_both_gave();
+	test_leap_noted();
 	test_given(false);
 	test_given(true);
 	test_given_twice();

@@ -1,0 +1,106 @@
+/* Lines of a journal done again in a catalog that has nothing. */
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "cluster/account.h"
+#include "cluster/replay.h"
+#include "tap.h"
+
+#define WHO	"bob@example.org"
+#define ID	"0000000000000000000000000"	/* and a digit */
+
+static struct log	 silent;
+static struct catdb	 db;
+static struct buf	 lines;
+static uint64_t		 number;
+
+static struct span
+sp(const char *s)
+{
+	return (struct span){ s, strlen(s) };
+}
+
+static void
+line(const char *text)
+{
+	char			 s[500];
+	struct journal_line	 l = { .number = ++number };
+
+	snprintf(s, sizeof(s), "-\t%s", text);
+	l.note = sp(s);
+	if (journal_write(&lines, &l) != 0)
+		abort();
+}
+
+/* How many cannot be. */
+static void
+is_done(uint64_t refused, const char *name)
+{
+	struct conf_volume	 v = { .name = (char []){ "v" } };
+	struct conf		 conf = { .volumes = &v, .nvolumes = 1 };
+	struct replay_source	 source = { .node = "n1", .fd = -1,
+				    .text = lines.p, .len = lines.len };
+	struct replay_batch	 batch = { .catalog = 7, .number = 1,
+				    .to = lines.len, .first = 1,
+				    .last = number };
+	struct replay		 r = { .log = &silent, .conf = &conf,
+				    .db = &db, .source = &source,
+				    .nsources = 1, .scratch = true,
+				    .batch = &batch, .nbatches = 1 };
+
+	buf_init(&r.said, 1 << 20);
+	is_int(replay_apply(&r), 0, "%s", name);
+	is_int(r.refused, refused, "%s: so many cannot be done", name);
+	if (r.said.len > 0)
+		printf("# %.*s", (int)r.said.len, r.said.p);
+	buf_free(&r.said);
+	buf_reset(&lines);
+	number = 0;
+}
+
+static struct row_folder
+get(const char *name)
+{
+	struct row_account	 a;
+	struct row_folder	 f = { 0 };
+	struct buf		 raw;
+
+	buf_init(&raw, ROW_MAX);
+	if (account_get(&db, NULL, WHO, &raw, &a) != 0 ||
+	    account_folder_get(&db, NULL, a.id, sp(name), &f) != 0)
+		f = (struct row_folder){ 0 };
+	buf_free(&raw);
+	return f;
+}
+
+static void
+test_uids(void)
+{
+	line("user-add\t" WHO "\t-\t1\t1000000");
+	line("uids\t" WHO "/N\t4000000100\t1\t1");
+	line("uids\t" WHO "/N\t4000000100\t1\t3\t78\t" ID "6," ID "7");
+	is_done(0, "with messages");
+	is_int(get("N").modseq, 79, "that of the last one");
+	line("uids\t" WHO "/N\t4000000100\t3\t65539");
+	is_done(0, "UIDs that were left out");
+	is_int(get("N").uidnext, 65539, "are left out");
+	is_int(get("N").validity, 4000000100, "with that UIDVALIDITY");
+	line("uids\t" WHO "/N\t4000000200\t9\t65545");
+	is_done(0, "those of a folder that no line made");
+	ok(get("N").validity > 4000000200, "are not this one's");
+}
+
+int
+main(void)
+{
+	char	 dir[] = "/tmp/cm-redo.XXXXXX", cmd[100];
+
+	if (mkdtemp(dir) == NULL || catdb_open(&silent, dir, &db) != 0)
+		abort();
+	buf_init(&lines, 1 << 20);
+	test_uids();
+	buf_free(&lines);
+	catdb_close(&db);
+	snprintf(cmd, sizeof(cmd), "rm -rf %s", dir);
+	return system(cmd) != 0 ? 1 : tap_done();
+}
