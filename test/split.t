@@ -118,7 +118,7 @@ class World:
         self.text = text
         self.validity, self.next, self.at, self.flags = {}, {}, {}, {}
         self.quota, self.alias, self.password = {}, {}, {}
-        self.rows = []
+        self.rows, self.modseq, self.message = [], {}, {}
         for l in text.splitlines():
             f = l.split("\t")
             if f[0] == "account":
@@ -128,10 +128,13 @@ class World:
             elif f[0] == "folder":
                 self.validity[f[1]] = int(f[3])
                 self.next[f[1]] = int(f[4])
+                self.modseq[f[1]] = int(f[5])
             elif f[0] == "message":
                 folder, uid = f[1].rsplit("/", 1)
                 flags = set() if f[7] == "-" else set(f[7].split("%20"))
                 self.rows.append((folder, int(uid), f[2], flags))
+                self.message.setdefault(folder, {})[int(uid)] = \
+                    f[2], flags, int(f[6])
                 if not folder.startswith(MOVER):
                     self.at[folder, f[2]] = int(uid)
                     self.flags[folder, f[2]] = flags
@@ -549,6 +552,8 @@ def split(winner, more, kills):
         for k in sorted(set(got) | set(want))
         if got.get(k) != want.get(k)))
     uids(w, l, end)
+    for s in w, l:
+        client(s, end)
     look_at_moves(fresh, end)
     folders.look(end, end.text)
     ok(end.quota["u5@example.test"] == rounds + 1 << 20,
@@ -601,6 +606,32 @@ def left_out(s):
         ok(l in j.read(), "UIDs that are left out are told", l)
 
 
+def client(s, end):
+    """What one that has all of this side's sees of the changes, when it asks
+    for what is behind the last UID, and behind the highest modseq."""
+    new, changed, known = [], [], s.base.uids()
+    for f, validity in s.final.validity.items():
+        if end.validity.get(f) != validity:
+            continue            # it begins anew
+        had, has = s.final.message.get(f, {}), end.message.get(f, {})
+        for uid, (i, flags, modseq) in has.items():
+            if had.get(uid, ())[:2] == (i, flags):
+                continue
+            # what it saw going may be there again
+            if uid not in had and (f, validity, uid) not in known and \
+                    uid <= max(had, default=0):
+                new.append((f, uid, i))
+            if modseq <= s.final.modseq[f]:
+                changed.append((f, uid, had.get(uid), modseq,
+                                s.final.modseq[f]))
+        if set(had) - set(has) and end.modseq[f] <= s.final.modseq[f]:
+            changed.append((f, set(had) - set(has)))
+    ok(not new, "for a client of %s new messages have higher UIDs" % s.node,
+       "\n".join(map(str, new)))
+    ok(not changed, "for a client of %s changes have a higher modseq" % s.node,
+       "\n".join(map(str, changed)))
+
+
 def later():
     store("n1", ["u1", "u3"], 2)
     store("n2", ["u1", "u4"], 2)
@@ -639,6 +670,13 @@ def lost(first):
     ok(now.flags == was.flags, "flags are as they were",
        [(k, was.flags[k], now.flags.get(k)) for k in was.flags
         if now.flags.get(k) != was.flags[k]])
+    ok(now.message == was.message, "modseqs are as they were",
+       "\n".join("%s: %s, not %s" % (f, now.message.get(f, {}).get(u), m)
+                 for f in was.message for u, m in was.message[f].items()
+                 if now.message.get(f, {}).get(u) != m))
+    ok(all(now.modseq[f] >= n for f, n in was.modseq.items()),
+       "no folder's modseq is lower", set(was.modseq.items()) -
+       set(now.modseq.items()))
     ok(now.validity == was.validity, "so is each UIDVALIDITY",
        set(now.validity.items()) ^ set(was.validity.items()))
     ok(all(now.next[f] >= n for f, n in was.next.items()),

@@ -292,8 +292,9 @@ change_note_uids(struct catdb *d, const char *mailbox, const char *folder,
 	buf_addc(b, '\t');
 	entry_write(b, mailbox, folder);
 	buf_addf(b, "\t%u\t%u\t%u", u->validity, u->first, u->next);
-	if (u->ids.len > 0) {
+	if (u->modseq != 0)
 		journal_number(b, u->modseq);
+	if (u->ids.len > 0) {
 		buf_addc(b, '\t');
 		buf_add(b, u->ids.p, u->ids.len);
 	}

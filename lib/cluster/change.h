@@ -60,7 +60,8 @@ struct change_uids {
 	uint32_t	 validity, first, next;
 	uint64_t	 modseq;	/* of the first; they rise by one */
 	/* of the messages, commas between; none: the folder was made, or has
-	 * another UIDVALIDITY, and UIDs as before, or a higher next UID */
+	 * another UIDVALIDITY, and UIDs as before, or a higher next UID, or
+	 * that modseq */
 	struct span	 ids;
 };
 void	 change_note_uids(struct catdb *, const char *mailbox,

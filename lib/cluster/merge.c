@@ -10,6 +10,8 @@
 #define KEY_MAX		8192
 #define WORDS_MAX	65536
 #define RENAMES_MAX	(64u << 20)
+#define NOTES_ENOUGH	(16u << 20)	/* of one transaction */
+#define WALKED_ENOUGH	200000		/* the same; their pages are locked */
 
 /* --- what was done here --- */
 
@@ -538,6 +540,7 @@ static const struct {
 	int		(*fn)(struct work *, struct span fields);
 } kinds[] = {
 	{ "uids", 4, merge_uids },
+	{ "modseq", 4, merge_modseq },
 	{ "flag", 7, merge_flag },
 	{ "expunge", 5, merge_expunge },
 	{ "copy", 7, merge_copy },
@@ -610,6 +613,10 @@ merge_all(struct work *w)
 		if (w->why != NULL)
 			refuse(w, &jl);
 		m->done = jl.number;
+		/* the loser sends the rest again */
+		if (w->walked > WALKED_ENOUGH || (w->db->notes != NULL &&
+		    w->db->notes->len > NOTES_ENOUGH))
+			break;
 	}
 	return m->refusals.err;
 }

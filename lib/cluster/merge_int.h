@@ -32,6 +32,7 @@ struct work {
 	bool		 folders;	/* lines delete some */
 	struct touch	*touched[MERGE_BUCKETS];
 	struct buf	 renames;	/* there: FROM TAB TO, each an entry */
+	size_t		 walked;	/* messages, in this transaction */
 	const char	*why;		/* it was not done; NULL: it was */
 	struct buf	 f[8];		/* fields of a line, decoded */
 	struct buf	 mailbox, folder, raw, words, del;
@@ -78,8 +79,9 @@ int	 merge_new_validity(struct work *, struct row_account *a,
 	    struct row_folder *, uint32_t theirs) CM_MUST;
 /* A folder that is not here yet gets a higher one when it is made. */
 int	 merge_raise_floor(struct work *, uint32_t theirs) CM_MUST;
-/* The kind of lines that says what readers there saw. */
+/* The kinds of lines that say what readers there saw. */
 int	 merge_uids(struct work *, struct span line) CM_MUST;
+int	 merge_modseq(struct work *, struct span line) CM_MUST;
 
 /* merge_copy.c: where a copy went, as the line has it, and the key of that. */
 struct span merge_field_to(struct span fields);

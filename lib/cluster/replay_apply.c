@@ -80,7 +80,7 @@ new_validity(struct redo *w, struct row_account *a, struct row_folder *f,
 	return set_validity(w, a, f, v);
 }
 
-/* --- uids MAILBOX/FOLDER UIDVALIDITY FIRST NEXT [MODSEQ IDS] --- */
+/* --- uids MAILBOX/FOLDER UIDVALIDITY FIRST NEXT [MODSEQ [IDS]] --- */
 
 struct uids {
 	uint32_t	 validity, first, next;
@@ -195,11 +195,12 @@ do_uids(struct redo *w, struct span line)
 		return 0;		/* it goes, and its messages too */
 	if (rc != 0 || (rc = uids_folder(w, &u, &a, &f)) != 0)
 		return rc;
-	modseq = u.modseq + u.next - u.first;
+	/* of the last one, or else the folder's */
+	modseq = u.ids.len == 0 ? u.modseq : u.modseq + u.next - u.first - 1;
 	if (u.keep && f.uidnext < u.next)
 		f.uidnext = u.next;
-	if (u.ids.len > 0 && f.modseq < modseq - 1)
-		f.modseq = modseq - 1;
+	if (f.modseq < modseq)
+		f.modseq = modseq;
 	if ((rc = replay_put_folder(w, &a, &f)) != 0)
 		return rc;
 	/* the account's row may have moved */

@@ -7,6 +7,7 @@
 #include "cluster/change.h"
 #include "cluster/change_copy.h"
 #include "cluster/merge.h"
+#include "cluster/vanished.h"
 #include "tap.h"
 
 #define WHO	"bob@example.org"
@@ -406,11 +407,133 @@ test_leap_noted(void)
 	end();
 }
 
+static long long
+modseq(const char *folder, uint32_t uid)
+{
+	struct row_message	 m;
+	struct buf		 raw;
+	int			 rc;
+
+	buf_init(&raw, ROW_MAX);
+	rc = account_message(&db, txn, WHO, folder, uid, &raw, &m);
+	buf_free(&raw);
+	return rc != 0 ? -1 : (long long)m.modseq;
+}
+
+static int
+count_gone(void *arg, uint32_t from, uint32_t to)
+{
+	*(unsigned *)arg += to - from + 1;
+	return 0;
+}
+
+/* What went since; CM_EEND: it is not known. */
+static int
+vanished(const char *folder, uint64_t since, unsigned *n)
+{
+	*n = 0;
+	return vanished_walk(&db, txn, account().id, get(folder).id, since,
+	    count_gone, n);
+}
+
+/* Here it is 8 at last; there it came that far. */
+static void
+is_raised(unsigned there, const char *name)
+{
+	uint64_t	 last = there > 8 ? there : 8;
+	unsigned	 n;
+	char		 s[200];
+
+	begin();
+	make("A");
+	for (unsigned i = 1; i < 6; i++)
+		put("A", i, 0);
+	part();
+	if (change_flag(&db, txn, WHO, "A", 1, "\\Seen k", "") != 0 ||
+	    change_expunge(&db, txn, WHO, "A", 2) != 0)
+		abort();
+	note();
+	snprintf(s, sizeof(s), "modseq\t" WHO "/A\t0\t6\t%u", there);
+	line(s);
+	is_merged(0, name);
+	ok(modseq("A", 1) > there && modseq("A", 1) > 7, "%s: what was "
+	    "changed here is beyond", name);
+	is_int(flags("A", 1, 1), FLAG_SEEN, "as it was");
+	is_int(modseq("A", 3), 4, "what was not stays");
+	ok(get("A").modseq > last, "so is the folder");
+	is_int(vanished("A", last, &n), CM_EEND, "what went is not known "
+	    "since then");
+	if (change_expunge(&db, txn, WHO, "A", 3) != 0)
+		abort();
+	ok(vanished("A", get("A").modseq - 1, &n) == 0 && n == 1,
+	    "later it is");
+	message("flag", "A/4", 4, "-\t\\Flagged\t-\t9");
+	is_merged(0, "a change of the other side");
+	ok(modseq("A", 4) > there, "is beyond, too");
+	ok(strstr(notes.p, "\tflag\t" WHO "/A/1\t") != NULL, "the journal has "
+	    "it");
+	end();
+}
+
+/* Nothing happened here: it is raised all the same. */
+static void
+test_quiet(void)
+{
+	struct row_folder	 f;
+	unsigned		 n;
+	char			 s[300];
+
+	begin();
+	make("A");
+	put("A", 1, 0);
+	part();
+	f = get("A");
+	snprintf(s, sizeof(s), "uids\t" WHO "/A\t%u\t2\t65539", f.validity);
+	line(s);
+	snprintf(s, sizeof(s), "modseq\t" WHO "/A\t%u\t2\t40", f.validity);
+	line(s);
+	is_merged(0, "nothing here");
+	is_int(get("A").validity, f.validity, "it has the same UIDVALIDITY");
+	is_int(modseq("A", 1), 2, "no message is changed");
+	is_int(get("A").modseq, 41, "the folder is beyond");
+	is_int(vanished("A", 40, &n), CM_EEND, "UIDs that it gave there went");
+	snprintf(s, sizeof(s), "uids\t" WHO "/A\t%u\t65539\t65539\t41\n",
+	    f.validity);
+	ok(strstr(notes.p, s) != NULL, "the journal has it");
+	end();
+}
+
+/* With another UIDVALIDITY nobody asks. */
+static void
+test_anew(void)
+{
+	char	 s[300];
+
+	begin();
+	make("A");
+	put("A", 1, 0);
+	part();
+	put("A", 2, 0);
+	snprintf(s, sizeof(s), "modseq\t" WHO "/A\t%u\t2\t40",
+	    get("A").validity - 1);
+	line(s);
+	line("modseq\t" WHO "/B\t0\t2\t40");
+	line("modseq\tnobody@example.org/INBOX\t0\t2\t40");
+	is_merged(0, "another one, or none");
+	is_int(get("A").modseq, 3, "stays as it is");
+	end();
+}
+
 int
 main(void)
 {
 	test_both_gave();
 	test_leap_noted();
+	is_raised(20, "it is higher there");
+	is_raised(8, "as high");
+	is_raised(7, "it is higher here");
+	test_quiet();
+	test_anew();
 	test_given(false);
 	test_given(true);
 	test_given_twice();

@@ -78,8 +78,13 @@ test_uids(void)
 {
 	line("user-add\t" WHO "\t-\t1\t1000000");
 	line("uids\t" WHO "/N\t4000000100\t1\t1");
+	line("uids\t" WHO "/N\t4000000100\t1\t1\t77");
+	is_done(0, "a modseq without messages");
+	is_int(get("N").modseq, 77, "is the folder's");
+	is_int(get("N").uidnext, 1, "no UID is given");
 	line("uids\t" WHO "/N\t4000000100\t1\t3\t78\t" ID "6," ID "7");
-	is_done(0, "with messages");
+	line("uids\t" WHO "/N\t4000000100\t3\t3\t50");
+	is_done(0, "with messages, and one that is lower");
 	is_int(get("N").modseq, 79, "that of the last one");
 	line("uids\t" WHO "/N\t4000000100\t3\t65539");
 	is_done(0, "UIDs that were left out");
