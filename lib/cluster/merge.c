@@ -112,8 +112,11 @@ add_flags(struct work *w, struct touch *t, const struct buf *field)
 
 /* The folder of a line that is about one, or a message in one. */
 static void
-see_folder(struct work *w, struct span fields, bool message)
+see_folder(struct work *w, struct span fields, struct span kind, bool message)
 {
+	bool		 del = span_is(kind, "folder-del");
+	bool		 put = del || span_is(kind, "folder-add") ||
+			    span_is(kind, "folder-rename");
 	struct span	 entry;
 	struct touch	*t;
 
@@ -121,18 +124,21 @@ see_folder(struct work *w, struct span fields, bool message)
 		return;
 	while (message && entry.len > 0 && entry.p[--entry.len] != '/')
 		continue;
-	for (t = merge_touch_folder(w, entry); t != NULL; t = t->as)
+	for (t = merge_touch_folder(w, entry); t != NULL; t = t->as) {
 		t->any = true;
+		if (put)
+			t->deleted = del;
+	}
 }
 
 /* A message came into a folder. */
 static void
-see_arrival(struct work *w, struct span fields)
+see_arrival(struct work *w, const struct journal_line *l)
 {
-	struct span	 to = merge_field_to(fields);
+	struct span	 to = merge_field_to(l->fields);
 
-	merge_see_arrival(w, fields);
-	see_folder(w, to, true);
+	merge_see_arrival(w, l->fields);
+	see_folder(w, to, l->kind, true);
 }
 
 /* A flag, an expunge or a move. */
@@ -170,9 +176,9 @@ see_line(void *arg, const struct journal_line *l)
 		return 0;
 	/* a copy changes nothing of what it is of */
 	if (!copy)
-		see_folder(w, l->fields, message);
+		see_folder(w, l->fields, l->kind, message);
 	if (move || copy)
-		see_arrival(w, l->fields);
+		see_arrival(w, l);
 	if (!message || !merge_key(l->fields, &w->raw) ||
 	    (t = merge_find_touch(w, &w->raw)) == NULL)
 		return 0;

@@ -17,6 +17,7 @@ struct touch {
 	uint32_t	 flags;
 	struct buf	 keywords;
 	bool		 any;
+	bool		 deleted;	/* the folder, at last */
 	uint32_t	 arrived;	/* came into the folder as that UID;
 					 * 0: did not */
 	struct buf	 moved;		/* went there: MAILBOX/FOLDER/UID */

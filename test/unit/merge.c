@@ -330,6 +330,42 @@ test_given_twice(void)
 	end();
 }
 
+/* A folder that the other side deleted has another name here: from says as
+ * what it, or one above it, was renamed; NULL: this side deleted it, too. */
+static void
+is_deleted(const char *from, bool known, bool stays, const char *name)
+{
+	char	 s[200];
+
+	begin();
+	make("A");
+	make("A/b");
+	put("A/b", 1, 0);
+	if (known)
+		part();
+	snprintf(s, sizeof(s), "folder-del\t" WHO "/A/b\t%u\t1\t100\t2",
+	    get("A/b").validity);
+	line(s);
+	if (from == NULL ? change_folder_del(&db, txn, WHO, "A/b") != 0 :
+	    change_folder_rename(&db, txn, WHO, from, "C") != 0)
+		abort();
+	note();
+	is_merged(stays, name);
+	ok(!stays || flags(strcmp(from, "A") == 0 ? "C/b" : "C", 1, 1) != -1,
+	    "%s: %s", name, stays ? "its message stays" : "it is gone");
+	end();
+}
+
+static void
+test_deleted(void)
+{
+	is_deleted("A/b", true, true, "one that was renamed here");
+	is_deleted("A", true, true, "with the one above it");
+	is_deleted(NULL, true, false, "deleted here, too");
+	is_deleted("A/b", false, true, "renamed, and no line tells it");
+	is_deleted(NULL, false, false, "deleted, and no line tells it");
+}
+
 /* --- what readers there saw --- */
 
 enum here { NONE, FIRST, SECOND, LATER };
@@ -543,5 +579,6 @@ main(void)
 	    "a folder that was renamed");
 	test_renamed();
 	test_to_and_fro();
+	test_deleted();
 	return tap_done();
 }
