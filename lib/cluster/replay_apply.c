@@ -9,6 +9,7 @@
 #include "cluster/vanished.h"
 
 #define STEP		1000		/* lines of one transaction */
+#define RENAMES_MAX	(64u << 20)
 
 int
 replay_number(const struct buf *b, uint64_t max, uint64_t *v)
@@ -406,6 +407,7 @@ work_new(struct replay *r)
 	buf_init(&w->raw, ROW_MAX);
 	buf_init(&w->words, ROW_MAX);
 	buf_init(&w->refs, ROW_MAX);
+	buf_init(&w->renames, RENAMES_MAX);
 	return w;
 }
 
@@ -419,6 +421,7 @@ work_free(struct redo *w)
 	buf_free(&w->raw);
 	buf_free(&w->words);
 	buf_free(&w->refs);
+	buf_free(&w->renames);
 	free(w);
 }
 

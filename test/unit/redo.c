@@ -3,11 +3,13 @@
 #include <unistd.h>
 
 #include "cluster/account.h"
+#include "cluster/expect.h"
 #include "cluster/replay.h"
 #include "tap.h"
 
 #define WHO	"bob@example.org"
 #define ID	"0000000000000000000000000"	/* and a digit */
+#define PLACE	"v:00000001:0:9"
 
 static struct log	 silent;
 static struct catdb	 db;
@@ -73,10 +75,50 @@ get(const char *name)
 	return f;
 }
 
+/* Is the message waited for as one that comes to that folder? */
+static void
+is_expected(unsigned n, const char *folder, uint32_t now, const char *name)
+{
+	char			 s[ULID_LEN + 1];
+	struct row_expected	 e;
+	struct ulid		 id;
+	struct buf		 raw;
+
+	buf_init(&raw, ROW_MAX);
+	snprintf(s, sizeof(s), ID "%u", n);
+	if (ulid_parse(s, ULID_LEN, &id) != 0)
+		abort();
+	is_int(expect_get(&db, NULL, &id, WHO, folder, &raw, &e), 0, "%s",
+	    name);
+	ok(e.what == EXPECT_FLAGS && e.flags == FLAG_SEEN, "with its flags");
+	is_int(e.folder, now, "and goes where it was");
+	buf_free(&raw);
+}
+
+/* Its mail came before the journal began, as that of the folder's old name. */
+static void
+test_renamed(void)
+{
+	line("user-add\t" WHO "\t-\t1\t1000000");
+	line("folder-rename\t" WHO "/A\tB\t0\t0");
+	line("flag\t" WHO "/B/5\t" ID "1\t" PLACE "\t7\t-\t\\Seen\t-\t8");
+	line("folder-rename\t" WHO "/B\tC/d\t0\t0");
+	line("flag\t" WHO "/C/d/e/6\t" ID "2\t" PLACE "\t7\t-\t\\Seen\t-\t8");
+	line("folder-rename\t" WHO "/INBOX\tOld\t2\t1000");
+	line("flag\t" WHO "/Old/1\t" ID "3\t" PLACE "\t7\t-\t\\Seen\t-\t8");
+	line("flag\t" WHO "/Old/x/1\t" ID "4\t" PLACE "\t7\t-\t\\Seen\t-\t8");
+	line("flag\t" WHO "/INBOX/1\t" ID "5\t" PLACE "\t7\t-\t\\Seen\t-\t8");
+	is_done(2, "renames of folders that are not there");
+	is_expected(1, "A", 0, "the one that was renamed");
+	is_expected(2, "A/e", 0, "one below it, and renamed twice");
+	is_expected(3, "INBOX", get("Old").id, "what was in INBOX");
+	is_expected(4, "Old/x", 0, "nothing was below that");
+	is_expected(5, "INBOX", get("INBOX").id, "the new one");
+}
+
 static void
 test_uids(void)
 {
-	line("user-add\t" WHO "\t-\t1\t1000000");
 	line("uids\t" WHO "/N\t4000000100\t1\t1");
 	line("uids\t" WHO "/N\t4000000100\t1\t1\t77");
 	is_done(0, "a modseq without messages");
@@ -103,6 +145,7 @@ main(void)
 	if (mkdtemp(dir) == NULL || catdb_open(&silent, dir, &db) != 0)
 		abort();
 	buf_init(&lines, 1 << 20);
+	test_renamed();
 	test_uids();
 	buf_free(&lines);
 	catdb_close(&db);
