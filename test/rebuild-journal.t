@@ -405,6 +405,30 @@ def no_dump():
     same(b[last], a[last], "the UID is the one that the journal tells")
 
 
+def renamed_then():
+    """Folders that the journal only knows by a rename."""
+    fresh()
+    first = add("inbox")
+    ids = [add("to A", args=("-F", "A")), add("to A/b", args=("-F", "A/b"))]
+    dump_to("d1")
+    dump_to("d2")
+    folder("rename", "A", "B")
+    folder("rename", "INBOX", "Old")
+    flag(BOB + "/B/1", "+late")
+    flag(BOB + "/B/b/1", "+late")
+    flag(BOB + "/Old/1", "+late")
+    lose()
+    rebuild("without what was before the folders got other names", "-f")
+    run("cm-catalog", "sync")
+    rows = {x[1]: x for x in listed()}
+    same([rows[i][5] for i in ids + [first]], ["late"] * 3,
+         "each message has its flags")
+    same(rows[first][0].rsplit("/", 1)[0], BOB + "/Old",
+         "what was in INBOX is where it was")
+    same([l for l in dump().split(b"\n") if l.startswith(b"expected")], [],
+         "nothing is waited for")
+
+
 def another_catalog():
     fresh()
     before()
@@ -544,7 +568,8 @@ def killed():
 try:
     configure()
     for part in (all_is_back, what_is_gone, folders_are_back,
-                 copies_in_folders, older_dumps, no_dump, another_catalog,
+                 copies_in_folders, older_dumps, no_dump, renamed_then,
+                 another_catalog,
                  journal_is_lost, damaged, killed):
         if part.__name__ in (sys.argv[1:] or [part.__name__]):
             part()

@@ -118,7 +118,7 @@ class World:
         self.text = text
         self.validity, self.next, self.at, self.flags = {}, {}, {}, {}
         self.quota, self.alias, self.password = {}, {}, {}
-        self.rows = []
+        self.rows, self.modseq, self.message = [], {}, {}
         for l in text.splitlines():
             f = l.split("\t")
             if f[0] == "account":
@@ -128,10 +128,13 @@ class World:
             elif f[0] == "folder":
                 self.validity[f[1]] = int(f[3])
                 self.next[f[1]] = int(f[4])
+                self.modseq[f[1]] = int(f[5])
             elif f[0] == "message":
                 folder, uid = f[1].rsplit("/", 1)
                 flags = set() if f[7] == "-" else set(f[7].split("%20"))
                 self.rows.append((folder, int(uid), f[2], flags))
+                self.message.setdefault(folder, {})[int(uid)] = \
+                    f[2], flags, int(f[6])
                 if not folder.startswith(MOVER):
                     self.at[folder, f[2]] = int(uid)
                     self.flags[folder, f[2]] = flags
@@ -521,6 +524,7 @@ def split(winner, more, kills):
         s.ids += store(node, ["new%s" % node], 1)
         s.look()
     w, l = sides[winner], sides[loser]
+    left_out(l)
     heal()
     if kills:
         n = kill_agents(time.time() + 8)
@@ -548,6 +552,8 @@ def split(winner, more, kills):
         for k in sorted(set(got) | set(want))
         if got.get(k) != want.get(k)))
     uids(w, l, end)
+    for s in w, l:
+        client(s, end)
     look_at_moves(fresh, end)
     folders.look(end, end.text)
     ok(end.quota["u5@example.test"] == rounds + 1 << 20,
@@ -573,16 +579,57 @@ def uids(w, l, end):
            for f in s.final.validity if f in end.validity),
        "UIDVALIDITY only rises")
     f = "u1@example.test/INBOX"
-    for m in "u1", "u3", "u4":
+    for m in "u2", "u3", "u4":
         f = m + "@example.test/INBOX"
         ok(end.validity[f] == w.base.validity[f],
-           "each gave UIDs of its own: that of %s stays" % m,
+           "one side gave UIDs: that of %s stays" % m,
            "%d, was %d" % (end.validity[f], w.base.validity[f]))
+    # those of the second node are all above those of the first one
+    f = "u1@example.test/INBOX"
+    ok((end.validity[f] == w.base.validity[f]) == (w.node == "n2"),
+       "both did: that of u1 stays if whose are higher goes on",
+       "%d, was %d" % (end.validity[f], w.base.validity[f]))
     f = "u3@example.test/INBOX"
     ok(end.next[f] >= l.final.next[f], "and the next UID is beyond those")
     ever.update(w.seen)
     ever.update(l.seen)
     ever.update(end.uids())
+
+
+def left_out(s):
+    """The journal tells where those begin that this side left out."""
+    f = "u3@example.test/INBOX"
+    n = s.base.next[f]
+    l = "\tuids\t%s\t%d\t%d\t%d\n" % (f, s.base.validity[f], n, n + (
+        32768 if s.node == "n1" else 65536))
+    with open("%s/%s/state/catalog.journal" % (where, s.node)) as j:
+        ok(l in j.read(), "UIDs that are left out are told", l)
+
+
+def client(s, end):
+    """What one that has all of this side's sees of the changes, when it asks
+    for what is behind the last UID, and behind the highest modseq."""
+    new, changed, known = [], [], s.base.uids()
+    for f, validity in s.final.validity.items():
+        if end.validity.get(f) != validity:
+            continue            # it begins anew
+        had, has = s.final.message.get(f, {}), end.message.get(f, {})
+        for uid, (i, flags, modseq) in has.items():
+            if had.get(uid, ())[:2] == (i, flags):
+                continue
+            # what it saw going may be there again
+            if uid not in had and (f, validity, uid) not in known and \
+                    uid <= max(had, default=0):
+                new.append((f, uid, i))
+            if modseq <= s.final.modseq[f]:
+                changed.append((f, uid, had.get(uid), modseq,
+                                s.final.modseq[f]))
+        if set(had) - set(has) and end.modseq[f] <= s.final.modseq[f]:
+            changed.append((f, set(had) - set(has)))
+    ok(not new, "for a client of %s new messages have higher UIDs" % s.node,
+       "\n".join(map(str, new)))
+    ok(not changed, "for a client of %s changes have a higher modseq" % s.node,
+       "\n".join(map(str, changed)))
 
 
 def later():
@@ -623,6 +670,13 @@ def lost(first):
     ok(now.flags == was.flags, "flags are as they were",
        [(k, was.flags[k], now.flags.get(k)) for k in was.flags
         if now.flags.get(k) != was.flags[k]])
+    ok(now.message == was.message, "modseqs are as they were",
+       "\n".join("%s: %s, not %s" % (f, now.message.get(f, {}).get(u), m)
+                 for f in was.message for u, m in was.message[f].items()
+                 if now.message.get(f, {}).get(u) != m))
+    ok(all(now.modseq[f] >= n for f, n in was.modseq.items()),
+       "no folder's modseq is lower", set(was.modseq.items()) -
+       set(now.modseq.items()))
     ok(now.validity == was.validity, "so is each UIDVALIDITY",
        set(now.validity.items()) ^ set(was.validity.items()))
     ok(all(now.next[f] >= n for f, n in was.next.items()),

@@ -75,18 +75,19 @@ account_folder_put(struct catdb *d, struct kv_txn *x, uint32_t account,
 	return rc;
 }
 
-void
+bool
 account_leap(const struct catdb *d, struct row_folder *f)
 {
 	uint64_t	 leap = d->leaps == NULL ? 0 : atomic_load(d->leaps);
 	uint32_t	 lead = (uint32_t)(leap >> 32);
 
 	if (lead == 0 || lead == f->leapt || f->uidnext > LEAP_MAX)
-		return;
+		return false;
 	f->leapt = lead;
 	f->left_from = f->uidnext;
 	f->uidnext += (uint32_t)leap;
 	f->left_to = f->uidnext;
+	return true;
 }
 
 uint64_t

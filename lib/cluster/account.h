@@ -63,10 +63,11 @@ int	 account_folder_put(struct catdb *, struct kv_txn *, uint32_t account,
  * other one may give: the second one ACCOUNT_LEAP, the first one half of them,
  * for what was given and not yet on both disks when the lead alone began.  So
  * none means two messages, not even when one of them loses all it knew before
- * they meet.
+ * they meet.  True: some were left out now, which the caller notes (see
+ * change_note_leap) when it writes the row.
  */
 #define ACCOUNT_LEAP	65536
-void	 account_leap(const struct catdb *, struct row_folder *);
+bool	 account_leap(const struct catdb *, struct row_folder *);
 /* What is to be in catdb.leaps; lead: its number, of which the low half is
  * kept, or 0. */
 uint64_t account_leap_of(uint64_t lead, bool first);

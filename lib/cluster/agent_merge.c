@@ -139,13 +139,16 @@ agent_merge_end(struct agent *a, const char *from)
 
 /* --- the loser: what is to be done again --- */
 
-/* UIDs that it gave in a folder, or a mailbox that it added. */
+/* UIDs or modseqs that it gave in a folder, or a mailbox that it added. */
 struct range {
 	struct range	*next;
-	char		*key;		/* MAILBOX/FOLDER TAB UIDVALIDITY, or
-					 * MAILBOX */
+	char		*key;		/* uids TAB MAILBOX/FOLDER TAB
+					 * UIDVALIDITY, modseq TAB
+					 * MAILBOX/FOLDER, or MAILBOX */
 	uint32_t	 from, to;
-	uint64_t	 added;		/* the last line that did; 0: UIDs */
+	uint64_t	 low, high;	/* modseqs; 0: none */
+	uint32_t	 validity;	/* of that folder; 0: not known */
+	uint64_t	 added;		/* the last line that did */
 };
 
 struct keep {
@@ -185,38 +188,119 @@ range_of(struct keep *k, const char *p, size_t len)
 		return NULL;
 	}
 	r->from = UINT32_MAX;
+	r->low = UINT64_MAX;
 	r->next = *b;
 	*b = r;
 	return r;
 }
 
-static int
-keep_uids(void *arg, const struct journal_line *l)
+/* The range of a folder; what: UIDs of a UIDVALIDITY, or modseqs. */
+static struct range *
+range_in(struct keep *k, const char *what, struct span folder)
 {
-	struct keep	*k = arg;
-	struct span	 rest = l->fields, f[4];
-	uint64_t	 v[2];
+	buf_reset(&k->note);
+	buf_addf(&k->note, "%s\t", what);
+	return buf_add(&k->note, folder.p, folder.len) != 0 ? NULL :
+	    range_of(k, k->note.p, k->note.len);
+}
+
+/* Modseqs of a folder; high 0: only that it had that UIDVALIDITY. */
+static int
+add_modseqs(struct keep *k, struct span folder, uint32_t validity,
+    uint64_t low, uint64_t high)
+{
 	struct range	*r;
 
-	if (span_is(l->kind, "user-add") && str_field(&rest, '\t', &f[0])) {
-		if ((r = range_of(k, f[0].p, f[0].len)) == NULL)
+	if ((r = range_in(k, "modseq", folder)) == NULL)
+		return CM_ENOMEM;
+	if (validity > r->validity)
+		r->validity = validity;
+	if (high != 0 && low < r->low)
+		r->low = low;
+	if (high > r->high)
+		r->high = high;
+	return 0;
+}
+
+enum { FOLDER, VALIDITY, FIRST, NEXT, GIVEN_MODSEQ, NFIELDS };
+
+/* uids MAILBOX/FOLDER UIDVALIDITY FIRST NEXT [MODSEQ [IDS]] */
+static int
+keep_uids(struct keep *k, struct span rest)
+{
+	struct span	 f[NFIELDS];
+	uint64_t	 v[NFIELDS] = { 0 };
+	uint64_t	 low = 1;	/* what it was before is not told */
+	struct range	*r;
+
+	for (int i = 0; i < NFIELDS && (i < GIVEN_MODSEQ || rest.p != NULL);
+	    i++)
+		if (!str_field(&rest, '\t', &f[i]) || (i > FOLDER && str_u64(
+		    f[i].p, f[i].len, i == GIVEN_MODSEQ ? INT64_MAX :
+		    UINT32_MAX, &v[i]) != 0))
+			return 0;
+	if ((r = range_in(k, "uids", (struct span){ f[FOLDER].p,
+	    f[FOLDER].len + 1 + f[VALIDITY].len })) == NULL)
+		return CM_ENOMEM;
+	if (v[FIRST] < r->from)
+		r->from = (uint32_t)v[FIRST];
+	if (v[NEXT] > r->to)
+		r->to = (uint32_t)v[NEXT];
+	if (rest.p != NULL && v[NEXT] > v[FIRST]) {
+		low = v[GIVEN_MODSEQ];
+		v[GIVEN_MODSEQ] += v[NEXT] - v[FIRST] - 1;
+	}
+	return add_modseqs(k, f[FOLDER], (uint32_t)v[VALIDITY], low,
+	    v[GIVEN_MODSEQ]);
+}
+
+/* The modseq that a message's line has in one field got its folder, of the
+ * entry in another one. */
+static int
+keep_modseq(struct keep *k, struct span rest, int entry, int modseq)
+{
+	struct span	 folder = { NULL, 0 }, f = { NULL, 0 };
+	uint64_t	 v;
+
+	for (int i = 0; i <= modseq; i++) {
+		if (!str_field(&rest, '\t', &f))
+			return 0;
+		if (i == entry)
+			folder = f;
+	}
+	while (folder.len > 0 && folder.p[--folder.len] != '/')
+		continue;
+	return str_u64(f.p, f.len, INT64_MAX, &v) != 0 ? 0 :
+	    add_modseqs(k, folder, 0, v, v);
+}
+
+/* What readers there may have been told. */
+static int
+keep_seen(void *arg, const struct journal_line *l)
+{
+	struct keep	*k = arg;
+	struct span	 rest = l->fields, name;
+	struct range	*r;
+	int		 rc;
+
+	if (span_is(l->kind, "user-add") && str_field(&rest, '\t', &name)) {
+		if ((r = range_of(k, name.p, name.len)) == NULL)
 			return CM_ENOMEM;
 		r->added = l->number;
 		return 0;
 	}
-	if (!span_is(l->kind, "uids"))
+	if (span_is(l->kind, "uids"))
+		return keep_uids(k, rest);
+	if (span_is(l->kind, "flag"))
+		return keep_modseq(k, rest, 0, 7);
+	if (span_is(l->kind, "expunge"))
+		return keep_modseq(k, rest, 0, 5);
+	if (span_is(l->kind, "copy"))
+		return keep_modseq(k, rest, 5, 7);
+	if (!span_is(l->kind, "move"))
 		return 0;
-	for (int i = 0; i < 4; i++)
-		if (!str_field(&rest, '\t', &f[i]) || (i >= 2 &&
-		    str_u64(f[i].p, f[i].len, UINT32_MAX, &v[i - 2]) != 0))
-			return 0;
-	if ((r = range_of(k, f[0].p, f[0].len + 1 + f[1].len)) == NULL)
-		return CM_ENOMEM;
-	if (v[0] < r->from)
-		r->from = (uint32_t)v[0];
-	if (v[1] > r->to)
-		r->to = (uint32_t)v[1];
-	return 0;
+	rc = keep_modseq(k, rest, 5, 7);
+	return rc != 0 ? rc : keep_modseq(k, rest, 0, 9);
 }
 
 /* The line that last added the mailbox of this one; 0: none did. */
@@ -262,19 +346,33 @@ keep_change(void *arg, const struct journal_line *l)
 	return journal_write(&k->lines, &out);
 }
 
+/* As a note, when it is one of UIDs or else modseqs. */
+static bool
+note_range(struct keep *k, const struct range *r, bool uids)
+{
+	buf_reset(&k->note);
+	if (r->added != 0 || (uids ? r->to == 0 : r->high == 0))
+		return false;
+	buf_addf(&k->note, "-\t%s\t", r->key);
+	if (uids)
+		buf_addf(&k->note, "%u\t%u", r->from, r->to);
+	else
+		buf_addf(&k->note, "%u\t%llu\t%llu", r->validity,
+		    (unsigned long long)(r->low > 0 ? r->low - 1 : 0),
+		    (unsigned long long)r->high);
+	return true;
+}
+
 static int
-write_ranges(struct keep *k, uint64_t fork)
+write_ranges(struct keep *k, uint64_t fork, bool uids)
 {
 	struct journal_line	 out = { .fork = fork,
 				    .time_ms = time_now_ms() };
 
 	for (int i = 0; i < BUCKETS; i++)
 		for (struct range *r = k->range[i]; r != NULL; r = r->next) {
-			if (r->added != 0)
+			if (!note_range(k, r, uids))
 				continue;
-			buf_reset(&k->note);
-			buf_addf(&k->note, "-\tuids\t%s\t%u\t%u", r->key,
-			    r->from, r->to);
 			if (k->note.err != 0)
 				return k->note.err;
 			out.note = (struct span){ k->note.p, k->note.len };
@@ -301,7 +399,10 @@ keep_free(struct keep *k)
 	free(k);
 }
 
-/* First the UIDs and the new mailboxes, then the changes in their order. */
+/*
+ * First the UIDs, then the modseqs, which mean nothing where the UIDs got
+ * another UIDVALIDITY, and the new mailboxes; then the changes in their order.
+ */
 static int
 write_file(struct agent *a, struct keep *k, const char *path, uint64_t lost,
     uint64_t against)
@@ -311,9 +412,10 @@ write_file(struct agent *a, struct keep *k, const char *path, uint64_t lost,
 	int		 rc;
 
 	buf_init(&all, FILE_MAX);
-	if ((rc = journal_walk_part(a->journal, lost, keep_uids, k)) != 0 ||
-	    (rc = write_ranges(k, lost)) != 0 || (rc = journal_walk_part(
-	    a->journal, lost, keep_mailbox, k)) != 0)
+	if ((rc = journal_walk_part(a->journal, lost, keep_seen, k)) != 0 ||
+	    (rc = write_ranges(k, lost, true)) != 0 ||
+	    (rc = write_ranges(k, lost, false)) != 0 ||
+	    (rc = journal_walk_part(a->journal, lost, keep_mailbox, k)) != 0)
 		goto out;
 	nuids = k->number;
 	if ((rc = journal_walk_part(a->journal, lost, keep_change, k)) != 0)

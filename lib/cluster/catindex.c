@@ -43,6 +43,7 @@ struct folder {
 	struct buf	 ids;		/* of who took UIDs, for the journal */
 	bool		 absent;	/* it is made when it is needed */
 	bool		 made;
+	bool		 leapt;		/* UIDs were left out */
 	bool		 dirty;
 };
 
@@ -201,7 +202,7 @@ load_folder(struct batch *b, struct folder *f)
 	    &f->row);
 	f->absent = rc == CM_ENOINPUT;
 	if (rc == 0)
-		account_leap(b->db, &f->row);
+		f->leapt = account_leap(b->db, &f->row);
 	f->first = f->row.uidnext;
 	return f->absent ? 0 : rc;
 }
@@ -226,7 +227,7 @@ make_folders(struct batch *b)
 		f->absent = false;
 		*b->made_last = f;
 		b->made_last = &f->next_made;
-		account_leap(b->db, &f->row);
+		f->leapt = account_leap(b->db, &f->row);
 		f->first = f->row.uidnext;
 	}
 	return 0;
@@ -894,7 +895,10 @@ note_uids(struct batch *b, const struct folder *f)
 				    f->row.uidnext, f->modseq,
 				    span_of(&f->ids) };
 
-	change_note_uids(b->db, f->account->name, f->name, &u);
+	if (f->leapt)
+		change_note_leap(b->db, f->account->name, f->name, &f->row);
+	if (f->made || f->ids.len > 0)
+		change_note_uids(b->db, f->account->name, f->name, &u);
 }
 
 static int
@@ -914,7 +918,7 @@ write_back(struct batch *b)
 			    strlen(f->name) }, &f->row)) != 0)
 				return rc;
 			/* those that the journal told are in it */
-			if (!f->made && f->ids.len > 0)
+			if (!f->made && f->dirty)
 				note_uids(b, f);
 		}
 		for (a = b->accounts[i]; a != NULL; a = a->next)

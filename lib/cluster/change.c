@@ -292,12 +292,21 @@ change_note_uids(struct catdb *d, const char *mailbox, const char *folder,
 	buf_addc(b, '\t');
 	entry_write(b, mailbox, folder);
 	buf_addf(b, "\t%u\t%u\t%u", u->validity, u->first, u->next);
-	if (u->ids.len > 0) {
+	if (u->modseq != 0)
 		journal_number(b, u->modseq);
+	if (u->ids.len > 0) {
 		buf_addc(b, '\t');
 		buf_add(b, u->ids.p, u->ids.len);
 	}
 	buf_addc(b, '\n');
+}
+
+void
+change_note_leap(struct catdb *d, const char *mailbox, const char *folder,
+    const struct row_folder *f)
+{
+	change_note_uids(d, mailbox, folder, &(struct change_uids){
+	    f->validity, f->left_from, f->left_to, 0, { NULL, 0 } });
 }
 
 void

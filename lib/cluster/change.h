@@ -60,11 +60,16 @@ struct change_uids {
 	uint32_t	 validity, first, next;
 	uint64_t	 modseq;	/* of the first; they rise by one */
 	/* of the messages, commas between; none: the folder was made, or has
-	 * another UIDVALIDITY, and UIDs as before */
+	 * another UIDVALIDITY, and UIDs as before, or a higher next UID, or
+	 * that modseq */
 	struct span	 ids;
 };
 void	 change_note_uids(struct catdb *, const char *mailbox,
 	    const char *folder, const struct change_uids *);
+/* UIDs of it were left out, see account_leap: who merges what is behind them
+ * sees from there what the other side knew of it. */
+void	 change_note_leap(struct catdb *, const char *mailbox,
+	    const char *folder, const struct row_folder *);
 /* Of a mailbox that mail has made. */
 void	 change_note_inbox(struct catdb *, const char *mailbox,
 	    uint32_t validity);

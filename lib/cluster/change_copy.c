@@ -35,12 +35,13 @@ change_copy_begin(struct catdb *d, struct kv_txn *x, struct change_copy *c,
     uint32_t n)
 {
 	struct row_folder	*t = &c->target;
+	bool			 leapt = false;
 	int			 rc;
 
 	buf_init(&c->raw, ROW_MAX);
 	if ((rc = account_get(d, x, c->mailbox, &c->raw, &c->account)) == 0 &&
 	    (rc = get_folders(d, x, c)) == 0) {
-		account_leap(d, t);
+		leapt = account_leap(d, t);
 		if (t->uidnext >= UINT32_MAX - n)
 			rc = CM_ETOOBIG;
 	}
@@ -48,6 +49,8 @@ change_copy_begin(struct catdb *d, struct kv_txn *x, struct change_copy *c,
 		buf_free(&c->raw);
 		return rc;
 	}
+	if (leapt)
+		change_note_leap(d, c->mailbox, c->to, t);
 	/* who does it again has the folder, and knows these as given */
 	change_note_uids(d, c->mailbox, c->to, &(struct change_uids){
 	    t->validity, t->uidnext, t->uidnext + n, 0, { NULL, 0 } });

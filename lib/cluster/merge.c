@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "base/crc32c.h"
-#include "base/time.h"
 #include "cluster/account.h"
 #include "cluster/change.h"
 #include "cluster/merge_int.h"
@@ -11,6 +10,8 @@
 #define KEY_MAX		8192
 #define WORDS_MAX	65536
 #define RENAMES_MAX	(64u << 20)
+#define NOTES_ENOUGH	(16u << 20)	/* of one transaction */
+#define WALKED_ENOUGH	200000		/* the same; their pages are locked */
 
 /* --- what was done here --- */
 
@@ -111,8 +112,11 @@ add_flags(struct work *w, struct touch *t, const struct buf *field)
 
 /* The folder of a line that is about one, or a message in one. */
 static void
-see_folder(struct work *w, struct span fields, bool message)
+see_folder(struct work *w, struct span fields, struct span kind, bool message)
 {
+	bool		 del = span_is(kind, "folder-del");
+	bool		 put = del || span_is(kind, "folder-add") ||
+			    span_is(kind, "folder-rename");
 	struct span	 entry;
 	struct touch	*t;
 
@@ -120,18 +124,21 @@ see_folder(struct work *w, struct span fields, bool message)
 		return;
 	while (message && entry.len > 0 && entry.p[--entry.len] != '/')
 		continue;
-	for (t = merge_touch_folder(w, entry); t != NULL; t = t->as)
+	for (t = merge_touch_folder(w, entry); t != NULL; t = t->as) {
 		t->any = true;
+		if (put)
+			t->deleted = del;
+	}
 }
 
 /* A message came into a folder. */
 static void
-see_arrival(struct work *w, struct span fields)
+see_arrival(struct work *w, const struct journal_line *l)
 {
-	struct span	 to = merge_field_to(fields);
+	struct span	 to = merge_field_to(l->fields);
 
-	merge_see_arrival(w, fields);
-	see_folder(w, to, true);
+	merge_see_arrival(w, l->fields);
+	see_folder(w, to, l->kind, true);
 }
 
 /* A flag, an expunge or a move. */
@@ -169,9 +176,9 @@ see_line(void *arg, const struct journal_line *l)
 		return 0;
 	/* a copy changes nothing of what it is of */
 	if (!copy)
-		see_folder(w, l->fields, message);
+		see_folder(w, l->fields, l->kind, message);
 	if (move || copy)
-		see_arrival(w, l->fields);
+		see_arrival(w, l);
 	if (!message || !merge_key(l->fields, &w->raw) ||
 	    (t = merge_find_touch(w, &w->raw)) == NULL)
 		return 0;
@@ -531,82 +538,6 @@ merge_alias(struct work *w, struct span line)
 	return rc == CM_EEXIST ? 0 : rc;
 }
 
-/* --- UIDs that a reader may have seen there --- */
-
-int
-merge_new_validity(struct work *w, struct row_account *a, struct row_folder *f,
-    uint32_t theirs)
-{
-	uint32_t	 v = (uint32_t)(time_now_ms() / 1000);
-	int		 rc;
-
-	if (v <= a->last_validity)
-		v = a->last_validity + 1;
-	if (v <= theirs)
-		v = theirs + 1;
-	a->last_validity = f->validity = v;
-	change_note_uids(w->db, w->mailbox.p, w->folder.p,
-	    &(struct change_uids){ v, 1, f->uidnext, 0, { NULL, 0 } });
-	log_info(w->db->log, "%s/%s: both sides gave UIDs: UIDVALIDITY %u",
-	    w->mailbox.p, w->folder.p, v);
-	if ((rc = account_put(w->db, w->txn, w->mailbox.p, a)) != 0)
-		return rc;
-	return account_folder_put(w->db, w->txn, a->id, merge_span(&w->folder),
-	    f);
-}
-
-int
-merge_raise_floor(struct work *w, uint32_t theirs)
-{
-	uint64_t	 floor;
-	int		 rc;
-
-	rc = catdb_number(w->db, w->txn, ACCOUNT_VALIDITY, &floor);
-	if (rc != 0 || floor >= theirs)
-		return rc;
-	change_note_floor(w->db, theirs);
-	return catdb_set_number(w->db, w->txn, ACCOUNT_VALIDITY, theirs);
-}
-
-static int
-merge_uids(struct work *w, struct span line)
-{
-	struct row_account	 a;
-	struct row_folder	 f;
-	uint64_t		 v[3];
-	int			 rc;
-
-	for (int i = 0; i < 3; i++)
-		if (str_u64(w->f[i + 1].p, w->f[i + 1].len, UINT32_MAX,
-		    &v[i]) != 0)
-			return CM_EPROTO;
-	if (entry_parse(w->entry.p, w->entry.len, &w->mailbox, &w->folder,
-	    NULL) != 0)
-		return CM_EPROTO;
-	if (v[2] > v[1] && (rc = merge_note_first(w, line,
-	    (uint32_t)v[1])) != 0)
-		return rc;
-	rc = account_get(w->db, w->txn, w->mailbox.p, &w->raw, &a);
-	if (rc == 0)
-		rc = merge_find_given(w, a.id, (uint32_t)v[0], &f);
-	if (rc == CM_ENOUSER || rc == CM_ENOINPUT)
-		return merge_raise_floor(w, (uint32_t)v[0]);
-	if (rc != 0 || f.validity > v[0])
-		return rc;
-	if (f.validity < v[0] || (f.uidnext > v[1] && v[2] > v[1] &&
-	    !account_left_out(&f, (uint32_t)w->m->against, (uint32_t)v[1],
-	    (uint32_t)v[2])))
-		return merge_new_validity(w, &a, &f, (uint32_t)v[0]);
-	if (f.uidnext >= v[2])
-		return 0;
-	change_note_uids(w->db, w->mailbox.p, w->folder.p,
-	    &(struct change_uids){ f.validity, f.uidnext, (uint32_t)v[2], 0,
-	    { NULL, 0 } });
-	f.uidnext = (uint32_t)v[2];
-	return account_folder_put(w->db, w->txn, a.id, merge_span(&w->folder),
-	    &f);
-}
-
 /* --- lines --- */
 
 static const struct {
@@ -615,6 +546,7 @@ static const struct {
 	int		(*fn)(struct work *, struct span fields);
 } kinds[] = {
 	{ "uids", 4, merge_uids },
+	{ "modseq", 4, merge_modseq },
 	{ "flag", 7, merge_flag },
 	{ "expunge", 5, merge_expunge },
 	{ "copy", 7, merge_copy },
@@ -687,6 +619,10 @@ merge_all(struct work *w)
 		if (w->why != NULL)
 			refuse(w, &jl);
 		m->done = jl.number;
+		/* the loser sends the rest again */
+		if (w->walked > WALKED_ENOUGH || (w->db->notes != NULL &&
+		    w->db->notes->len > NOTES_ENOUGH))
+			break;
 	}
 	return m->refusals.err;
 }

@@ -118,6 +118,32 @@ merge_folder_add(struct work *w, struct span line)
 	return 0;
 }
 
+static bool
+has_given(struct work *w, uint32_t account, uint64_t validity)
+{
+	struct row_folder	 f;
+	struct given		 g = { w, (uint32_t)validity, &f };
+	char			 key[4];
+
+	return kv_walk(w->db->folders, w->txn, key_u32(key, account), 4,
+	    match_given, &g) == 1;
+}
+
+/*
+ * It is not here: nothing is left to do when this side deleted it.  When it got
+ * another name, by itself or with one above it, it is a folder that somebody
+ * wants, and the name is what was deleted.
+ */
+static void
+del_missing(struct work *w, uint32_t account, uint64_t validity)
+{
+	struct touch	*t = merge_touch_folder(w, w->entry);
+
+	if (w->known ? t == NULL || !t->deleted :
+	    has_given(w, account, validity))
+		w->why = "it is not here under that name";
+}
+
 /* folder-del MAILBOX/FOLDER UIDVALIDITY MESSAGES BYTES MODSEQ: when nothing
  * came to it here. */
 int
@@ -134,8 +160,12 @@ merge_folder_del(struct work *w, struct span line)
 	for (int i = 1; i < 5; i++)
 		if (number(w, i, &v[i]) != 0)
 			return CM_EPROTO;
-	if ((rc = find_folder(w, &a, &f, &there)) != 0 || !there)
+	if ((rc = find_folder(w, &a, &f, &there)) != 0 || w->why != NULL)
 		return rc;
+	if (!there) {
+		del_missing(w, a.id, v[1]);
+		return 0;
+	}
 	t = merge_touch_folder(w, w->entry);
 	if (f.messages != v[2] || f.bytes != v[3])
 		w->why = "it has other messages here";

@@ -17,6 +17,7 @@ struct touch {
 	uint32_t	 flags;
 	struct buf	 keywords;
 	bool		 any;
+	bool		 deleted;	/* the folder, at last */
 	uint32_t	 arrived;	/* came into the folder as that UID;
 					 * 0: did not */
 	struct buf	 moved;		/* went there: MAILBOX/FOLDER/UID */
@@ -32,6 +33,7 @@ struct work {
 	bool		 folders;	/* lines delete some */
 	struct touch	*touched[MERGE_BUCKETS];
 	struct buf	 renames;	/* there: FROM TAB TO, each an entry */
+	size_t		 walked;	/* messages, in this transaction */
 	const char	*why;		/* it was not done; NULL: it was */
 	struct buf	 f[8];		/* fields of a line, decoded */
 	struct buf	 mailbox, folder, raw, words, del;
@@ -72,12 +74,15 @@ int	 merge_touched(struct work *, struct span line,
 
 /* What happened here to the folder of a folder-del; NULL: nothing. */
 struct touch *merge_touch_folder(struct work *, struct span entry);
-/* Of w->mailbox/w->folder: a UIDVALIDITY that neither side has given.  *a and
- * its row are changed. */
+/* merge_seen.c, of w->mailbox/w->folder: a UIDVALIDITY that neither side has
+ * given.  *a and its row are changed. */
 int	 merge_new_validity(struct work *, struct row_account *a,
 	    struct row_folder *, uint32_t theirs) CM_MUST;
 /* A folder that is not here yet gets a higher one when it is made. */
 int	 merge_raise_floor(struct work *, uint32_t theirs) CM_MUST;
+/* The kinds of lines that say what readers there saw. */
+int	 merge_uids(struct work *, struct span line) CM_MUST;
+int	 merge_modseq(struct work *, struct span line) CM_MUST;
 
 /* merge_copy.c: where a copy went, as the line has it, and the key of that. */
 struct span merge_field_to(struct span fields);

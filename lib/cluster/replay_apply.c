@@ -9,6 +9,7 @@
 #include "cluster/vanished.h"
 
 #define STEP		1000		/* lines of one transaction */
+#define RENAMES_MAX	(64u << 20)
 
 int
 replay_number(const struct buf *b, uint64_t max, uint64_t *v)
@@ -80,7 +81,7 @@ new_validity(struct redo *w, struct row_account *a, struct row_folder *f,
 	return set_validity(w, a, f, v);
 }
 
-/* --- uids MAILBOX/FOLDER UIDVALIDITY FIRST NEXT [MODSEQ IDS] --- */
+/* --- uids MAILBOX/FOLDER UIDVALIDITY FIRST NEXT [MODSEQ [IDS]] --- */
 
 struct uids {
 	uint32_t	 validity, first, next;
@@ -102,8 +103,8 @@ uids_folder(struct redo *w, struct uids *u, struct row_account *a,
 	if (rc != 0)
 		return rc;
 	/* with no UIDs given yet, or the same ones */
-	if (f->validity < u->validity && (u->ids.len == 0 ||
-	    (f->messages == 0 && f->uidnext == 1)))
+	if (f->validity < u->validity && ((u->ids.len == 0 &&
+	    u->first == 1) || (f->messages == 0 && f->uidnext == 1)))
 		rc = set_validity(w, a, f, u->validity);
 	else if (f->validity < u->validity)
 		rc = new_validity(w, a, f, u->validity);
@@ -195,11 +196,12 @@ do_uids(struct redo *w, struct span line)
 		return 0;		/* it goes, and its messages too */
 	if (rc != 0 || (rc = uids_folder(w, &u, &a, &f)) != 0)
 		return rc;
-	modseq = u.modseq + u.next - u.first;
+	/* of the last one, or else the folder's */
+	modseq = u.ids.len == 0 ? u.modseq : u.modseq + u.next - u.first - 1;
 	if (u.keep && f.uidnext < u.next)
 		f.uidnext = u.next;
-	if (u.ids.len > 0 && f.modseq < modseq - 1)
-		f.modseq = modseq - 1;
+	if (f.modseq < modseq)
+		f.modseq = modseq;
 	if ((rc = replay_put_folder(w, &a, &f)) != 0)
 		return rc;
 	/* the account's row may have moved */
@@ -405,6 +407,7 @@ work_new(struct replay *r)
 	buf_init(&w->raw, ROW_MAX);
 	buf_init(&w->words, ROW_MAX);
 	buf_init(&w->refs, ROW_MAX);
+	buf_init(&w->renames, RENAMES_MAX);
 	return w;
 }
 
@@ -418,6 +421,7 @@ work_free(struct redo *w)
 	buf_free(&w->raw);
 	buf_free(&w->words);
 	buf_free(&w->refs);
+	buf_free(&w->renames);
 	free(w);
 }
 

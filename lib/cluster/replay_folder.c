@@ -95,6 +95,75 @@ replay_folder_del(struct redo *w, struct span line)
 	return rc == CM_ENOINPUT ? 0 : rc;
 }
 
+static int
+note_rename(struct redo *w, const char *to)
+{
+	struct buf	*b = &w->renames;
+
+	entry_write(b, w->mailbox.p, w->folder.p);
+	buf_addc(b, '\t');
+	entry_write(b, w->mailbox.p, to);
+	/* what is below INBOX stays */
+	return buf_adds(b, strcmp(w->folder.p, "INBOX") == 0 ? "\t-\n" :
+	    "\n");
+}
+
+/* The entry becomes that of the name before, when it is of the folder of a
+ * line of renames, or of one that was below it. */
+static int
+go_before(struct buf *entry, struct span line)
+{
+	struct span	 from, to;
+	struct buf	 b;
+	size_t		 n;
+	int		 rc;
+
+	if (!str_field(&line, '\t', &from) || !str_field(&line, '\t', &to))
+		return 0;
+	n = to.len;
+	if (entry->len < n || memcmp(entry->p, to.p, n) != 0 ||
+	    (entry->len > n && (entry->p[n] != '/' || line.p != NULL)))
+		return 0;
+	buf_init(&b, REPLAY_KEY_MAX);
+	buf_add(&b, from.p, from.len);
+	buf_add(&b, entry->p + n, entry->len - n);
+	buf_reset(entry);
+	if ((rc = b.err) == 0)
+		rc = buf_add(entry, b.p, b.len);
+	buf_free(&b);
+	return rc;
+}
+
+/* Also where the rename could not be done: the folder was not there yet, and
+ * its mail makes it. */
+int
+replay_name_before(struct redo *w, char name[FOLDER_MAX + 1])
+{
+	const char	*p = w->renames.p;
+	struct buf	 entry, mailbox, folder;
+	size_t		 at, end = w->renames.len;
+	int		 rc;
+
+	buf_init(&entry, REPLAY_KEY_MAX);
+	buf_init(&mailbox, REPLAY_KEY_MAX);
+	buf_init(&folder, REPLAY_KEY_MAX);
+	rc = entry_write(&entry, w->mailbox.p, w->folder.p);
+	for (; rc == 0 && end > 0; end = at) {
+		for (at = end - 1; at > 0 && p[at - 1] != '\n'; at--)
+			continue;
+		rc = go_before(&entry, (struct span){ p + at,
+		    end - 1 - at });
+	}
+	if (rc == 0)
+		rc = entry_parse(entry.p, entry.len, &mailbox, &folder, NULL);
+	if (rc == 0)
+		rc = str_ncopy(name, FOLDER_MAX + 1, folder.p, folder.len);
+	buf_free(&entry);
+	buf_free(&mailbox);
+	buf_free(&folder);
+	return rc;
+}
+
 /* folder-rename MAILBOX/FOLDER TO ID UIDVALIDITY, those of a new INBOX */
 int
 replay_folder_rename(struct redo *w, struct span line)
@@ -110,6 +179,8 @@ replay_folder_rename(struct redo *w, struct span line)
 	    folder_name(replay_text(&w->f[0]), w->f[0].len, to) != 0 ||
 	    numbers(&l, 2) != 0)
 		return CM_EDATA;
+	if ((rc = note_rename(w, to)) != 0)
+		return rc;
 	want_id(&l.a, l.v[0]);
 	return folder_rename(w->db, w->txn, w->mailbox.p, &l.a, w->folder.p,
 	    to, (int64_t)l.v[1] * 1000, &inbox);

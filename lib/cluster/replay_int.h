@@ -18,6 +18,8 @@ struct redo {
 	const char	*why;		/* it cannot be done; NULL: it was */
 	struct buf	 f[REPLAY_FIELDS_MAX];	/* of the line, decoded */
 	struct buf	 mailbox, folder, raw, words, refs;
+	struct buf	 renames;	/* MAILBOX/FOLDER TAB MAILBOX/TO, each
+					 * a line */
 	uint32_t	 uid;
 	struct ulid	 id;
 	unsigned	 lines;		/* in the transaction */
@@ -62,6 +64,8 @@ int	 replay_folder_add(struct redo *, struct span line) CM_MUST;
 int	 replay_folder_del(struct redo *, struct span line) CM_MUST;
 int	 replay_folder_rename(struct redo *, struct span line) CM_MUST;
 int	 replay_subscribe(struct redo *, struct span line) CM_MUST;
+/* The name that w->mailbox/w->folder had when the journal began. */
+int	 replay_name_before(struct redo *, char name[FOLDER_MAX + 1]) CM_MUST;
 
 /* replay_apply.c: the folder whose name is in w->folder. */
 int	 replay_get_folder(struct redo *, const struct row_account *,

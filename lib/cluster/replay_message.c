@@ -113,8 +113,9 @@ get_expected(struct redo *w, struct target *t, struct row_expected *e)
 		rc = expect_find(w->db, w->txn, &w->id, t->a.id, t->f.id,
 		    t->as);
 	}
+	/* told by no line before: it came before the journal began */
 	if (rc == CM_ENOINPUT)
-		rc = str_copy(t->as, sizeof(t->as), w->folder.p);
+		rc = replay_name_before(w, t->as);
 	if (rc == 0)
 		rc = expect_get(w->db, w->txn, &w->id, w->mailbox.p, t->as,
 		    &w->raw, e);

@@ -5,7 +5,9 @@
 
 #include "cluster/account.h"
 #include "cluster/change.h"
+#include "cluster/change_copy.h"
 #include "cluster/merge.h"
+#include "cluster/vanished.h"
 #include "tap.h"
 
 #define WHO	"bob@example.org"
@@ -117,6 +119,7 @@ put(const char *name, unsigned n, uint32_t flags)
 
 	buf_init(&b, ROW_MAX);
 	m.modseq = ++f.modseq;
+	account_leap(&db, &f);
 	if (row_record_put(&b, &r) != 0 || kv_put(db.records, txn,
 	    (struct span){ (const char *)m.id.b, 16 },
 	    (struct span){ b.p, b.len }) != 0 ||
@@ -327,9 +330,246 @@ test_given_twice(void)
 	end();
 }
 
+/* A folder that the other side deleted has another name here: from says as
+ * what it, or one above it, was renamed; NULL: this side deleted it, too. */
+static void
+is_deleted(const char *from, bool known, bool stays, const char *name)
+{
+	char	 s[200];
+
+	begin();
+	make("A");
+	make("A/b");
+	put("A/b", 1, 0);
+	if (known)
+		part();
+	snprintf(s, sizeof(s), "folder-del\t" WHO "/A/b\t%u\t1\t100\t2",
+	    get("A/b").validity);
+	line(s);
+	if (from == NULL ? change_folder_del(&db, txn, WHO, "A/b") != 0 :
+	    change_folder_rename(&db, txn, WHO, from, "C") != 0)
+		abort();
+	note();
+	is_merged(stays, name);
+	ok(!stays || flags(strcmp(from, "A") == 0 ? "C/b" : "C", 1, 1) != -1,
+	    "%s: %s", name, stays ? "its message stays" : "it is gone");
+	end();
+}
+
+static void
+test_deleted(void)
+{
+	is_deleted("A/b", true, true, "one that was renamed here");
+	is_deleted("A", true, true, "with the one above it");
+	is_deleted(NULL, true, false, "deleted here, too");
+	is_deleted("A/b", false, true, "renamed, and no line tells it");
+	is_deleted(NULL, false, false, "deleted, and no line tells it");
+}
+
+/* --- what readers there saw --- */
+
+enum here { NONE, FIRST, SECOND, LATER };
+
+/* Here the folder got mail while this side was alone, as the first or second
+ * node, or behind that, or none; there it gave [first, next). */
+static void
+is_given(enum here here, unsigned first, unsigned next, bool anew,
+    const char *name)
+{
+	_Atomic uint64_t	 leaps;
+	struct row_folder	 f;
+	char			 s[200];
+
+	begin();
+	make("A");
+	put("A", 1, 0);
+	part();
+	f = get("A");
+	leaps = account_leap_of(HERE, here == FIRST);
+	db.leaps = here == LATER ? NULL : &leaps;
+	if (here != NONE)
+		put("A", 2, 0);
+	note();
+	snprintf(s, sizeof(s), "uids\t" WHO "/A\t%u\t%u\t%u", f.validity,
+	    first, next);
+	line(s);
+	is_merged(0, name);
+	ok((get("A").validity > f.validity) == anew, "%s: %s UIDVALIDITY",
+	    name, anew ? "another" : "the same");
+	ok(get("A").uidnext >= next || anew, "and none is given twice");
+	db.leaps = NULL;
+	end();
+}
+
+static void
+test_both_gave(void)
+{
+	/* there 65,536 were left out, or half of them */
+	is_given(NONE, 2, 65540, false, "UIDs of the second node alone");
+	is_given(NONE, 2, 32772, false, "of the first one alone");
+	is_given(FIRST, 2, 65540, true, "the second one's are beyond");
+	is_given(SECOND, 2, 32772, false, "the first one's are not");
+	is_given(LATER, 2, 65540, true, "mail that came when they had met");
+	is_given(LATER, 2, 32772, true, "the same, and the first one's");
+	is_given(FIRST, 65538, 65540, true, "what is left out was not told");
+	is_given(SECOND, 32770, 32772, false, "nor of the first one");
+}
+
+/* What is left out is told with what is behind it. */
+static void
+test_leap_noted(void)
+{
+	_Atomic uint64_t	 leaps = account_leap_of(HERE, false);
+	struct change_copy	 c = { .mailbox = WHO, .from = "A",
+				    .to = "A" };
+	char			 s[200];
+
+	begin();
+	make("A");
+	put("A", 1, 0);
+	note();
+	db.leaps = &leaps;
+	for (int i = 0; i < 2; i++) {
+		if (change_copy_begin(&db, txn, &c, 1) != 0 ||
+		    change_copy_end(&db, txn, &c) != 0)
+			abort();
+		change_copy_free(&c);
+	}
+	snprintf(s, sizeof(s), "-\tuids\t" WHO "/A\t%u\t2\t65538\n",
+	    get("A").validity);
+	ok(strncmp(notes.p, s, strlen(s)) == 0, "UIDs are left out");
+	ok(strstr(notes.p + strlen(s), "\t65538\n") == NULL, "once");
+	db.leaps = NULL;
+	end();
+}
+
+static long long
+modseq(const char *folder, uint32_t uid)
+{
+	struct row_message	 m;
+	struct buf		 raw;
+	int			 rc;
+
+	buf_init(&raw, ROW_MAX);
+	rc = account_message(&db, txn, WHO, folder, uid, &raw, &m);
+	buf_free(&raw);
+	return rc != 0 ? -1 : (long long)m.modseq;
+}
+
+static int
+count_gone(void *arg, uint32_t from, uint32_t to)
+{
+	*(unsigned *)arg += to - from + 1;
+	return 0;
+}
+
+/* What went since; CM_EEND: it is not known. */
+static int
+vanished(const char *folder, uint64_t since, unsigned *n)
+{
+	*n = 0;
+	return vanished_walk(&db, txn, account().id, get(folder).id, since,
+	    count_gone, n);
+}
+
+/* Here it is 8 at last; there it came that far. */
+static void
+is_raised(unsigned there, const char *name)
+{
+	uint64_t	 last = there > 8 ? there : 8;
+	unsigned	 n;
+	char		 s[200];
+
+	begin();
+	make("A");
+	for (unsigned i = 1; i < 6; i++)
+		put("A", i, 0);
+	part();
+	if (change_flag(&db, txn, WHO, "A", 1, "\\Seen k", "") != 0 ||
+	    change_expunge(&db, txn, WHO, "A", 2) != 0)
+		abort();
+	note();
+	snprintf(s, sizeof(s), "modseq\t" WHO "/A\t0\t6\t%u", there);
+	line(s);
+	is_merged(0, name);
+	ok(modseq("A", 1) > there && modseq("A", 1) > 7, "%s: what was "
+	    "changed here is beyond", name);
+	is_int(flags("A", 1, 1), FLAG_SEEN, "as it was");
+	is_int(modseq("A", 3), 4, "what was not stays");
+	ok(get("A").modseq > last, "so is the folder");
+	is_int(vanished("A", last, &n), CM_EEND, "what went is not known "
+	    "since then");
+	if (change_expunge(&db, txn, WHO, "A", 3) != 0)
+		abort();
+	ok(vanished("A", get("A").modseq - 1, &n) == 0 && n == 1,
+	    "later it is");
+	message("flag", "A/4", 4, "-\t\\Flagged\t-\t9");
+	is_merged(0, "a change of the other side");
+	ok(modseq("A", 4) > there, "is beyond, too");
+	ok(strstr(notes.p, "\tflag\t" WHO "/A/1\t") != NULL, "the journal has "
+	    "it");
+	end();
+}
+
+/* Nothing happened here: it is raised all the same. */
+static void
+test_quiet(void)
+{
+	struct row_folder	 f;
+	unsigned		 n;
+	char			 s[300];
+
+	begin();
+	make("A");
+	put("A", 1, 0);
+	part();
+	f = get("A");
+	snprintf(s, sizeof(s), "uids\t" WHO "/A\t%u\t2\t65539", f.validity);
+	line(s);
+	snprintf(s, sizeof(s), "modseq\t" WHO "/A\t%u\t2\t40", f.validity);
+	line(s);
+	is_merged(0, "nothing here");
+	is_int(get("A").validity, f.validity, "it has the same UIDVALIDITY");
+	is_int(modseq("A", 1), 2, "no message is changed");
+	is_int(get("A").modseq, 41, "the folder is beyond");
+	is_int(vanished("A", 40, &n), CM_EEND, "UIDs that it gave there went");
+	snprintf(s, sizeof(s), "uids\t" WHO "/A\t%u\t65539\t65539\t41\n",
+	    f.validity);
+	ok(strstr(notes.p, s) != NULL, "the journal has it");
+	end();
+}
+
+/* With another UIDVALIDITY nobody asks. */
+static void
+test_anew(void)
+{
+	char	 s[300];
+
+	begin();
+	make("A");
+	put("A", 1, 0);
+	part();
+	put("A", 2, 0);
+	snprintf(s, sizeof(s), "modseq\t" WHO "/A\t%u\t2\t40",
+	    get("A").validity - 1);
+	line(s);
+	line("modseq\t" WHO "/B\t0\t2\t40");
+	line("modseq\tnobody@example.org/INBOX\t0\t2\t40");
+	is_merged(0, "another one, or none");
+	is_int(get("A").modseq, 3, "stays as it is");
+	end();
+}
+
 int
 main(void)
 {
+	test_both_gave();
+	test_leap_noted();
+	is_raised(20, "it is higher there");
+	is_raised(8, "as high");
+	is_raised(7, "it is higher here");
+	test_quiet();
+	test_anew();
 	test_given(false);
 	test_given(true);
 	test_given_twice();
@@ -339,5 +579,6 @@ main(void)
 	    "a folder that was renamed");
 	test_renamed();
 	test_to_and_fro();
+	test_deleted();
 	return tap_done();
 }
