@@ -110,12 +110,13 @@ def units():
         return missing("systemd's units", "systemd is not installed")
     d = LAB + "/units"
     os.mkdir(d)
-    for f in "cm-smtpd.service", "cm-smtpd.socket":
+    files = [f for f in sorted(os.listdir(ROOT + "/examples/services"))
+             if f.endswith((".service", ".socket"))]
+    for f in files:
         write(d + "/" + f, example(f).replace("/usr/local/bin", BIN))
-    r = run("systemd-analyze", "verify", d + "/cm-smtpd.socket",
-            d + "/cm-smtpd.service")
+    r = run("systemd-analyze", "verify", *(d + "/" + f for f in files))
     said_ = r.stdout + r.stderr
-    ok(r.returncode == 0 and b"cm-smtpd" not in said_,
+    ok(r.returncode == 0 and b"/cm-" not in said_ and len(files) == 6,
        "systemd-analyze verify finds nothing", said_)
 
 

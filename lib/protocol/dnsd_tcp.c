@@ -10,6 +10,17 @@
 #define ANSWERS_MAX	10000	/* of one connection */
 
 static int
+check(const struct log *log, const struct conf *conf)
+{
+	struct zone	*z;
+	int		 rc;
+
+	if ((rc = zone_open(log, conf, &z)) == 0)
+		zone_close(z);
+	return rc;
+}
+
+static int
 open_worker(const struct log *log, const struct conf *conf, const char *file,
     const char *node, void *arg, void **worker)
 {
@@ -91,6 +102,6 @@ serve(struct session *s, void *arg)
 struct session_service
 dnsd_service(void)
 {
-	return (struct session_service){ .name = "dnsd", .open = open_worker,
-	    .close = close_worker, .serve = serve };
+	return (struct session_service){ .name = "dnsd", .check = check,
+	    .open = open_worker, .close = close_worker, .serve = serve };
 }

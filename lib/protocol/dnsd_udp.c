@@ -37,6 +37,7 @@ struct master {
 	struct worker	 worker[WORKERS_MAX];
 	unsigned	 n;
 	bool		 failed;
+	pid_t		 pid;
 };
 
 /* A worker's signals come at any time, not just in waits of a conn. */
@@ -49,47 +50,68 @@ let_signals_in(void)
 	sigprocmask(SIG_SETMASK, &set, NULL);
 }
 
-/* Answers with what the file says now. */
+/* What the file says, as long as it is in use. */
+struct reading {
+	struct confwatch *watch;
+	const struct conf *conf;	/* answers are made of it */
+	const struct conf *refused;	/* a newer one that is wrong */
+	struct dnsd	*d;
+};
+
+static void
+let_go(struct reading *r, const struct conf **c)
+{
+	if (*c != NULL)
+		confwatch_put(r->watch, *c);
+	*c = NULL;
+}
+
+/* With one that is wrong, which is said once, answers go on as they were. */
+static int
+look_at_conf(struct master *m, struct reading *r)
+{
+	const struct conf *now = confwatch_get(r->watch);
+	struct dnsd	*new;
+	int		 rc;
+
+	if (now == r->conf || now == r->refused) {
+		confwatch_put(r->watch, now);
+		return 0;
+	}
+	let_go(r, &r->refused);
+	if ((rc = dnsd_open(&m->log, now, m->limit, &new)) != 0) {
+		r->refused = now;
+		return r->d == NULL ? rc : 0;
+	}
+	dnsd_close(r->d);
+	r->d = new;
+	let_go(r, &r->conf);
+	r->conf = now;
+	return 0;
+}
+
 static int
 work(struct master *m)
 {
-	struct confwatch *w;
-	const struct conf *now, *conf = NULL;
-	struct dnsd	*d = NULL, *new;
+	struct reading	 r = { NULL, NULL, NULL, NULL };
 	struct dnsd_batch *b;
 	int		 rc;
 
-	if ((rc = confwatch_open(&m->log, m->o->file, m->o->node, &w)) != 0)
+	if ((rc = confwatch_open(&m->log, m->o->file, m->o->node,
+	    &r.watch)) != 0)
 		return rc;
 	if ((rc = dnsd_batch_open(&m->log, m->fd, &b)) != 0)
 		goto out;
-	while (!*session_stop()) {
-		now = confwatch_get(w);
-		if (now == conf) {
-			confwatch_put(w, now);
-		} else if ((rc = dnsd_open(&m->log, now, m->limit,
-		    &new)) == 0) {
-			dnsd_close(d);
-			d = new;
-			if (conf != NULL)
-				confwatch_put(w, conf);
-			conf = now;
-		} else {
-			/* answers go on as they were */
-			confwatch_put(w, now);
-			if (d == NULL)
-				break;
-		}
-		if (dnsd_batch_serve(b, d) > 0)
+	while (!*session_stop() && (rc = look_at_conf(m, &r)) == 0)
+		if (dnsd_batch_serve(b, r.d) > 0)
 			atomic_store_explicit(m->last_ms, time_mono_ms(),
 			    memory_order_relaxed);
-	}
-	dnsd_close(d);
-	if (conf != NULL)
-		confwatch_put(w, conf);
+	dnsd_close(r.d);
+	let_go(&r, &r.conf);
+	let_go(&r, &r.refused);
 	dnsd_batch_close(b);
 out:
-	confwatch_close(w);
+	confwatch_close(r.watch);
 	return rc;
 }
 
@@ -215,9 +237,10 @@ dnsd_udp(const struct dnsd_options *o)
 	if ((m = calloc(1, sizeof(*m))) == NULL)
 		return CM_ENOMEM;
 	m->o = o;
+	m->pid = getpid();
 	m->n = o->workers == 0 ? processors() :
 	    o->workers < WORKERS_MAX ? o->workers : WORKERS_MAX;
-	log_stderr(&m->log, "cm-dnsd");
+	session_log_open(&m->log, "cm-dnsd");
 	if ((rc = handler_begin(&m->log, o->file, o->node, "dnsd",
 	    &m->fd)) != 0 || (rc = try(m)) != 0)
 		goto out;
@@ -233,12 +256,14 @@ dnsd_udp(const struct dnsd_options *o)
 		session_signals(false);
 		prctl(PR_SET_PDEATHSIG, SIGTERM);
 		let_signals_in();
-		rc = work(m);
+		/* it may have died before that */
+		rc = getppid() == m->pid ? work(m) : 0;
 	} else
 		rc = m->failed ? CM_EAGAIN : 0;
 	dnsd_limit_close(m->limit);
 	munmap(m->last_ms, sizeof(*m->last_ms));
 out:
+	session_log_close();
 	free(m);
 	return rc;
 }

@@ -52,6 +52,12 @@ struct session {
 struct session_service {
 	const char	*name;		/* "smtpd": in the log, run/NAME.log */
 	/*
+	 * Is the configuration right for it?  If not (it says why), that at
+	 * the start ends the program, and a later one is not taken.  May be
+	 * NULL.  Not for one session in this process.
+	 */
+	int		(*check)(const struct log *, const struct conf *);
+	/*
 	 * Once in each process, before the first session, with what stays the
 	 * same for all sessions of that process.  A failure ends it; another
 	 * one is tried later.

@@ -29,6 +29,7 @@ struct mark {
 struct master {
 	struct session_engine *e;
 	struct confwatch *watch;
+	const struct conf *refused;	/* the newest one, if it is wrong */
 	struct busy	*told;		/* how many sessions there are */
 	struct mark	 cert, key;
 	unsigned	 reading;	/* of the configuration; workers of
@@ -164,12 +165,33 @@ new_reading(struct master *m)
 			retire(&b->slots[i]);
 }
 
+static int
+check(const struct master *m, const struct conf *conf)
+{
+	const struct session_service *v = m->e->service;
+
+	return v->check != NULL ? v->check(&m->e->log, conf) : 0;
+}
+
+static void
+forget_refused(struct master *m)
+{
+	if (m->refused != NULL)
+		confwatch_put(m->watch, m->refused);
+	m->refused = NULL;
+}
+
 static void
 look(struct master *m)
 {
 	const struct conf	*conf = confwatch_get(m->watch);
 
-	if (conf != m->e->conf) {
+	if (conf != m->e->conf && conf != m->refused) {
+		forget_refused(m);
+		if (check(m, conf) != 0) {
+			m->refused = conf;
+			return;
+		}
 		confwatch_put(m->watch, m->e->conf);
 		m->e->conf = conf;
 		(void)certificate_changed(m);
@@ -504,6 +526,8 @@ open_all(struct master *m)
 	    &m->watch)) != 0)
 		return rc;
 	e->conf = confwatch_get(m->watch);
+	if ((rc = check(m, e->conf)) != 0)
+		return rc;
 	m->told = busy_open(&e->log, e->conf->node->state, e->service->name);
 	(void)certificate_changed(m);
 	if ((rc = session_tls(&e->log, e->conf, NULL, &e->tls)) != 0)
@@ -533,6 +557,7 @@ session_master(struct session_engine *e)
 	tls_server_close(e->tls);
 	if (e->conf != NULL)
 		confwatch_put(m.watch, e->conf);
+	forget_refused(&m);
 	confwatch_close(m.watch);
 	return rc;
 }

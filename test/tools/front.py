@@ -16,9 +16,10 @@ TREES = ROOT + "/build/trees/"
 CA = LAB + "/ca/ca.pem"
 SELF = pwd.getpwuid(os.getuid()).pw_name
 PORTS = {25: 2525, 24: 2424, 587: 2587, 465: 2465, 110: 2110, 995: 2995,
-         143: 2143, 993: 2993}
+         143: 2143, 993: 2993, 53: 2053}
 NAMES = {"smtp": 25, "submission": 587, "submissions": 465,
-         "pop3": 110, "pop3s": 995, "imap": 143, "imaps": 993, "127.0.0.1:24": 24, "2443": 2443}
+         "pop3": 110, "pop3s": 995, "imap": 143, "imaps": 993, "domain": 53,
+         "127.0.0.1:24": 24, "2443": 2443}
 PATH = os.environ["PATH"] + ":/usr/sbin:/sbin"
 DOMAIN = "example.test"
 net = ""
@@ -125,8 +126,8 @@ def xinetd_conf(host, wait, extra=""):
     text = re.sub(r"(port\t+= )(\d+)", lambda m: "%s%d\n\tbind = %s" % (
         m[1], PORTS.get(int(m[2]), int(m[2])), host), text)
     if not wait:
-        text = re.sub(r"(wait\t+= )yes\n\tcps.*", r"\1no\n\tcps = 10000 1",
-                      text)
+        text = re.sub(r"(= stream\n(?:.*\n){3}\twait\t+= )yes\n\tcps.*",
+                      r"\1no\n\tcps = 10000 1", text)
     if extra:
         text = re.sub(r"(server\t+= .*smtpd)\n(\tserver_args\t+= )?",
                       lambda m: "%s\n\tserver_args = %s %s" % (
@@ -142,7 +143,7 @@ def inetd_conf(host, wait, extra=""):
         f = line.split(None, 6)
         port = NAMES[f[0]]
         f[0] = "%s:%d" % (host, PORTS.get(port, port))
-        f[3] = "wait" if wait else "nowait.100000"
+        f[3] = "wait" if wait or f[1] == "dgram" else "nowait.100000"
         f[4] = SELF
         f[5] = f[5].replace("/usr/local/bin", BIN)
         out.append("\t".join(f) + (extra if "smtpd" in f[5] else ""))
