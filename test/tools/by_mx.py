@@ -19,7 +19,7 @@ import threading
 import time
 
 WORKERS = 400
-TIMEOUT = 20
+TIMEOUT = 10
 BODY = b"Subject: x\r\n\r\n" + b"x" * 70 + b"\r\n"
 BODY = BODY + (b"y" * 70 + b"\r\n") * 55
 
