@@ -4,6 +4,7 @@ meet again: every message is there once, every flag as the rules of
 cm-internals(7) say, no UID means two messages, and both have the same bytes.
 Links are cut in network namespaces; without those each node in turn is
 stopped.  SPLIT_MESSAGES and SPLIT_CHANGES are for each side."""
+import json
 import os
 import random
 import shutil
@@ -495,7 +496,9 @@ def split(winner, more, kills):
     folders = Folders(loser, rounds)
     until(lambda: dump("n1") == dump("n2"))
     base = World(dump(winner))
-    sides = {}
+    before.clear()
+    before.update(base.uids())
+    sides, mail = {}, {}
     cut()
     for node in (winner, loser) if winner == "n2" else (loser, winner):
         if not alone(node):
@@ -523,6 +526,7 @@ def split(winner, more, kills):
         s.final = s.look()
         s.ids += store(node, ["new%s" % node], 1)
         s.look()
+        mail[node] = readers(node)
     w, l = sides[winner], sides[loser]
     left_out(l)
     heal()
@@ -554,6 +558,7 @@ def split(winner, more, kills):
     uids(w, l, end)
     for s in w, l:
         client(s, end)
+        resync(s.node, mail[s.node])
     look_at_moves(fresh, end)
     folders.look(end, end.text)
     ok(end.quota["u5@example.test"] == rounds + 1 << 20,
@@ -630,6 +635,46 @@ def client(s, end):
        "\n".join(map(str, new)))
     ok(not changed, "for a client of %s changes have a higher modseq" % s.node,
        "\n".join(map(str, changed)))
+
+
+def reader(node, user, state=None):
+    """What a reader of INBOX knows at that node, see qresync.py."""
+    net = env.get("LAB_NET") or "10.0.0"
+    p = on(node, sys.executable, ROOT + "/test/tools/qresync.py",
+           "%s.1%s" % (net, node[1]), "2993", user + "@example.test",
+           *([json.dumps(state)] if state else []))
+    try:
+        return json.loads(p.stdout)
+    except ValueError:
+        return {"failed": p.stdout + p.stderr}
+
+
+def readers(node):
+    return {u: reader(node, u) for u in ("u1", "u2", "u3", "u4")}
+
+
+def resync(node, had):
+    """One that asks for what changed knows all, and who kept his UIDVALIDITY
+    has seen no new message below one that he knew."""
+    bad, low = [], []
+    for u, state in had.items():
+        known = set(map(int, state.get("rows", {})))
+        got, all_of_it = reader(node, u, state), reader(node, u)
+        if "failed" in got or got["rows"] != all_of_it.get("rows"):
+            bad.append((u, got, all_of_it))
+        elif not got["anew"]:
+            low += [(u, x) for x in map(int, got["rows"]) if x not in known and
+                    x < max(known) and x not in returned(u)]
+    ok(not bad, "an IMAP reader of %s that asks for changes has all" % node,
+       bad)
+    ok(not low, "and has missed none that it would not ask for", low)
+
+
+def returned(user):
+    """UIDs from before the split: what was taken away on one side and changed
+    on the other is there again."""
+    return {uid for (f, _, uid) in before if
+            f == user + "@example.test/INBOX"}
 
 
 def later():
@@ -722,7 +767,7 @@ if shutil.which("xinetd", path=env["PATH"]) is None:
 netns = has_netns() and not os.environ.get("SPLIT_STOP")
 top = tempfile.mkdtemp()
 where = top + "/lab"
-ever, rounds = {}, 0
+ever, before, rounds = {}, {}, 0
 for sig in signal.SIGTERM, signal.SIGHUP:
     signal.signal(sig, lambda *_: sys.exit(1))
 print("# seed %d, %s" % (SEED, "links are cut" if netns else
