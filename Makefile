@@ -122,6 +122,10 @@ build/fuzzer/imap_session: $(ARCHIVE)
 build/fuzzer/imap_session: FUZZ_MORE = lib/adapter/conn.c lib/adapter/wire.c \
 	    lib/adapter/deflate.c $(wildcard lib/protocol/imapd*.c) \
 	    lib/protocol/session.c lib/cluster/intake.c $(ARCHIVE) $(LDLIBS)
+build/fuzzer/dnsd: $(ARCHIVE)
+build/fuzzer/dnsd: FUZZ_MORE = $(wildcard lib/protocol/dnsd*.c) \
+	    $(wildcard lib/cluster/zone*.c) lib/cluster/choose.c \
+	    lib/cluster/turns.c lib/adapter/rr.c $(ARCHIVE) $(LDLIBS)
 
 # SAN=1 finds its programs through BIN and OUT too.
 check: deps-check $(PROGS) $(UNIT_T) $(REPLAY) $(TOOLS)
