@@ -24,6 +24,12 @@ remember(void *arg, enum log_level level, const char *line)
 
 static const struct log lg = { CM_LOG_DEBUG, remember, &said };
 
+static inline bool
+was_said(const char *text)
+{
+	return said.len > 0 && strstr(said.p, text) != NULL;
+}
+
 /* Removes what servers leave in the folder. */
 static void
 clean(void)
