@@ -30,6 +30,17 @@ close_worker(void *worker)
 	dnsd_close(worker);
 }
 
+static int
+check(const struct log *log, const struct conf *conf)
+{
+	struct dnsd	*d;
+	int		 rc = dnsd_open(log, conf, NULL, &d);
+
+	if (rc == 0)
+		dnsd_close(d);
+	return rc;
+}
+
 /* The next message, its length in front; takes nothing. */
 static int
 next_message(struct conn *c, unsigned char *room, size_t *len)
@@ -92,5 +103,5 @@ struct session_service
 dnsd_service(void)
 {
 	return (struct session_service){ .name = "dnsd", .open = open_worker,
-	    .close = close_worker, .serve = serve };
+	    .close = close_worker, .check = check, .serve = serve };
 }

@@ -60,6 +60,11 @@ struct session_service {
 			    const char *file, const char *node, void *arg,
 			    void **worker);
 	void		(*close)(void *worker);
+	/*
+	 * May a changed configuration be served by?  When not, with a line,
+	 * the old one stays.  May be NULL.
+	 */
+	int		(*check)(const struct log *, const struct conf *);
 	/* One session from greeting to goodbye. */
 	void		(*serve)(struct session *, void *arg);
 	/*

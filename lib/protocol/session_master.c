@@ -28,6 +28,7 @@ struct mark {
 struct master {
 	struct session_engine *e;
 	struct confwatch *watch;
+	const struct conf *refused;	/* or NULL; to be put back */
 	struct mark	 cert, key;
 	unsigned	 reading;	/* of the configuration; workers of
 					   earlier ones are to end */
@@ -162,12 +163,32 @@ new_reading(struct master *m)
 			retire(&b->slots[i]);
 }
 
+/* A new configuration, or NULL; one that the service cannot do with is asked
+ * about once. */
+static const struct conf *
+newest(struct master *m)
+{
+	const struct session_service *v = m->e->service;
+	const struct conf *conf = confwatch_get(m->watch);
+
+	if (conf == m->e->conf || conf == m->refused) {
+		confwatch_put(m->watch, conf);
+		return NULL;
+	}
+	if (v->check == NULL || v->check(&m->e->log, conf) == 0)
+		return conf;
+	if (m->refused != NULL)
+		confwatch_put(m->watch, m->refused);
+	m->refused = conf;
+	return NULL;
+}
+
 static void
 look(struct master *m)
 {
-	const struct conf	*conf = confwatch_get(m->watch);
+	const struct conf	*conf = newest(m);
 
-	if (conf != m->e->conf) {
+	if (conf != NULL) {
 		confwatch_put(m->watch, m->e->conf);
 		m->e->conf = conf;
 		(void)certificate_changed(m);
@@ -175,9 +196,9 @@ look(struct master *m)
 		new_reading(m);
 		return;
 	}
-	confwatch_put(m->watch, conf);
 	if (certificate_changed(m) && read_certificate(m)) {
-		log_info(&m->e->log, "%s was read again", conf->certificate);
+		log_info(&m->e->log, "%s was read again",
+		    m->e->conf->certificate);
 		new_reading(m);
 	}
 }
@@ -528,6 +549,8 @@ session_master(struct session_engine *e)
 	tls_server_close(e->tls);
 	if (e->conf != NULL)
 		confwatch_put(m.watch, e->conf);
+	if (m.refused != NULL)
+		confwatch_put(m.watch, m.refused);
 	confwatch_close(m.watch);
 	return rc;
 }

@@ -68,14 +68,14 @@ def end_all():
         s.end()
 
 
-def question(name="example.org", kind=15):
+def question(name="example.org", kind=6):
     labels = b"".join(bytes([len(x)]) + x.encode()
                       for x in name.split(".") if x)
     return b"\x12\x34\1\0\0\1\0\0\0\0\0\0" + labels + b"\0" + \
         struct.pack(">HH", kind, 1)
 
 
-def ask(server, name="example.org", kind=15, seconds=10):
+def ask(server, name="example.org", kind=6, seconds=10):
     """Records in the answer, or None."""
     end = time.monotonic() + seconds
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:

@@ -285,9 +285,10 @@ report(struct flood *f, int64_t ms)
 	printf("sent %llu answers %llu lost %llu seconds %.1f wrong %llu "
 	    "large %llu unasked %llu cut %llu longest %llu\n",
 	    (unsigned long long)f->sent, (unsigned long long)f->answers,
-	    (unsigned long long)f->lost, (double)ms / 1000, (unsigned long long)f->wrong,
-	    (unsigned long long)f->large, (unsigned long long)f->unasked,
-	    (unsigned long long)f->cut, (unsigned long long)f->most);
+	    (unsigned long long)f->lost, (double)ms / 1000,
+	    (unsigned long long)f->wrong, (unsigned long long)f->large,
+	    (unsigned long long)f->unasked, (unsigned long long)f->cut,
+	    (unsigned long long)f->most);
 	printf("codes");
 	for (int i = 0; i < 16; i++)
 		if (f->codes[i] > 0)
