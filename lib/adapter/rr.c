@@ -1,6 +1,7 @@
 #include "adapter/rr.h"
 
 #include <ldns/ldns.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,6 +31,15 @@ rr_type_text(unsigned type, char out[RR_TYPE_MAX])
 	if (s == NULL || str_copy(out, RR_TYPE_MAX, s) != 0)
 		snprintf(out, RR_TYPE_MAX, "TYPE%u", type);
 	free(s);
+}
+
+/* ldns takes "\\# 2 000a" for an MX without a host. */
+static bool
+is_whole(const ldns_rr *rr)
+{
+	const ldns_rr_descriptor *d = ldns_rr_descript(ldns_rr_get_type(rr));
+
+	return ldns_rr_rd_count(rr) >= ldns_rr_descriptor_minimum(d);
 }
 
 static int
@@ -66,6 +76,9 @@ rr_from_text(unsigned type, const char *data, const char *origin,
 	free(line);
 	if (st != LDNS_STATUS_OK) {
 		*why = ldns_get_errorstr_by_id(st);
+		rc = CM_EDATA;
+	} else if (!is_whole(rr)) {
+		*why = "something is missing at the end";
 		rc = CM_EDATA;
 	} else
 		rc = add_data(rr, out);

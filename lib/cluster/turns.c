@@ -86,6 +86,8 @@ turns_open(const struct log *log, const struct conf *c, struct turns **out)
 	if ((rc = open_file(c, &fd)) == 0) {
 		p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd,
 		    0);
+		if (p == MAP_FAILED)
+			rc = cm_errno(errno);
 		close(fd);
 	}
 	if (p == MAP_FAILED) {

@@ -266,6 +266,27 @@ add_record(struct zone *z, size_t index)
 	return rc == CM_ENOHOST ? bad(z, u, "it is in no domain of ours") : rc;
 }
 
+/* Names between a domain and the one that it lies in are there, too. */
+static int
+add_between(struct zone *z)
+{
+	const struct dns_name *up;
+	struct dns_name	 n;
+	int		 rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < z->ndomains; i++) {
+		const unsigned char *p = dns_parent(z->domain[i].b);
+
+		n.len = dns_name_len(p);
+		memcpy(n.b, p, n.len);
+		up = zone_domain(z, &n);
+		if (up != NULL && up->len < n.len)
+			rc = add_name(&z->whole, n.b, n.len, up->len,
+			    ZONE_BETWEEN, 0, 0);
+	}
+	return rc;
+}
+
 static int
 add_domains(struct zone *z)
 {
@@ -284,7 +305,7 @@ add_domains(struct zone *z)
 			    "is no name", c->file, c->domains[i]);
 	z->ndomains = c->ndomains;
 	qsort(z->domain, z->ndomains, sizeof(*z->domain), by_domain);
-	return 0;
+	return add_between(z);
 }
 
 static int

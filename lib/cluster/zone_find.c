@@ -12,6 +12,7 @@
 #define SOA_RETRY	600
 #define SOA_EXPIRE	604800
 #define PREF_STEP	10
+#define HOSTMASTER	"hostmaster"
 
 /* Why a name is there, in both tables. */
 struct reasons {
@@ -106,6 +107,19 @@ add_below(struct finder *f, const char *text)
 		buf_add(&f->set->bytes, whole.b, whole.len);
 }
 
+/* Is the last record one that was there already?  RFC 2181 section 5. */
+static bool
+is_twice(const struct zone_set *s)
+{
+	size_t	 last = s->n - 1;
+
+	for (size_t i = 0; i < last; i++)
+		if (s->rr[i].len == s->rr[last].len && memcmp(zone_data(s, i),
+		    zone_data(s, last), s->rr[i].len) == 0)
+			return true;
+	return false;
+}
+
 static void
 add_given(struct finder *f, size_t index)
 {
@@ -128,6 +142,8 @@ add_given(struct finder *f, size_t index)
 	if (f->set->n == 0 || u->ttl < f->set->ttl)
 		f->set->ttl = u->ttl;
 	add_rr(f, at, 0);
+	if (f->rc == 0 && is_twice(f->set))
+		f->set->n--;
 }
 
 static void
@@ -242,7 +258,10 @@ add_ns(struct finder *f)
 	}
 }
 
-/* RFC 1035 section 8: dots in front of the @ are part of the label. */
+/*
+ * RFC 1035 section 8: dots in front of the @ are part of the label.  With a
+ * domain that hostmaster does not go in front of, the root: nobody is named.
+ */
 static void
 add_contact(struct finder *f)
 {
@@ -251,7 +270,10 @@ add_contact(struct finder *f)
 	size_t		 len;
 
 	if (contact == NULL) {
-		add_below(f, "hostmaster");
+		if (f->domain->len + sizeof(HOSTMASTER) > DNS_NAME_MAX)
+			buf_addc(&f->set->bytes, '\0');
+		else
+			add_below(f, HOSTMASTER);
 		return;
 	}
 	at = strchr(contact, '@');
@@ -287,17 +309,22 @@ add_soa(struct finder *f)
 static void
 add_made(struct finder *f, const struct reasons *w)
 {
+	bool	 is_host = false;
+
 	if (w->apex && f->type == ns_t_mx)
 		add_mx(f);
 	if (w->apex && f->type == ns_t_ns)
 		add_ns(f);
 	if (w->apex && f->type == ns_t_soa)
 		add_soa(f);
-	/* a host has its addresses, also when it is called "smtp" */
+	/* a host has its addresses, and no others, also when it is called
+	 * "smtp" */
 	for (size_t i = 0; i < w->n[1]; i++)
-		if (w->v[1][i].why == ZONE_HOST)
+		if (w->v[1][i].why == ZONE_HOST) {
 			add_host(f, w->v[1][i].index);
-	if (f->set->n > 0)
+			is_host = true;
+		}
+	if (is_host && is_address(f->type))
 		return;
 	for (size_t i = 0; i < w->n[0]; i++) {
 		if (w->v[0][i].why == ZONE_ACCESS)
@@ -366,6 +393,7 @@ zone_find(const struct zone *z, const struct choose *choose,
 	set->turn = ZONE_FIXED;
 	set->ttl = z->conf->dns.keep;
 	set->n = 0;
+	set->wild = false;
 	buf_reset(&set->bytes);
 	if (f.domain == NULL)
 		return 0;

@@ -256,6 +256,9 @@ read_opt(const unsigned char *fixed, bool is_root, bool additional,
 		q->size = DNS_UDP_MIN;
 	q->version = fixed[5];
 	q->dnssec_ok = (dns_get_u16(fixed + 6) & FLAG_DO) != 0;
+	/* of what later versions say here nothing is known */
+	if (q->version != 0)
+		return true;
 	return read_options(fixed + 10, dns_get_u16(fixed + 8), q);
 }
 

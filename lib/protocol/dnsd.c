@@ -14,6 +14,7 @@
 #define FLAG_RD		0x0100
 #define FLAG_CD		0x0010
 #define TYPE_META	128	/* from here to 254: not types of records */
+#define AGAIN_MS	5000	/* until what failed is tried again */
 
 /* One answer on its way. */
 struct reply {
@@ -36,24 +37,28 @@ forget(struct dnsd *d)
 		}
 	dnsd_answer_free(d->scratch);
 	d->scratch = NULL;
+	d->kept_size = 0;
 }
 
+/* Counters of the answers that each node was first in. */
 static int
-count_shares(struct dnsd *d)
+open_shares(struct dnsd *d, const struct choose *c, _Atomic uint64_t ***out)
 {
+	_Atomic uint64_t **v;
 	char	 key[CONF_NAME_MAX + 16];
 	int	 rc;
 
-	free(d->shares);
-	d->shares = calloc(d->choose.n + 1, sizeof(_Atomic uint64_t *));
-	if (d->shares == NULL)
+	if ((v = calloc(c->n + 1, sizeof(_Atomic uint64_t *))) == NULL)
 		return CM_ENOMEM;
-	for (size_t i = 0; i < d->choose.n; i++) {
+	for (size_t i = 0; i < c->n; i++) {
 		if ((rc = str_fmt(key, sizeof(key), "answers %s",
-		    d->choose.node[i]->name)) != 0)
+		    c->node[i]->name)) != 0) {
+			free(v);
 			return rc;
-		d->shares[i] = turns_counter(d->turns, key, strlen(key));
+		}
+		v[i] = turns_counter(d->turns, key, strlen(key));
 	}
+	*out = v;
 	return 0;
 }
 
@@ -64,6 +69,7 @@ look_at_nodes(struct dnsd *d)
 	uint64_t	 stamp = nodes_stamp(d->conf);
 	struct nodes	 nodes;
 	struct choose	 choose;
+	_Atomic uint64_t **shares;
 	int		 rc;
 
 	if ((rc = nodes_load(d->log, d->conf, &nodes)) != 0)
@@ -72,13 +78,20 @@ look_at_nodes(struct dnsd *d)
 		nodes_free(&nodes);
 		return rc;
 	}
+	if ((rc = open_shares(d, &choose, &shares)) != 0) {
+		choose_close(&choose);
+		nodes_free(&nodes);
+		return rc;
+	}
 	forget(d);
 	nodes_free(&d->nodes);
 	choose_close(&d->choose);
+	free(d->shares);
 	d->nodes = nodes;
 	d->choose = choose;
+	d->shares = shares;
 	d->stamp = stamp;
-	return count_shares(d);
+	return 0;
 }
 
 int
@@ -130,8 +143,10 @@ dnsd_tick(struct dnsd *d)
 		return;
 	d->looked_ms = now;
 	d->now_s = time_now_ms() / 1000;
-	if (nodes_stamp(d->conf) != d->stamp && look_at_nodes(d) != 0)
+	if (nodes_stamp(d->conf) != d->stamp && look_at_nodes(d) != 0) {
 		log_warn(d->log, "nodes: cannot be looked at");
+		d->looked_ms = now + AGAIN_MS;
+	}
 }
 
 static uint64_t
@@ -159,6 +174,20 @@ is_answer_to(const struct dnsd_answer *a, const struct dns_query *q)
 	    memcmp(a->name.b, q->name.b, q->name.len) == 0;
 }
 
+/* In the place of another one; all go when they have become too large. */
+static void
+keep(struct dnsd *d, struct dnsd_answer **place, struct dnsd_answer *a)
+{
+	if (*place != NULL)
+		d->kept_size -= (*place)->memory;
+	dnsd_answer_free(*place);
+	*place = NULL;
+	if (d->kept_size + a->memory > DNSD_KEPT_MAX)
+		forget(d);
+	d->kept_size += a->memory;
+	*place = a;
+}
+
 static struct dnsd_answer *
 find(struct dnsd *d, const struct dns_query *q)
 {
@@ -170,15 +199,12 @@ find(struct dnsd *d, const struct dns_query *q)
 			return bucket[k];
 	if (dnsd_make(d, &q->name, q->type, &a) != 0)
 		return NULL;
-	/* names that are not there are without number, and would drive out
-	 * those that are */
-	if (!a->keep || a->code != ns_r_noerror) {
+	if (!a->keep) {
 		dnsd_answer_free(d->scratch);
 		return d->scratch = a;
 	}
-	bucket += d->next++ % DNSD_WAYS;
-	dnsd_answer_free(*bucket);
-	return *bucket = a;
+	keep(d, bucket + d->next++ % DNSD_WAYS, a);
+	return a;
 }
 
 /* Header and question, the latter as it came, 0x20 and all. */
@@ -258,7 +284,8 @@ reply_with(struct reply *r, const struct dnsd_answer *a)
 		body = a->len;
 	if (len + body + opt > r->max)
 		return bare(r, flags | FLAG_TC, a->code);
-	memcpy(r->out + len, a->body, body);
+	if (body > 0)
+		memcpy(r->out + len, a->body, body);
 	dns_put_u16(r->out + 6, a->count[0]);
 	dns_put_u16(r->out + 8, a->count[1]);
 	dns_put_u16(r->out + 10, body == a->all ? a->count[2] : 0);

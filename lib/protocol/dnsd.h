@@ -53,7 +53,7 @@ size_t	 dnsd_answer(struct dnsd *, const struct dnsd_client *,
  * are forked after this, conf->dns.rate of each kind at most; every second one
  * over that is a truncated one, which who has not lied about his address asks
  * again by TCP, the others are left out.  Who sends a right cookie has no
- * limit.
+ * limit.  CM_ENOMEM, CM_EIO.
  */
 int	 dnsd_limit_open(struct dnsd_limit **) CM_MUST;
 void	 dnsd_limit_close(struct dnsd_limit *);

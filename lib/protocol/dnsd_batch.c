@@ -1,15 +1,18 @@
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
+#include "base/time.h"
 #include "protocol/dnsd_int.h"
 #include "protocol/dnsd_udp.h"
 
 #define IN_MAX		4096	/* a question is far smaller */
 #define CONTROL		64	/* for one in_pktinfo or in6_pktinfo */
 #define WAIT_S		1
+#define NAP_MS		100	/* when nothing can be had */
 
 union address {
 	struct sockaddr		 any;
@@ -66,10 +69,13 @@ dnsd_batch_open(const struct log *log, int fd, struct dnsd_batch **out)
 {
 	struct timeval	 wait = { WAIT_S, 0 };
 	struct dnsd_batch *b;
-	int		 type = 0;
+	int		 type = 0, flags;
 	socklen_t	 len = sizeof(type);
 
 	*out = NULL;
+	/* some who start us have it not wait, and we would not either */
+	if ((flags = fcntl(fd, F_GETFL)) != -1 && flags & O_NONBLOCK)
+		(void)fcntl(fd, F_SETFL, flags & ~O_NONBLOCK);
 	if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) == -1 ||
 	    type != SOCK_DGRAM || setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO,
 	    &wait, sizeof(wait)) == -1)
@@ -166,6 +172,8 @@ dnsd_batch_serve(struct dnsd_batch *b, struct dnsd *d)
 
 	prepare(b, DNSD_BATCH);
 	n = recvmmsg(b->fd, b->in, DNSD_BATCH, MSG_WAITFORONE, NULL);
+	if (n == -1 && errno != EAGAIN && errno != EINTR)
+		time_sleep_ms(NAP_MS);
 	if (n <= 0)
 		return 0;
 	dnsd_tick(d);

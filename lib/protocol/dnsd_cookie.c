@@ -93,5 +93,8 @@ dnsd_secret(const struct log *log, const struct conf *c,
 		return log_errno(log, "getrandom");
 	/* of two at the same time the later one stays: cookies of the first
 	 * are then no better than none, until it is started again */
-	return file_commit(log, path, out, SIPHASH_KEY, 0600);
+	if (file_commit(log, path, out, SIPHASH_KEY, 0600) != 0)
+		log_warn(log, "cookies of the DNS are good for this process "
+		    "only");
+	return 0;
 }

@@ -11,6 +11,7 @@
 
 #define DNSD_BUCKETS	4096u	/* of answers that are kept */
 #define DNSD_WAYS	4
+#define DNSD_KEPT_MAX	((size_t)64 << 20)	/* bytes of them */
 
 /*
  * An answer made ahead: what comes behind the header and the question, and
@@ -22,7 +23,8 @@ struct dnsd_answer {
 	unsigned	 type;
 	unsigned	 code;		/* ns_r_noerror, ... */
 	bool		 authority;	/* the AA bit */
-	bool		 keep;		/* worth keeping */
+	bool		 keep;		/* its name is there: those that are not
+					   have no end */
 	bool		 negative;
 	unsigned char	*body;
 	size_t		 len;		/* answer and authority */
@@ -36,6 +38,7 @@ struct dnsd_answer {
 	uint16_t	*from;		/* choose.n + 1 */
 	unsigned char	*value;		/* n of size bytes */
 	size_t		 n, size;
+	size_t		 memory;	/* bytes of all this */
 };
 
 struct dnsd {
@@ -52,20 +55,25 @@ struct dnsd {
 	int64_t		 now_s;		/* wall clock */
 	unsigned char	 secret[SIPHASH_KEY];
 	struct dnsd_answer *kept[DNSD_BUCKETS][DNSD_WAYS];
+	size_t		 kept_size;	/* bytes of them all */
 	unsigned	 next;		/* which one of a bucket goes next */
 	struct dnsd_answer *scratch;	/* the last one that was not kept */
 };
 
 /* --- dnsd_make.c --- */
 
-/* Makes it from the zones.  CM_ENOMEM; CM_EDATA. */
+/*
+ * Makes it from the zones; of what does not fit in a message, ns_r_servfail,
+ * with a line.  CM_ENOMEM.
+ */
 int	 dnsd_make(struct dnsd *, const struct dns_name *, unsigned type,
 	    struct dnsd_answer **) CM_MUST;
 void	 dnsd_answer_free(struct dnsd_answer *);
 
 /* --- dnsd_cookie.c: RFC 7873, in the form of RFC 9018 --- */
 
-/* The node's secret, made when there is none. */
+/* The node's secret, made when there is none; when it cannot be kept, this
+ * process has one of its own. */
 int	 dnsd_secret(const struct log *, const struct conf *,
 	    unsigned char out[SIPHASH_KEY]) CM_MUST;
 /* Has the client sent one that we gave it?  out: the one it is to have. */

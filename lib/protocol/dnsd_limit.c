@@ -2,6 +2,7 @@
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 
 #include "protocol/dnsd_int.h"
 
@@ -13,9 +14,11 @@
 /*
  * A cell: 16 bits of a hash of network and kind, 24 of the second, 24 of the
  * answers in it.  Two networks with one cell take it from each other and are
- * limited less.
+ * limited less; with a key that nobody knows, nobody can choose one to go with
+ * the network that he is after.
  */
 struct dnsd_limit {
+	unsigned char	 key[SIPHASH_KEY];
 	_Atomic uint64_t cell[CELLS];
 };
 
@@ -25,8 +28,15 @@ dnsd_limit_open(struct dnsd_limit **out)
 	void	*p = mmap(NULL, sizeof(**out), PROT_READ | PROT_WRITE,
 		    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
-	*out = p == MAP_FAILED ? NULL : p;
-	return *out == NULL ? CM_ENOMEM : 0;
+	*out = NULL;
+	if (p == MAP_FAILED)
+		return CM_ENOMEM;
+	*out = p;
+	if (getrandom((*out)->key, SIPHASH_KEY, 0) == SIPHASH_KEY)
+		return 0;
+	dnsd_limit_close(*out);
+	*out = NULL;
+	return CM_EIO;
 }
 
 void
@@ -37,17 +47,17 @@ dnsd_limit_close(struct dnsd_limit *l)
 }
 
 static uint64_t
-network(const unsigned char ip[16], bool negative)
+network(const struct dnsd_limit *l, const unsigned char ip[16], bool negative)
 {
 	static const unsigned char v4[12] = { [10] = 0xff, [11] = 0xff };
-	uint64_t h = negative ? 0x9e3779b97f4a7c15u : 0;
-	size_t	 n = memcmp(ip, v4, sizeof(v4)) == 0 ? 15 : 7;
+	unsigned char	 b[16];
+	uint64_t	 h;
+	size_t		 n = memcmp(ip, v4, sizeof(v4)) == 0 ? 15 : 7;
 
-	for (size_t i = 0; i < n; i++)
-		h = (h ^ ip[i]) * 0x100000001b3u;
-	h ^= h >> 32;
-	h *= 0xd6e8feb86659fd93u;
-	return h ^ h >> 32;
+	memcpy(b, ip, n);
+	b[n] = negative;
+	siphash(l->key, b, n + 1, (unsigned char *)&h);
+	return h;
 }
 
 enum dnsd_verdict
@@ -59,7 +69,7 @@ dnsd_limit(struct dnsd_limit *l, unsigned rate, const unsigned char ip[16],
 
 	if (l == NULL || rate == 0)
 		return DNSD_ANSWER;
-	h = network(ip, negative);
+	h = network(l, ip, negative);
 	mine = (h >> 48) << SECOND_BITS |
 	    ((uint64_t)now_s & ((1u << SECOND_BITS) - 1));
 	old = atomic_load(&l->cell[h % CELLS]);

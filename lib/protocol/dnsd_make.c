@@ -16,6 +16,8 @@ struct maker {
 	size_t		 base;		/* where the body begins */
 	struct zone_set	 set;
 	struct dns_name	 owner;		/* whose records come next */
+	struct dns_name	 chain[CHAIN_MAX];	/* owners of CNAMEs up to now */
+	size_t		 nchain;
 };
 
 void
@@ -125,6 +127,19 @@ lower(struct dns_name *n, const unsigned char *wire, size_t len)
 		n->b[i] = (unsigned char)str_lower((char)wire[i]);
 }
 
+/* The name that a CNAME leads to becomes the owner; false: it was one. */
+static bool
+follow(struct maker *m)
+{
+	m->chain[m->nchain++] = m->owner;
+	lower(&m->owner, zone_data(&m->set, 0), m->set.rr[0].len);
+	for (size_t i = 0; i < m->nchain; i++)
+		if (m->chain[i].len == m->owner.len && memcmp(m->chain[i].b,
+		    m->owner.b, m->owner.len) == 0)
+			return false;
+	return m->nchain < CHAIN_MAX;
+}
+
 /* What there is of a name; *more: it is another name, now the owner. */
 static int
 add_name(struct maker *m, bool first, bool *more)
@@ -140,9 +155,10 @@ add_name(struct maker *m, bool first, bool *more)
 	a->keep &= !m->set.wild;
 	switch (m->set.what) {
 	case ZONE_NOT_OURS:
-		if (first)
+		if (first) {
 			a->code = ns_r_refused;
-		a->authority = !first;
+			a->authority = a->keep = false;
+		}
 		return 0;
 	case ZONE_NO_NAME:
 		a->code = ns_r_nxdomain;
@@ -157,10 +173,10 @@ add_name(struct maker *m, bool first, bool *more)
 	}
 	if ((rc = add_set(m)) != 0)
 		return rc;
-	if (m->set.type == ns_t_cname && type != ns_t_cname) {
-		lower(&m->owner, zone_data(&m->set, 0), m->set.rr[0].len);
-		*more = true;
-	}
+	/* a CNAME is an answer to ANY itself, RFC 1034 section 4.3.2 */
+	if (m->set.type == ns_t_cname && type != ns_t_cname &&
+	    type != ns_t_any)
+		*more = follow(m);
 	return 0;
 }
 
@@ -186,6 +202,18 @@ add_host(struct maker *m, const struct dns_name *host)
 	return 0;
 }
 
+/* Does a record before that one name the same host? */
+static bool
+was_named(const struct zone_set *s, size_t before, size_t i)
+{
+	for (size_t k = 0; k < i; k++)
+		if (s->rr[k].len == s->rr[i].len && memcmp(zone_data(s, k) +
+		    before, zone_data(s, i) + before, s->rr[i].len -
+		    before) == 0)
+			return true;
+	return false;
+}
+
 static int
 add_additional(struct maker *m)
 {
@@ -199,6 +227,8 @@ add_additional(struct maker *m)
 		return 0;
 	zone_set_init(&m->set);
 	for (size_t i = 0; rc == 0 && i < from.n; i++) {
+		if (was_named(&from, before, i))
+			continue;
 		lower(&host, zone_data(&from, i) + before,
 		    from.rr[i].len - before);
 		rc = add_host(m, &host);
@@ -214,10 +244,10 @@ make(struct maker *m)
 	bool	 more = true;
 	int	 rc = 0;
 
-	for (int i = 0; rc == 0 && more && i < CHAIN_MAX; i++)
-		rc = add_name(m, i == 0, &more);
+	while (rc == 0 && more)
+		rc = add_name(m, m->nchain == 0, &more);
 	if (rc != 0 || m->w.full)
-		return rc != 0 ? rc : CM_EDATA;
+		return rc != 0 ? rc : CM_ETOOBIG;
 	a->len = m->w.len - m->base;
 	a->negative = a->code != ns_r_noerror || a->count[0] == 0;
 	if ((rc = add_additional(m)) != 0)
@@ -229,6 +259,44 @@ make(struct maker *m)
 	if ((a->body = malloc(a->all + 1)) == NULL)
 		return CM_ENOMEM;
 	memcpy(a->body, m->w.p + m->base, a->all);
+	a->memory = sizeof(*a) + a->all + a->n * (sizeof(*a->at) + a->size) +
+	    m->d->choose.n * sizeof(*a->from);
+	return 0;
+}
+
+static struct dnsd_answer *
+begin(const struct dns_name *name, unsigned type)
+{
+	struct dnsd_answer *a = calloc(1, sizeof(*a));
+
+	if (a == NULL)
+		return NULL;
+	a->name = *name;
+	a->type = type;
+	a->authority = a->keep = true;
+	a->memory = sizeof(*a);
+	return a;
+}
+
+/* What cannot be said is not tried again with each question. */
+static int
+fail(struct maker *m, int why)
+{
+	struct dnsd_answer *a = begin(&m->a->name, m->a->type);
+	char	 text[DNS_TEXT_MAX], t[RR_TYPE_MAX];
+
+	if (a == NULL)
+		return CM_ENOMEM;
+	a->code = ns_r_servfail;
+	a->authority = false;
+	a->negative = true;
+	a->keep = m->a->keep;
+	dns_name_text(a->name.b, text);
+	rr_type_text(a->type, t);
+	if (a->keep)
+		log_fail(m->d->log, why, "%s %s cannot be answered", text, t);
+	dnsd_answer_free(m->a);
+	m->a = a;
 	return 0;
 }
 
@@ -243,16 +311,15 @@ dnsd_make(struct dnsd *d, const struct dns_name *name, unsigned type,
 	*out = NULL;
 	m.base = DNS_HEADER + name->len + 4;
 	zone_set_init(&m.set);
-	p = calloc(1, DNS_TCP_MAX);
-	m.a = calloc(1, sizeof(*m.a));
+	p = malloc(DNS_TCP_MAX);
+	m.a = begin(name, type);
 	if (p != NULL && m.a != NULL) {
-		m.a->name = *name;
-		m.a->type = type;
-		m.a->authority = m.a->keep = true;
 		memcpy(p + DNS_HEADER, name->b, name->len);
 		/* with room for OPT */
 		dns_writer(&m.w, p, m.base, DNS_TCP_MAX - DNS_OPT_MAX);
 		rc = make(&m);
+		if (rc != 0 && rc != CM_ENOMEM)
+			rc = fail(&m, rc);
 	}
 	zone_set_free(&m.set);
 	free(p);

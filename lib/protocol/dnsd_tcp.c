@@ -10,17 +10,6 @@
 #define ANSWERS_MAX	10000	/* of one connection */
 
 static int
-check(const struct log *log, const struct conf *conf)
-{
-	struct zone	*z;
-	int		 rc;
-
-	if ((rc = zone_open(log, conf, &z)) == 0)
-		zone_close(z);
-	return rc;
-}
-
-static int
 open_worker(const struct log *log, const struct conf *conf, const char *file,
     const char *node, void *arg, void **worker)
 {
@@ -39,6 +28,17 @@ static void
 close_worker(void *worker)
 {
 	dnsd_close(worker);
+}
+
+static int
+check(const struct log *log, const struct conf *conf)
+{
+	struct dnsd	*d;
+	int		 rc = dnsd_open(log, conf, NULL, &d);
+
+	if (rc == 0)
+		dnsd_close(d);
+	return rc;
 }
 
 /* The next message, its length in front; takes nothing. */

@@ -2,12 +2,15 @@
  * Questions by UDP: workers that share the socket, and a first process that
  * looks after them.
  */
+#include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -22,6 +25,9 @@
 #define WORKERS_MAX	256
 #define LOOK_S		1
 #define RESTART_MS	1000	/* a worker that ends at once is not hurried */
+#define RESTART_MAX	5	/* 1, 2, 4 .. 32 seconds when they fail */
+#define DRAIN_MS	1000
+#define FD_LEAST	10	/* out of the way of 0 to 2 */
 
 struct worker {
 	pid_t		 pid;		/* 0: to be started */
@@ -32,12 +38,13 @@ struct master {
 	struct log	 log;
 	const struct dnsd_options *o;
 	int		 fd;
+	pid_t		 pid;
 	_Atomic int64_t	*last_ms;	/* when something came; shared */
 	struct dnsd_limit *limit;
 	struct worker	 worker[WORKERS_MAX];
 	unsigned	 n;
-	bool		 failed;
-	pid_t		 pid;
+	unsigned	 failed;	/* workers that could not begin, in a
+					   row */
 };
 
 /* A worker's signals come at any time, not just in waits of a conn. */
@@ -50,25 +57,26 @@ let_signals_in(void)
 	sigprocmask(SIG_SETMASK, &set, NULL);
 }
 
-/* What the file says, as long as it is in use. */
+/* What a worker answers by. */
 struct reading {
 	struct confwatch *watch;
-	const struct conf *conf;	/* answers are made of it */
-	const struct conf *refused;	/* a newer one that is wrong */
+	const struct conf *conf, *refused;	/* or NULL; to be put back */
 	struct dnsd	*d;
 };
 
 static void
-let_go(struct reading *r, const struct conf **c)
+put_back(struct reading *r, const struct conf *conf)
 {
-	if (*c != NULL)
-		confwatch_put(r->watch, *c);
-	*c = NULL;
+	if (conf != NULL)
+		confwatch_put(r->watch, conf);
 }
 
-/* With one that is wrong, which is said once, answers go on as they were. */
+/*
+ * What the file says now.  With one that is wrong, which is said once, answers
+ * go on as they were.
+ */
 static int
-look_at_conf(struct master *m, struct reading *r)
+read_again(struct master *m, struct reading *r)
 {
 	const struct conf *now = confwatch_get(r->watch);
 	struct dnsd	*new;
@@ -78,14 +86,14 @@ look_at_conf(struct master *m, struct reading *r)
 		confwatch_put(r->watch, now);
 		return 0;
 	}
-	let_go(r, &r->refused);
 	if ((rc = dnsd_open(&m->log, now, m->limit, &new)) != 0) {
+		put_back(r, r->refused);
 		r->refused = now;
 		return r->d == NULL ? rc : 0;
 	}
 	dnsd_close(r->d);
 	r->d = new;
-	let_go(r, &r->conf);
+	put_back(r, r->conf);
 	r->conf = now;
 	return 0;
 }
@@ -93,7 +101,7 @@ look_at_conf(struct master *m, struct reading *r)
 static int
 work(struct master *m)
 {
-	struct reading	 r = { NULL, NULL, NULL, NULL };
+	struct reading	 r = { .d = NULL };
 	struct dnsd_batch *b;
 	int		 rc;
 
@@ -102,17 +110,30 @@ work(struct master *m)
 		return rc;
 	if ((rc = dnsd_batch_open(&m->log, m->fd, &b)) != 0)
 		goto out;
-	while (!*session_stop() && (rc = look_at_conf(m, &r)) == 0)
+	while (!*session_stop() && (rc = read_again(m, &r)) == 0)
 		if (dnsd_batch_serve(b, r.d) > 0)
 			atomic_store_explicit(m->last_ms, time_mono_ms(),
 			    memory_order_relaxed);
 	dnsd_close(r.d);
-	let_go(&r, &r.conf);
-	let_go(&r, &r.refused);
+	put_back(&r, r.conf);
+	put_back(&r, r.refused);
 	dnsd_batch_close(b);
 out:
 	confwatch_close(r.watch);
 	return rc;
+}
+
+/* A worker ends as main() does. */
+static int
+begin_work(struct master *m)
+{
+	session_signals(false);
+	if (prctl(PR_SET_PDEATHSIG, SIGTERM) == -1)
+		return log_errno(&m->log, "prctl");
+	if (getppid() != m->pid)
+		return 0;
+	let_signals_in();
+	return work(m);
 }
 
 /* True in the new process. */
@@ -131,15 +152,18 @@ start(struct master *m, struct worker *w)
 	return false;
 }
 
+/* The more have failed, the longer it is until the next one. */
 static bool
 start_all(struct master *m)
 {
-	int64_t	 now = time_mono_ms();
+	int64_t	 now = time_mono_ms(), pause = (int64_t)RESTART_MS <<
+		    (m->failed / m->n < RESTART_MAX ? m->failed / m->n :
+		    RESTART_MAX);
 
 	for (unsigned i = 0; i < m->n; i++)
 		if (m->worker[i].pid == 0 &&
 		    (m->worker[i].started_ms == 0 ||
-		    now - m->worker[i].started_ms >= RESTART_MS) &&
+		    now - m->worker[i].started_ms >= pause) &&
 		    start(m, &m->worker[i]))
 			return true;
 	return false;
@@ -159,19 +183,29 @@ reap(struct master *m)
 			if (WIFSIGNALED(st))
 				log_warn(&m->log, "worker %ld: signal %d",
 				    (long)pid, WTERMSIG(st));
-			m->failed |= WIFEXITED(st) && WEXITSTATUS(st) != 0;
+			/* it has said why, and others go on */
+			if (WIFEXITED(st) && WEXITSTATUS(st) != 0)
+				m->failed++;
+			else
+				m->failed = 0;
 		}
 }
 
 static void
 stop_all(struct master *m)
 {
+	struct worker	*w;
+
 	for (unsigned i = 0; i < m->n; i++)
 		if (m->worker[i].pid != 0)
 			kill(m->worker[i].pid, SIGTERM);
-	for (unsigned i = 0; i < m->n; i++)
-		if (m->worker[i].pid != 0)
-			waitpid(m->worker[i].pid, NULL, 0);
+	for (unsigned i = 0; i < m->n; i++) {
+		w = &m->worker[i];
+		if (w->pid != 0)
+			waitpid(w->pid, NULL, 0);
+		w->pid = 0;
+		w->started_ms = 0;
+	}
 }
 
 static bool
@@ -181,11 +215,37 @@ is_idle(const struct master *m)
 	    (int64_t)m->o->idle_s * 1000;
 }
 
-/* Until it is told to end, or nobody asks any more.  True in a worker. */
+/* Until one of these signals, or nobody asks any more.  True in a worker. */
+static bool
+keep_workers(struct master *m, const sigset_t *set, int *sig)
+{
+	const struct timespec wait = { LOOK_S, 0 };
+
+	do {
+		if (start_all(m))
+			return true;
+		*sig = sigtimedwait(set, NULL, &wait);
+		reap(m);
+	} while (*sig != SIGTERM && *sig != SIGINT && !is_idle(m));
+	return false;
+}
+
+static bool
+question_waits(const struct master *m)
+{
+	struct pollfd	 p = { .fd = m->fd, .events = POLLIN };
+
+	return poll(&p, 1, 0) > 0;
+}
+
+/*
+ * Until it is told to end, or nobody asks any more.  True in a worker.  Who
+ * asks while the last worker ends is not left to inetd: xinetd throws away what
+ * it finds in the queue when a program has ended.
+ */
 static bool
 look_after(struct master *m)
 {
-	const struct timespec wait = { LOOK_S, 0 };
 	sigset_t	 set;
 	int		 sig;
 
@@ -194,13 +254,10 @@ look_after(struct master *m)
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGCHLD);
 	do {
-		if (start_all(m))
+		if (keep_workers(m, &set, &sig))
 			return true;
-		sig = sigtimedwait(&set, NULL, &wait);
-		reap(m);
-	} while (sig != SIGTERM && sig != SIGINT && !m->failed &&
-	    !is_idle(m));
-	stop_all(m);
+		stop_all(m);
+	} while (sig != SIGTERM && sig != SIGINT && question_waits(m));
 	return false;
 }
 
@@ -228,41 +285,67 @@ try(struct master *m)
 	return rc;
 }
 
+/*
+ * With questions left in the queue inetd would start the next one at once,
+ * which has no more luck, and after some give the service up for a while.
+ */
+static void
+drain(int fd)
+{
+	int64_t		 until = time_mono_ms() + DRAIN_MS, left;
+	struct pollfd	 p = { .fd = fd, .events = POLLIN };
+	char		 c;
+
+	while ((left = until - time_mono_ms()) > 0)
+		if (poll(&p, 1, (int)left) > 0 &&
+		    recv(fd, &c, 1, MSG_DONTWAIT) == -1)
+			time_sleep_ms(DRAIN_MS / 10);
+}
+
+static int
+serve(struct master *m)
+{
+	int	 rc;
+
+	m->last_ms = mmap(NULL, sizeof(*m->last_ms), PROT_READ | PROT_WRITE,
+	    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (m->last_ms == MAP_FAILED)
+		return log_fail(&m->log, CM_ENOMEM, "DNS");
+	if ((rc = dnsd_limit_open(&m->limit)) != 0) {
+		munmap(m->last_ms, sizeof(*m->last_ms));
+		return log_fail(&m->log, rc, "DNS");
+	}
+	atomic_store(m->last_ms, time_mono_ms());
+	m->pid = getpid();
+	session_signals(true);
+	rc = look_after(m) ? begin_work(m) : 0;
+	dnsd_limit_close(m->limit);
+	munmap(m->last_ms, sizeof(*m->last_ms));
+	return rc;
+}
+
 int
 dnsd_udp(const struct dnsd_options *o)
 {
 	struct master	*m;
-	int		 rc;
+	int		 queue, rc;
 
 	if ((m = calloc(1, sizeof(*m))) == NULL)
 		return CM_ENOMEM;
+	/* handler_begin leaves none open when it fails */
+	queue = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, FD_LEAST);
 	m->o = o;
-	m->pid = getpid();
 	m->n = o->workers == 0 ? processors() :
 	    o->workers < WORKERS_MAX ? o->workers : WORKERS_MAX;
 	session_log_open(&m->log, "cm-dnsd");
 	if ((rc = handler_begin(&m->log, o->file, o->node, "dnsd",
-	    &m->fd)) != 0 || (rc = try(m)) != 0)
-		goto out;
-	m->last_ms = mmap(NULL, sizeof(*m->last_ms), PROT_READ | PROT_WRITE,
-	    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (m->last_ms == MAP_FAILED || dnsd_limit_open(&m->limit) != 0) {
-		rc = log_fail(&m->log, CM_ENOMEM, "DNS");
-		goto out;
-	}
-	atomic_store(m->last_ms, time_mono_ms());
-	session_signals(true);
-	if (look_after(m)) {
-		session_signals(false);
-		prctl(PR_SET_PDEATHSIG, SIGTERM);
-		let_signals_in();
-		/* it may have died before that */
-		rc = getppid() == m->pid ? work(m) : 0;
+	    &m->fd)) != 0 || (rc = try(m)) != 0) {
+		if (queue != -1)
+			drain(queue);
 	} else
-		rc = m->failed ? CM_EAGAIN : 0;
-	dnsd_limit_close(m->limit);
-	munmap(m->last_ms, sizeof(*m->last_ms));
-out:
+		rc = serve(m);
+	if (queue != -1)
+		close(queue);
 	session_log_close();
 	free(m);
 	return rc;
