@@ -154,6 +154,8 @@ def gossip():
         ok(shown(n, "n3").startswith("drained since 20"), "shown", shown(
             n, "n3"))
     same(lines("n1", "nodes"), lines("n2", "nodes"), "word for word")
+    r = lab("run", LAB, "n1", "cm-status")
+    ok(b"! node n3 is set to drain: " in r.stdout, "cm-status notes it", r)
     lab("kill", LAB, "n2")
     same(set_("n1", "n3", "up").returncode, 0, "taken back while n2 is away")
     same(set_("n1", "n2", "pref", "20").returncode, 0, "and a preference")
@@ -264,6 +266,15 @@ def delays():
     for w in ("load_percent", "acknowledgement_delay_seconds", "space_bytes",
               "service_sessions"):
         ok(b"\nclustermail_" + w.encode() in r.stdout, "metrics: " + w)
+
+
+def shares():
+    """Of the answers that cm-dnsd counts; by its own tool, 30 of them."""
+    for i in range(30):
+        on("n1", "cm-route", "mx", DOMAIN)
+    rows = table("n1")[1]
+    ok(all(rows[n][6] == "-" for n in NODES) or
+       sum(float(rows[n][6].split()[0]) for n in NODES) > 99, "shares", rows)
 
 
 def alone():
