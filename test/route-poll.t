@@ -154,6 +154,8 @@ def gossip():
         ok(shown(n, "n3").startswith("drained since 20"), "shown", shown(
             n, "n3"))
     same(lines("n1", "nodes"), lines("n2", "nodes"), "word for word")
+    r = lab("run", LAB, "n1", "cm-status")
+    ok(b"! node n3 is set to drain: " in r.stdout, "cm-status notes it", r)
     lab("kill", LAB, "n2")
     same(set_("n1", "n3", "up").returncode, 0, "taken back while n2 is away")
     same(set_("n1", "n2", "pref", "20").returncode, 0, "and a preference")
@@ -266,6 +268,15 @@ def delays():
         ok(b"\nclustermail_" + w.encode() in r.stdout, "metrics: " + w)
 
 
+def shares():
+    """Who was first, as cm-route mx and cm-dnsd count it."""
+    for i in range(30):
+        on("n1", "cm-route", "mx", DOMAIN)
+    rows = table("n1")[1]
+    ok(99 < sum(float(rows[n][6].split(" ")[0]) for n in NODES) < 101,
+       "the shares make 100 %", rows)
+
+
 def alone():
     """One that reaches nobody has itself; one without certificates says so."""
     lab("kill", LAB, "n2")
@@ -300,6 +311,7 @@ try:
             edit_conf('<dns overload="100000"/>', "")
             load()
             delays()
+            shares()
             alone()
         finally:
             lab_down()

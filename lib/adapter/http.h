@@ -75,7 +75,8 @@ struct http_one {
 	int		 rc;		/* as http_call gives it */
 };
 
-int	 http_group_open(struct http_group **) CM_MUST;
+/* CM_ESOFT, with a line, when libcurl cannot be had; CM_ENOMEM. */
+int	 http_group_open(const struct log *, struct http_group **) CM_MUST;
 void	 http_group_close(struct http_group *);
 /*
  * All that has not come to its end after ms is CM_ETIMEOUT then.  Only the

@@ -18,13 +18,14 @@ struct round {
 };
 
 int
-http_group_open(struct http_group **out)
+http_group_open(const struct log *log, struct http_group **out)
 {
 	struct http_group	*g;
+	int			 rc;
 
 	*out = NULL;
-	if (curl_load(NULL) != 0)
-		return CM_ESOFT;
+	if ((rc = curl_load(log)) != 0)
+		return rc;
 	if ((g = calloc(1, sizeof(*g))) == NULL ||
 	    (g->multi = curl.multi_init()) == NULL) {
 		free(g);

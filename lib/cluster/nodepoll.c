@@ -64,10 +64,10 @@ nodepoll_open(const struct log *log, const struct conf *conf,
 	p->asked = calloc(conf->nnodes + 1, sizeof(*p->asked));
 	if (p->one == NULL || p->asked == NULL)
 		rc = log_fail(log, CM_ENOMEM, "poll");
+	if (rc == 0)
+		rc = http_group_open(log, &p->group);
 	for (size_t i = 0; rc == 0 && i < conf->nnodes; i++)
 		rc = open_node(p, i);
-	if (rc == 0 && (rc = http_group_open(&p->group)) != 0)
-		log_fail(log, rc, "poll");
 	if (rc != 0)
 		nodepoll_close(p);
 	else

@@ -115,9 +115,9 @@ measure(struct candidate *v, size_t n, bool share)
 		v[i].space = k < i ? v[k].space : file_space(at);
 	}
 	for (size_t i = 0; share && i < n; i++) {
-		k = 0;
+		k = 1;
 		for (size_t j = 0; j < n; j++)
-			k += dev[j] == dev[i];
+			k += j != i && dev[j] == dev[i];
 		v[i].space /= k;
 	}
 	free(dev);

@@ -83,6 +83,24 @@ look_at_scrub(struct status *st, struct node_status *n)
 	    (unsigned long long)(s->left - told), told > 0 ? "more " : "");
 }
 
+/* What an admin said of it, as far as it knows itself. */
+static int
+look_at_set(struct status *st, struct node_status *n)
+{
+	const struct load_set	*s;
+
+	for (size_t i = 0; i < n->load.nsets; i++) {
+		s = &n->load.set[i];
+		if (s->said.set == NODES_UP ||
+		    strcmp(s->node, n->cn->name) != 0)
+			continue;
+		return add(st, LEVEL_NOTE, &n->level, "node %s is set to %s: "
+		    "it gets no new clients (cm-route set %s up)",
+		    n->cn->name, nodes_set_word(s->said.set), n->cn->name);
+	}
+	return 0;
+}
+
 static int
 look_at_node(struct status *st, struct node_status *n)
 {
@@ -95,6 +113,8 @@ look_at_node(struct status *st, struct node_status *n)
 		rc = look_at_disk(st, n, &n->load.disk[i]);
 	for (size_t i = 0; rc == 0 && i < n->load.nspools; i++)
 		rc = look_at_spool(st, n, &n->load.spool[i]);
+	if (rc == 0)
+		rc = look_at_set(st, n);
 	return rc != 0 ? rc : look_at_scrub(st, n);
 }
 
