@@ -495,15 +495,14 @@ def idle():
            ": with nobody asking, it ends")
         masters, bad, n, begun = set(), 0, 0, time.monotonic()
         while time.monotonic() - begun < 15:
-            try:
-                bad += len(dns.query.udp(question("example.org", "MX"), s.host,
-                                         20, s.port).answer[0]) != 3
-            except dns.exception.Timeout:
-                bad += 1
+            # xinetd empties the queue when a program has ended
+            tries = 1 if which == "inetd" else 4
+            bad += len(send(s, question("example.org", "MX"), tries=tries,
+                            timeout=20 * tries).answer[0]) != 3
             n += 1
             masters |= set(s.servers())
             time.sleep((0.9, 1.02, 1.1, 1.9, 2.02, 0.01)[n % 6] + n % 7 / 100)
-        same(bad, 0, "%s: of %d questions as it ends and starts none is lost" %
+        same(bad, 0, "%s: %d questions as it ends and starts, each answered" %
              (which, n))
         ok(len(masters) > 2, "it came back", masters)
         s.end()

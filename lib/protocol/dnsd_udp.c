@@ -2,6 +2,7 @@
  * Questions by UDP: workers that share the socket, and a first process that
  * looks after them.
  */
+#include <poll.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -166,12 +167,18 @@ reap(struct master *m)
 static void
 stop_all(struct master *m)
 {
+	struct worker	*w;
+
 	for (unsigned i = 0; i < m->n; i++)
 		if (m->worker[i].pid != 0)
 			kill(m->worker[i].pid, SIGTERM);
-	for (unsigned i = 0; i < m->n; i++)
-		if (m->worker[i].pid != 0)
-			waitpid(m->worker[i].pid, NULL, 0);
+	for (unsigned i = 0; i < m->n; i++) {
+		w = &m->worker[i];
+		if (w->pid != 0)
+			waitpid(w->pid, NULL, 0);
+		w->pid = 0;
+		w->started_ms = 0;
+	}
 }
 
 static bool
@@ -181,11 +188,38 @@ is_idle(const struct master *m)
 	    (int64_t)m->o->idle_s * 1000;
 }
 
-/* Until it is told to end, or nobody asks any more.  True in a worker. */
+/* Until one of these signals, or nobody asks any more.  True in a worker. */
+static bool
+keep_workers(struct master *m, const sigset_t *set, int *sig)
+{
+	const struct timespec wait = { LOOK_S, 0 };
+
+	do {
+		if (start_all(m))
+			return true;
+		*sig = sigtimedwait(set, NULL, &wait);
+		reap(m);
+	} while (*sig != SIGTERM && *sig != SIGINT && !m->failed &&
+	    !is_idle(m));
+	return false;
+}
+
+static bool
+question_waits(const struct master *m)
+{
+	struct pollfd	 p = { .fd = m->fd, .events = POLLIN };
+
+	return poll(&p, 1, 0) > 0;
+}
+
+/*
+ * Until it is told to end, or nobody asks any more.  True in a worker.  Who
+ * asks while the last worker ends is not left to inetd: xinetd throws away what
+ * it finds in the queue when a program has ended.
+ */
 static bool
 look_after(struct master *m)
 {
-	const struct timespec wait = { LOOK_S, 0 };
 	sigset_t	 set;
 	int		 sig;
 
@@ -194,13 +228,11 @@ look_after(struct master *m)
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGCHLD);
 	do {
-		if (start_all(m))
+		if (keep_workers(m, &set, &sig))
 			return true;
-		sig = sigtimedwait(&set, NULL, &wait);
-		reap(m);
+		stop_all(m);
 	} while (sig != SIGTERM && sig != SIGINT && !m->failed &&
-	    !is_idle(m));
-	stop_all(m);
+	    question_waits(m));
 	return false;
 }
 

@@ -216,13 +216,13 @@ def question(name, type_, edns=True, payload=1232, **kw):
     return m
 
 
-def send(server, m, tcp=False, timeout=20):
+def send(server, m, tcp=False, timeout=20, tries=4):
     """Asked again when UDP loses it; the answer."""
     if tcp:
         return dns.query.tcp(m, server.host, timeout, server.port)
-    for attempt in range(4):
+    for attempt in range(tries):
         try:
-            return dns.query.udp(m, server.host, timeout / 4, server.port)
+            return dns.query.udp(m, server.host, timeout / tries, server.port)
         except dns.exception.Timeout:
             continue
     raise AssertionError("no answer to " + str(m))
