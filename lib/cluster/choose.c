@@ -39,19 +39,21 @@ is_witness(const struct conf *c, const struct conf_node *n)
 	return c->witness != NULL && strcmp(c->witness, n->name) == 0;
 }
 
-/* 0: who is in; 1: who is not taken out on purpose; 2: all. */
+#define ROUNDS	4
+
+/*
+ * Who is in; without any, who is up, though overloaded; then who is not taken
+ * out on purpose; then all.
+ */
 static bool
 takes_part(const struct conf *c, const struct nodes_node *n, int round)
 {
-	switch (round) {
-	case 0:
+	if (round == 0)
 		return nodes_is_in(c, n);
-	case 1:
-		return !is_witness(c, n->conf) && !nodes_is_drained(n) &&
-		    n->set != NODES_DOWN;
-	default:
-		return !is_witness(c, n->conf);
-	}
+	if (is_witness(c, n->conf))
+		return false;
+	return round == 3 || (!nodes_is_drained(n) && n->set != NODES_DOWN &&
+	    (round == 2 || !n->down));
 }
 
 static long
@@ -93,7 +95,7 @@ fill(const struct conf *conf, const struct nodes *nodes, struct choose *c)
 {
 	const struct nodes_node *n;
 
-	for (int round = 0; c->n == 0 && round < 3; round++) {
+	for (int round = 0; c->n == 0 && round < ROUNDS; round++) {
 		for (size_t i = 0; i < nodes->n; i++) {
 			n = &nodes->node[i];
 			if (!takes_part(conf, n, round))

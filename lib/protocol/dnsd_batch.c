@@ -13,6 +13,7 @@
 #define CONTROL		64	/* for one in_pktinfo or in6_pktinfo */
 #define WAIT_S		1
 #define NAP_MS		100	/* when nothing can be had */
+#define QUEUE		(4 << 20)	/* bytes; the host may allow less */
 
 union address {
 	struct sockaddr		 any;
@@ -69,7 +70,7 @@ dnsd_batch_open(const struct log *log, int fd, struct dnsd_batch **out)
 {
 	struct timeval	 wait = { WAIT_S, 0 };
 	struct dnsd_batch *b;
-	int		 type = 0, flags;
+	int		 type = 0, queue = QUEUE, flags;
 	socklen_t	 len = sizeof(type);
 
 	*out = NULL;
@@ -82,6 +83,9 @@ dnsd_batch_open(const struct log *log, int fd, struct dnsd_batch **out)
 		return log_fail(log, CM_EUSAGE, "no datagram socket");
 	if ((b = calloc(1, sizeof(*b))) == NULL)
 		return log_fail(log, CM_ENOMEM, "DNS");
+	/* a burst waits, rather than be lost */
+	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &queue, sizeof(queue)) == -1)
+		log_debug(log, "a longer queue is not to be had");
 	b->fd = fd;
 	b->wild = is_wild(fd) && ask_for_addresses(fd);
 	for (size_t i = 0; i < DNSD_BATCH; i++) {
