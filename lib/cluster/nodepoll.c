@@ -11,8 +11,10 @@
 #include "base/lock.h"
 #include "base/time.h"
 #include "cluster/load.h"
+#include "cluster/turns.h"
 
 #define PATH	"/v1/load?brief"
+#define FADE	64		/* a poll takes that part of a count */
 
 /* One node, as long as the poll is open, and its answer. */
 struct asked {
@@ -207,6 +209,29 @@ keep_all(struct nodepoll *p)
 	return rc;
 }
 
+/*
+ * Counts of answers lose a part with each poll, so that the shares that
+ * cm-route show tells are those of the last minutes.
+ */
+static void
+fade(const struct nodepoll *p)
+{
+	char		 key[CONF_NAME_MAX + 16];
+	struct turns	*t;
+	_Atomic uint64_t *count;
+
+	if (turns_open(p->log, p->conf, &t) != 0)
+		return;
+	for (size_t i = 0; i < p->conf->nnodes; i++) {
+		if (str_fmt(key, sizeof(key), "answers %s",
+		    p->conf->nodes[i].name) != 0)
+			continue;
+		count = turns_counter(t, key, strlen(key));
+		atomic_fetch_sub(count, atomic_load(count) / FADE);
+	}
+	turns_close(t);
+}
+
 int
 nodepoll_run(struct nodepoll *p, int ms)
 {
@@ -214,6 +239,7 @@ nodepoll_run(struct nodepoll *p, int ms)
 
 	if ((rc = ask_all(p, ms)) == 0)
 		rc = keep_all(p);
+	fade(p);
 	for (size_t i = 0; i < p->conf->nnodes; i++) {
 		if (p->asked[i].answered)
 			load_free(&p->asked[i].load);

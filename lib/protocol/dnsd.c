@@ -40,60 +40,6 @@ forget(struct dnsd *d)
 	d->kept_size = 0;
 }
 
-/* Counters of the answers that each node was first in. */
-static int
-open_shares(struct dnsd *d, const struct choose *c, _Atomic uint64_t ***out)
-{
-	_Atomic uint64_t **v;
-	char	 key[CONF_NAME_MAX + 16];
-	int	 rc;
-
-	if ((v = calloc(c->n + 1, sizeof(_Atomic uint64_t *))) == NULL)
-		return CM_ENOMEM;
-	for (size_t i = 0; i < c->n; i++) {
-		if ((rc = str_fmt(key, sizeof(key), "answers %s",
-		    c->node[i]->name)) != 0) {
-			free(v);
-			return rc;
-		}
-		v[i] = turns_counter(d->turns, key, strlen(key));
-	}
-	*out = v;
-	return 0;
-}
-
-/* Who takes part now.  Without memory all stays as it is. */
-static int
-look_at_nodes(struct dnsd *d)
-{
-	uint64_t	 stamp = nodes_stamp(d->conf);
-	struct nodes	 nodes;
-	struct choose	 choose;
-	_Atomic uint64_t **shares;
-	int		 rc;
-
-	if ((rc = nodes_load(d->log, d->conf, &nodes)) != 0)
-		return rc;
-	if ((rc = choose_open(d->conf, &nodes, &choose)) != 0) {
-		nodes_free(&nodes);
-		return rc;
-	}
-	if ((rc = open_shares(d, &choose, &shares)) != 0) {
-		choose_close(&choose);
-		nodes_free(&nodes);
-		return rc;
-	}
-	forget(d);
-	nodes_free(&d->nodes);
-	choose_close(&d->choose);
-	free(d->shares);
-	d->nodes = nodes;
-	d->choose = choose;
-	d->shares = shares;
-	d->stamp = stamp;
-	return 0;
-}
-
 int
 dnsd_open(const struct log *log, const struct conf *conf,
     struct dnsd_limit *limit, struct dnsd **out)
@@ -109,10 +55,8 @@ dnsd_open(const struct log *log, const struct conf *conf,
 	d->limit = limit;
 	d->now_s = time_now_ms() / 1000;
 	d->looked_ms = time_mono_ms();
-	if ((rc = zone_open(log, conf, &d->zone)) != 0 ||
-	    (rc = turns_open(log, conf, &d->turns)) != 0 ||
-	    (rc = dnsd_secret(log, conf, d->secret)) != 0 ||
-	    (rc = look_at_nodes(d)) != 0) {
+	if ((rc = zoneview_open(log, conf, &d->view)) != 0 ||
+	    (rc = dnsd_secret(log, conf, d->secret)) != 0) {
 		dnsd_close(d);
 		return rc;
 	}
@@ -126,11 +70,7 @@ dnsd_close(struct dnsd *d)
 	if (d == NULL)
 		return;
 	forget(d);
-	free(d->shares);
-	choose_close(&d->choose);
-	nodes_free(&d->nodes);
-	turns_close(d->turns);
-	zone_close(d->zone);
+	zoneview_close(&d->view);
 	free(d);
 }
 
@@ -138,15 +78,17 @@ void
 dnsd_tick(struct dnsd *d)
 {
 	int64_t	 now = time_mono_ms();
+	bool	 changed;
 
 	if (now - d->looked_ms < DNSD_LOOK_MS)
 		return;
 	d->looked_ms = now;
 	d->now_s = time_now_ms() / 1000;
-	if (nodes_stamp(d->conf) != d->stamp && look_at_nodes(d) != 0) {
+	if (zoneview_look(&d->view, &changed) != 0) {
 		log_warn(d->log, "nodes: cannot be looked at");
 		d->looked_ms = now + AGAIN_MS;
-	}
+	} else if (changed)
+		forget(d);
 }
 
 static uint64_t
@@ -249,13 +191,13 @@ static void
 take_turn(struct dnsd *d, const struct dnsd_answer *a, unsigned char *body)
 {
 	uint16_t	 order[CONF_NODES_MAX];
-	const struct choose *c = &d->choose;
+	const struct choose *c = &d->view.choose;
 	size_t		 i = 0;
 
 	if (c->n == 0 || c->n > CONF_NODES_MAX)
 		return;
 	choose_order(c, atomic_fetch_add(a->counter, 1), order);
-	atomic_fetch_add_explicit(d->shares[order[0]], 1,
+	atomic_fetch_add_explicit(d->view.shares[order[0]], 1,
 	    memory_order_relaxed);
 	for (size_t k = 0; k < c->n; k++) {
 		unsigned node = order[k];

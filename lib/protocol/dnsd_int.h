@@ -3,10 +3,7 @@
 #define CM_DNSD_INT_H
 
 #include "adapter/siphash.h"
-#include "cluster/choose.h"
-#include "cluster/nodes.h"
-#include "cluster/turns.h"
-#include "cluster/zone.h"
+#include "cluster/zoneview.h"
 #include "protocol/dnsd.h"
 
 #define DNSD_BUCKETS	4096u	/* of answers that are kept */
@@ -45,12 +42,7 @@ struct dnsd {
 	const struct log *log;
 	const struct conf *conf;
 	struct dnsd_limit *limit;
-	struct zone	*zone;
-	struct turns	*turns;
-	struct nodes	 nodes;
-	struct choose	 choose;
-	_Atomic uint64_t **shares;	/* answers with choose.node[i] first */
-	uint64_t	 stamp;		/* of what nodes were read from */
+	struct zoneview	 view;
 	int64_t		 looked_ms;
 	int64_t		 now_s;		/* wall clock */
 	unsigned char	 secret[SIPHASH_KEY];

@@ -32,19 +32,6 @@ dnsd_answer_free(struct dnsd_answer *a)
 	free(a);
 }
 
-/* Turns of a name and type are counted by themselves. */
-static void
-name_counter(struct maker *m)
-{
-	char	 text[DNS_TEXT_MAX], type[RR_TYPE_MAX];
-	char	 key[DNS_TEXT_MAX + RR_TYPE_MAX + 1];
-
-	dns_name_text(m->owner.b, text);
-	rr_type_text(m->set.type, type);
-	if (str_fmt(key, sizeof(key), "%s %s", type, text) == 0)
-		m->a->counter = turns_counter(m->d->turns, key, strlen(key));
-}
-
 /* Addresses of each node, as they are put into the places. */
 static int
 take_values(struct maker *m)
@@ -54,16 +41,16 @@ take_values(struct maker *m)
 
 	a->size = m->set.type == ns_t_a ? 4 : 16;
 	a->value = malloc(a->n * a->size + 1);
-	a->from = calloc(m->d->choose.n + 1, sizeof(*a->from));
+	a->from = calloc(m->d->view.choose.n + 1, sizeof(*a->from));
 	if (a->value == NULL || a->from == NULL)
 		return CM_ENOMEM;
-	for (size_t node = 0; node < m->d->choose.n; node++) {
+	for (size_t node = 0; node < m->d->view.choose.n; node++) {
 		a->from[node] = (uint16_t)i;
 		for (; i < a->n && m->set.rr[i].node == node; i++)
 			memcpy(a->value + i * a->size, zone_data(&m->set, i),
 			    a->size);
 	}
-	a->from[m->d->choose.n] = (uint16_t)i;
+	a->from[m->d->view.choose.n] = (uint16_t)i;
 	return 0;
 }
 
@@ -80,7 +67,8 @@ add_set(struct maker *m)
 		a->n = m->set.n;
 		if ((a->at = calloc(a->n + 1, sizeof(*a->at))) == NULL)
 			return CM_ENOMEM;
-		name_counter(m);
+		a->counter = zoneview_counter(&m->d->view, &m->owner,
+		    m->set.type);
 	}
 	for (size_t i = 0; i < m->set.n; i++) {
 		at = dns_add_record(&m->w, m->owner.b, m->set.type,
@@ -92,6 +80,13 @@ add_set(struct maker *m)
 	return a->turn == ZONE_ADDRESSES && turns ? take_values(m) : 0;
 }
 
+static int
+find(struct maker *m, const struct dns_name *name, unsigned type)
+{
+	return zone_find(m->d->view.zone, &m->d->view.choose, name, type,
+	    &m->set);
+}
+
 /* RFC 2308 section 3: what is not there says for how long. */
 static int
 add_soa(struct maker *m)
@@ -101,7 +96,7 @@ add_soa(struct maker *m)
 
 	apex.len = m->owner.len - m->set.apex;
 	memcpy(apex.b, m->owner.b + m->set.apex, apex.len);
-	rc = zone_find(m->d->zone, &m->d->choose, &apex, ns_t_soa, &m->set);
+	rc = find(m, &apex, ns_t_soa);
 	if (rc != 0 || m->set.n == 0)
 		return rc;
 	dns_add_record(&m->w, apex.b, ns_t_soa, m->set.ttl,
@@ -149,8 +144,7 @@ add_name(struct maker *m, bool first, bool *more)
 	int		 rc;
 
 	*more = false;
-	if ((rc = zone_find(m->d->zone, &m->d->choose, &m->owner, type,
-	    &m->set)) != 0)
+	if ((rc = find(m, &m->owner, type)) != 0)
 		return rc;
 	a->keep &= !m->set.wild;
 	switch (m->set.what) {
@@ -188,8 +182,7 @@ add_host(struct maker *m, const struct dns_name *host)
 	int	 rc;
 
 	for (size_t t = 0; t < 2; t++) {
-		rc = zone_find(m->d->zone, &m->d->choose, host, types[t],
-		    &m->set);
+		rc = find(m, host, types[t]);
 		if (rc != 0)
 			return rc;
 		if (m->set.turn != ZONE_FIXED || m->set.type != types[t])
@@ -260,7 +253,7 @@ make(struct maker *m)
 		return CM_ENOMEM;
 	memcpy(a->body, m->w.p + m->base, a->all);
 	a->memory = sizeof(*a) + a->all + a->n * (sizeof(*a->at) + a->size) +
-	    m->d->choose.n * sizeof(*a->from);
+	    m->d->view.choose.n * sizeof(*a->from);
 	return 0;
 }
 

@@ -154,6 +154,10 @@ test_least_load(void)
 	node[2].load = 400;
 	reopen();
 	is_str(order(2), "12", "overload: out");
+	node[1].load = 400;
+	node[0].down = true;
+	reopen();
+	is_str(order(0), "23", "all overloaded: not who is down");
 }
 
 static void
