@@ -3,9 +3,9 @@
  * in the DNS or for a tool.  Level 3.
  *
  * Those that nodes_is_in says yes to take part.  When there is none: who is up,
- * though overloaded; then all but those that are drained or set down;
- * when there is none of these either, all but the witness.  (A node that seems down may be up, and who finds none has
- * no mail at all.)
+ * though overloaded; then all but those that are drained or set down; when
+ * there is none of these either, all but the witness.  (A node that seems down
+ * may be up, and who finds none has no mail at all.)
  */
 #ifndef CM_CHOOSE_H
 #define CM_CHOOSE_H
