@@ -31,10 +31,11 @@ static void
 forget(struct dnsd *d)
 {
 	for (size_t i = 0; i < DNSD_BUCKETS; i++)
-		for (size_t k = 0; k < DNSD_WAYS; k++) {
-			dnsd_answer_free(d->kept[i][k]);
-			d->kept[i][k] = NULL;
-		}
+		for (size_t k = 0; k < DNSD_WAYS; k++)
+			if (d->kept[i][k] != NULL) {
+				dnsd_answer_free(d->kept[i][k]);
+				d->kept[i][k] = NULL;
+			}
 	dnsd_answer_free(d->scratch);
 	d->scratch = NULL;
 	d->kept_size = 0;

@@ -6,7 +6,7 @@
 #include "cluster/zoneview.h"
 #include "protocol/dnsd.h"
 
-#define DNSD_BUCKETS	4096u	/* of answers that are kept */
+#define DNSD_BUCKETS	16384u	/* of answers that are kept */
 #define DNSD_WAYS	4
 #define DNSD_KEPT_MAX	((size_t)64 << 20)	/* bytes of them */
 

@@ -1,6 +1,9 @@
 /*
  * Questions by UDP: workers that share the socket, and a first process that
- * looks after them.
+ * looks after them.  It reads the configuration, and they are forked with what
+ * was made of it: that is in memory once, whoever comes later needs nothing
+ * that could be wrong by then, and when the file has changed it is made anew
+ * while the old workers answer.
  */
 #include <fcntl.h>
 #include <poll.h>
@@ -41,6 +44,11 @@ struct master {
 	pid_t		 pid;
 	_Atomic int64_t	*last_ms;	/* when something came; shared */
 	struct dnsd_limit *limit;
+	struct confwatch *watch;
+	const struct conf *conf;	/* what d is of */
+	const struct conf *refused;	/* a newer one that is wrong, or NULL */
+	struct dnsd	*d;		/* of workers to come */
+	bool		 worn;		/* workers died of it, maybe */
 	struct worker	 worker[WORKERS_MAX];
 	unsigned	 n;
 	unsigned	 failed;	/* workers that could not begin, in a
@@ -57,70 +65,20 @@ let_signals_in(void)
 	sigprocmask(SIG_SETMASK, &set, NULL);
 }
 
-/* What a worker answers by. */
-struct reading {
-	struct confwatch *watch;
-	const struct conf *conf, *refused;	/* or NULL; to be put back */
-	struct dnsd	*d;
-};
-
-static void
-put_back(struct reading *r, const struct conf *conf)
-{
-	if (conf != NULL)
-		confwatch_put(r->watch, conf);
-}
-
-/*
- * What the file says now.  With one that is wrong, which is said once, answers
- * go on as they were.
- */
-static int
-read_again(struct master *m, struct reading *r)
-{
-	const struct conf *now = confwatch_get(r->watch);
-	struct dnsd	*new;
-	int		 rc;
-
-	if (now == r->conf || now == r->refused) {
-		confwatch_put(r->watch, now);
-		return 0;
-	}
-	if ((rc = dnsd_open(&m->log, now, m->limit, &new)) != 0) {
-		put_back(r, r->refused);
-		r->refused = now;
-		return r->d == NULL ? rc : 0;
-	}
-	dnsd_close(r->d);
-	r->d = new;
-	put_back(r, r->conf);
-	r->conf = now;
-	return 0;
-}
-
 static int
 work(struct master *m)
 {
-	struct reading	 r = { .d = NULL };
 	struct dnsd_batch *b;
 	int		 rc;
 
-	if ((rc = confwatch_open(&m->log, m->o->file, m->o->node,
-	    &r.watch)) != 0)
-		return rc;
 	if ((rc = dnsd_batch_open(&m->log, m->fd, &b)) != 0)
-		goto out;
-	while (!*session_stop() && (rc = read_again(m, &r)) == 0)
-		if (dnsd_batch_serve(b, r.d) > 0)
+		return rc;
+	while (!*session_stop())
+		if (dnsd_batch_serve(b, m->d) > 0)
 			atomic_store_explicit(m->last_ms, time_mono_ms(),
 			    memory_order_relaxed);
-	dnsd_close(r.d);
-	put_back(&r, r.conf);
-	put_back(&r, r.refused);
 	dnsd_batch_close(b);
-out:
-	confwatch_close(r.watch);
-	return rc;
+	return 0;
 }
 
 /* A worker ends as main() does. */
@@ -183,6 +141,7 @@ reap(struct master *m)
 			if (WIFSIGNALED(st))
 				log_warn(&m->log, "worker %ld: signal %d",
 				    (long)pid, WTERMSIG(st));
+			m->worn |= st != 0;
 			/* it has said why, and others go on */
 			if (WIFEXITED(st) && WEXITSTATUS(st) != 0)
 				m->failed++;
@@ -215,6 +174,67 @@ is_idle(const struct master *m)
 	    (int64_t)m->o->idle_s * 1000;
 }
 
+/* --- what they answer by */
+
+static void
+put_back(struct master *m, const struct conf *conf)
+{
+	if (conf != NULL)
+		confwatch_put(m->watch, conf);
+}
+
+static int
+take(struct master *m, const struct conf *conf)
+{
+	struct dnsd	*new;
+	int		 rc;
+
+	if ((rc = dnsd_open(&m->log, conf, m->limit, &new)) != 0)
+		return rc;
+	dnsd_close(m->d);
+	m->d = new;
+	return 0;
+}
+
+/* All that there are now; the next ones begin as soon as they have ended. */
+static void
+replace_all(struct master *m)
+{
+	for (unsigned i = 0; i < m->n; i++) {
+		m->worker[i].started_ms = 0;
+		if (m->worker[i].pid != 0)
+			kill(m->worker[i].pid, SIGTERM);
+	}
+}
+
+/*
+ * With a file that is wrong, which is said once, answers go on as they were.
+ * After a worker's death all is made anew: somebody may have cut the file of
+ * turns, and its pages are nobody's then.
+ */
+static int
+read_again(struct master *m)
+{
+	const struct conf *now = confwatch_get(m->watch);
+	bool		 worn = m->worn;
+	int		 rc;
+
+	m->worn = false;
+	if (now == m->conf || now == m->refused) {
+		confwatch_put(m->watch, now);
+		return worn ? take(m, m->conf) : 0;
+	}
+	if ((rc = take(m, now)) != 0) {
+		put_back(m, m->refused);
+		m->refused = now;
+		return rc;
+	}
+	put_back(m, m->conf);
+	m->conf = now;
+	replace_all(m);
+	return 0;
+}
+
 /* Until one of these signals, or nobody asks any more.  True in a worker. */
 static bool
 keep_workers(struct master *m, const sigset_t *set, int *sig)
@@ -222,6 +242,7 @@ keep_workers(struct master *m, const sigset_t *set, int *sig)
 	const struct timespec wait = { LOOK_S, 0 };
 
 	do {
+		(void)read_again(m);
 		if (start_all(m))
 			return true;
 		*sig = sigtimedwait(set, NULL, &wait);
@@ -269,22 +290,6 @@ processors(void)
 	return n < 1 ? 1 : n > WORKERS_DEFAULT ? WORKERS_DEFAULT : (unsigned)n;
 }
 
-/* One look at the configuration, so that what is wrong is said once. */
-static int
-try(struct master *m)
-{
-	struct conf	*conf;
-	struct dnsd	*d;
-	int		 rc;
-
-	if ((rc = conf_load(&m->log, m->o->file, m->o->node, &conf)) != 0)
-		return rc;
-	if ((rc = dnsd_open(&m->log, conf, NULL, &d)) == 0)
-		dnsd_close(d);
-	conf_free(conf);
-	return rc;
-}
-
 /*
  * With questions left in the queue inetd would start the next one at once,
  * which has no more luck, and after some give the service up for a while.
@@ -303,25 +308,34 @@ drain(int fd)
 }
 
 static int
-serve(struct master *m)
+open_all(struct master *m)
 {
+	void	*p = mmap(NULL, sizeof(*m->last_ms), PROT_READ | PROT_WRITE,
+		    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	int	 rc;
 
-	m->last_ms = mmap(NULL, sizeof(*m->last_ms), PROT_READ | PROT_WRITE,
-	    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (m->last_ms == MAP_FAILED)
+	if (p == MAP_FAILED)
 		return log_fail(&m->log, CM_ENOMEM, "DNS");
-	if ((rc = dnsd_limit_open(&m->limit)) != 0) {
-		munmap(m->last_ms, sizeof(*m->last_ms));
-		return log_fail(&m->log, rc, "DNS");
-	}
+	m->last_ms = p;
 	atomic_store(m->last_ms, time_mono_ms());
-	m->pid = getpid();
-	session_signals(true);
-	rc = look_after(m) ? begin_work(m) : 0;
+	if ((rc = dnsd_limit_open(&m->limit)) != 0)
+		return log_fail(&m->log, rc, "DNS");
+	if ((rc = confwatch_open(&m->log, m->o->file, m->o->node,
+	    &m->watch)) != 0)
+		return rc;
+	return read_again(m);
+}
+
+static void
+close_all(struct master *m)
+{
+	dnsd_close(m->d);
+	put_back(m, m->conf);
+	put_back(m, m->refused);
+	confwatch_close(m->watch);
 	dnsd_limit_close(m->limit);
-	munmap(m->last_ms, sizeof(*m->last_ms));
-	return rc;
+	if (m->last_ms != NULL)
+		munmap(m->last_ms, sizeof(*m->last_ms));
 }
 
 int
@@ -335,17 +349,19 @@ dnsd_udp(const struct dnsd_options *o)
 	/* handler_begin leaves none open when it fails */
 	queue = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, FD_LEAST);
 	m->o = o;
+	m->pid = getpid();
 	m->n = o->workers == 0 ? processors() :
 	    o->workers < WORKERS_MAX ? o->workers : WORKERS_MAX;
 	session_log_open(&m->log, "cm-dnsd");
 	if ((rc = handler_begin(&m->log, o->file, o->node, "dnsd",
-	    &m->fd)) != 0 || (rc = try(m)) != 0) {
-		if (queue != -1)
-			drain(queue);
-	} else
-		rc = serve(m);
+	    &m->fd)) == 0 && (rc = open_all(m)) == 0) {
+		session_signals(true);
+		rc = look_after(m) ? begin_work(m) : 0;
+	} else if (queue != -1)
+		drain(queue);
 	if (queue != -1)
 		close(queue);
+	close_all(m);
 	session_log_close();
 	free(m);
 	return rc;

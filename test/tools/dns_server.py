@@ -5,7 +5,7 @@ import struct
 servers = []
 
 
-def cluster(dns="", attrs=""):
+def cluster(dns="", attrs='rate="0"'):
     rest = "".join('<node name="n%d" state="%s/%d" public="192.0.2.%d '
                    '2001:db8::%d"/>' % (i, base, i, i, i)
                    for i in range(2, 31))
