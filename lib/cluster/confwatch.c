@@ -51,12 +51,41 @@ read_again(struct confwatch *w)
 	return 0;
 }
 
+/* The time noted is that from before: what changes meanwhile is seen. */
+static int
+read_first(struct confwatch *w)
+{
+	struct stat	 st;
+
+	if (w->file != NULL && stat(w->file, &st) == 0)
+		note_time(w, &st);
+	return read_again(w);
+}
+
+/* With the file that was found, whatever named it. */
+static int
+find_and_read(struct confwatch *w)
+{
+	struct conf	*conf;
+	int		 rc;
+
+	if ((rc = read_first(w)) != 0 || w->file != NULL ||
+	    w->now->conf->file == NULL)
+		return rc;
+	conf = w->now->conf;
+	w->file = strdup(conf->file);
+	free(w->now);
+	w->now = NULL;
+	conf_free(conf);
+	return w->file == NULL ? log_fail(w->log, CM_ENOMEM,
+	    "configuration") : read_first(w);
+}
+
 int
 confwatch_open(const struct log *log, const char *file, const char *node,
     struct confwatch **out)
 {
 	struct confwatch	*w;
-	struct stat		 st;
 	int			 rc;
 
 	*out = NULL;
@@ -68,13 +97,7 @@ confwatch_open(const struct log *log, const char *file, const char *node,
 	    (node != NULL && (w->node = strdup(node)) == NULL))
 		rc = log_fail(log, CM_ENOMEM, "configuration");
 	else
-		rc = read_again(w);
-	/* the file that was found, whatever named it */
-	if (rc == 0 && w->file == NULL && w->now->conf->file != NULL &&
-	    (w->file = strdup(w->now->conf->file)) == NULL)
-		rc = log_fail(log, CM_ENOMEM, "configuration");
-	if (rc == 0 && w->file != NULL && stat(w->file, &st) == 0)
-		note_time(w, &st);
+		rc = find_and_read(w);
 	w->looked_ms = time_mono_ms();
 	if (rc != 0)
 		confwatch_close(w);
