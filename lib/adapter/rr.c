@@ -42,6 +42,46 @@ is_whole(const ldns_rr *rr)
 	return ldns_rr_rd_count(rr) >= ldns_rr_descriptor_minimum(d);
 }
 
+static bool
+is_number(const ldns_rdf *f, uint64_t *v)
+{
+	switch (ldns_rdf_get_type(f)) {
+	case LDNS_RDF_TYPE_INT8:
+		*v = ldns_rdf2native_int8(f);
+		return true;
+	case LDNS_RDF_TYPE_INT16:
+		*v = ldns_rdf2native_int16(f);
+		return true;
+	case LDNS_RDF_TYPE_INT32:
+		*v = ldns_rdf2native_int32(f);
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* ldns makes 4464 of 70000.  Numbers stand in front, as plain words. */
+static bool
+is_in_range(const ldns_rr *rr, const char *data)
+{
+	uint64_t	 want, is;
+	size_t		 n;
+
+	for (size_t i = 0; i < ldns_rr_rd_count(rr); i++, data += n) {
+		data += strspn(data, " \t");
+		n = strcspn(data, " \t");
+		if (memchr(data, '(', n) != NULL || data[0] == '"' ||
+		    data[0] == '\\')
+			return true;
+		if (n == 0 || strspn(data, "0123456789") != n ||
+		    !is_number(ldns_rr_rdf(rr, i), &is))
+			continue;
+		if (str_u64(data, n, UINT32_MAX, &want) != 0 || want != is)
+			return false;
+	}
+	return true;
+}
+
 static int
 add_data(const ldns_rr *rr, struct buf *out)
 {
@@ -79,6 +119,9 @@ rr_from_text(unsigned type, const char *data, const char *origin,
 		rc = CM_EDATA;
 	} else if (!is_whole(rr)) {
 		*why = "something is missing at the end";
+		rc = CM_EDATA;
+	} else if (!is_in_range(rr, data)) {
+		*why = "a number is too large";
 		rc = CM_EDATA;
 	} else
 		rc = add_data(rr, out);

@@ -10,6 +10,8 @@
 #define SECOND_BITS	24
 #define COUNT_BITS	24
 #define COUNT_MAX	((1u << COUNT_BITS) - 1)
+#define SECOND_MAX	((1u << SECOND_BITS) - 1)
+#define AHEAD_S		2		/* of other processes' clocks */
 
 /*
  * A cell: 16 bits of a hash of network and kind, 24 of the second, 24 of the
@@ -64,21 +66,27 @@ enum dnsd_verdict
 dnsd_limit(struct dnsd_limit *l, unsigned rate, const unsigned char ip[16],
     bool negative, int64_t now_s)
 {
-	uint64_t	 h, old, new, mine;
+	uint64_t	 h, old, new, tag, second, was;
 	unsigned	 count;
 
 	if (l == NULL || rate == 0)
 		return DNSD_ANSWER;
 	h = network(l, ip, negative);
-	mine = (h >> 48) << SECOND_BITS |
-	    ((uint64_t)now_s & ((1u << SECOND_BITS) - 1));
+	tag = h >> 48;
 	old = atomic_load(&l->cell[h % CELLS]);
 	do {
-		count = old >> COUNT_BITS == mine ?
-		    (unsigned)(old & COUNT_MAX) : 0;
+		second = (uint64_t)now_s & SECOND_MAX;
+		count = 0;
+		was = old >> COUNT_BITS & SECOND_MAX;
+		/* who looks at his clock later does not put it back */
+		if (old >> (COUNT_BITS + SECOND_BITS) == tag &&
+		    ((was - second) & SECOND_MAX) <= AHEAD_S) {
+			second = was;
+			count = (unsigned)(old & COUNT_MAX);
+		}
 		if (count < COUNT_MAX)
 			count++;
-		new = mine << COUNT_BITS | count;
+		new = (tag << SECOND_BITS | second) << COUNT_BITS | count;
 	} while (!atomic_compare_exchange_weak(&l->cell[h % CELLS], &old,
 	    new));
 	if (count <= rate)

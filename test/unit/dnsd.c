@@ -560,6 +560,10 @@ test_limit(void)
 	dnsd->now_s++;
 	question("example.org", ns_t_mx);
 	is_str(flood(12), "10 1 1", "the next second");
+	dnsd->now_s--;
+	is_str(flood(2), "0 1 1", "a process that is late has no other one");
+	dnsd->now_s += 2;
+	is_str(flood(12), "10 1 1", "and the one behind it");
 	from("2001:db8::1");
 	is_str(flood(12), "10 1 1", "IPv6");
 	from("2001:db8:0:ff::1");

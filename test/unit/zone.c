@@ -169,7 +169,13 @@ test_given(void)
 	    "<record name='n1.example.org.' type='A' data='203.0.113.1'/>\n"
 	    "<record name='_imaps._tcp' type='SRV' data='0 0 0 .'/>\n"
 	    "<record name='away' type='CNAME' data='x.other.test.'/>\n"
+	    "<record name='n' type='SRV' data=' 65535 007 (1) x'/>\n"
+	    "<record name='n' type='NAPTR' data='65535 1 \"s\" \"a\" "
+	    "\"\" y'/>\n"
+	    "<record name='n' type='TYPE33' data='\\# 7 00010002000300'/>\n"
 	    "</dns>"));
+	IS("n.b.test", "SRV", "300 65535 7 1 x.b.test.; 1 2 3 .");
+	IS("n.b.test", "NAPTR", "300 65535 1 \"s\" \"a\" \"\" y.b.test.");
 	IS("example.org", "MX", "77 5 mail.example.org.; 6 example.org.");
 	IS("b.test", "MX", "77 5 mail.b.test.; 6 b.test.");
 	IS("smtp.b.test", "A", "300 198.51.100.1");
@@ -352,6 +358,12 @@ test_bad(void)
 	bad("name='a' type='MINFO' data='\\# 1 00'", "missing at the end");
 	bad("name='a' type='MX' data='\\# 4 000ac00c'", "");
 	bad("name='a' type='TYPE15' data='\\# 2 000a'", "missing at the end");
+	/* and numbers with more bits than their place */
+	bad("name='a' type='MX' data='70000 a'", "a number is too large");
+	bad("name='a' type='SRV' data='0 0  65536 a'",
+	    "a number is too large");
+	bad("name='a' type='CAA' data='256 issue \"x.test\"'",
+	    "a number is too large");
 	forget();
 	conf = load(CLUSTER("", ""));
 	is_int(zone_open(&lg, conf, &zone), CM_ECONF, "no domain");
