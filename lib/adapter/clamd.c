@@ -169,12 +169,14 @@ send_chunk(struct asking *a, const char *p, size_t len)
 }
 
 static int
-send_message(struct asking *a, const char *p, size_t len)
+send_message(struct asking *a, const char *before, const char *p, size_t len)
 {
 	size_t	 n;
 	int	 rc;
 
-	if ((rc = send_all(a, HELLO, sizeof(HELLO))) != 0)
+	if ((rc = send_all(a, HELLO, sizeof(HELLO))) != 0 ||
+	    (before != NULL &&
+	    (rc = send_chunk(a, before, strlen(before))) != 0))
 		return rc;
 	while (len > 0 && !a->answered) {
 		n = len < CHUNK ? len : CHUNK;
@@ -222,8 +224,8 @@ understand(struct asking *a, bool *infected)
 }
 
 int
-clamd_ask(const struct clamd *c, const void *p, size_t len, int64_t deadline,
-    bool *infected, char text[CLAMD_TEXT])
+clamd_ask(const struct clamd *c, const char *before, const void *p,
+    size_t len, int64_t deadline, bool *infected, char text[CLAMD_TEXT])
 {
 	struct asking	 a = { .fd = -1, .deadline = deadline, .text = text };
 	short		 got;
@@ -232,7 +234,7 @@ clamd_ask(const struct clamd *c, const void *p, size_t len, int64_t deadline,
 	*infected = false;
 	text[0] = '\0';
 	if ((rc = connect_to(&a, c)) == 0 &&
-	    (rc = send_message(&a, p, len)) == 0)
+	    (rc = send_message(&a, before, p, len)) == 0)
 		while (rc == 0 && !a.answered)
 			if ((rc = wait_for(&a, POLLIN, &got)) == 0 && got != 0)
 				rc = take(&a);

@@ -18,12 +18,14 @@ struct clamd {
 
 /*
  * One question, in a connection of its own, all of which is over at that time
- * (time_mono_ms).  0: *infected, and then text is the signature's name.
- * Otherwise text says what was wrong: CM_EAWAY (nobody listens, or it hung
- * up), CM_ETIMEOUT, CM_EPROTO (it did not answer as clamd does, or says that
- * it failed), CM_ETOOBIG (over its own limit).
+ * (time_mono_ms).  before: what is sent in front of it, or NULL.  0: *infected,
+ * and then text is the signature's name.  Otherwise text says what was wrong:
+ * CM_EAWAY (nobody listens, or it hung up), CM_ETIMEOUT, CM_EPROTO (it did not
+ * answer as clamd does, or says that it failed), CM_ETOOBIG (over its own
+ * limit).
  */
-int	 clamd_ask(const struct clamd *, const void *, size_t,
-	    int64_t deadline, bool *infected, char text[CLAMD_TEXT]) CM_MUST;
+int	 clamd_ask(const struct clamd *, const char *before, const void *,
+	    size_t, int64_t deadline, bool *infected, char text[CLAMD_TEXT])
+	    CM_MUST;
 
 #endif

@@ -22,6 +22,14 @@ enum filter_action {
 #define FILTER_TEXT	256
 #define FILTER_FIELD	"X-Clustermail-Filter"
 
+/* All of them, with counts of what came of it; for one thread. */
+struct filters;
+
+/* CM_ENOMEM.  The conf must live longer. */
+int	 filters_open(const struct log *, const struct conf *,
+	    struct filters **) CM_MUST;
+void	 filters_close(struct filters *);
+
 /* A message, and what is known of it. */
 struct filter_msg {
 	const char	*id;
@@ -51,8 +59,14 @@ void	 filter_verdict_free(struct filter_verdict *);
  * it, or lets it pass with a field that says so, as cluster.xml wants.  All
  * that is not a plain pass has a line in the log.  CM_ENOMEM, with a line.
  */
-int	 filter_run(const struct log *, const struct conf *,
+int	 filter_run(struct filters *, const struct log *,
 	    const struct filter_msg *, struct filter_verdict *) CM_MUST;
-const char *filter_action_word(enum filter_action);
+
+/*
+ * What came of all messages on this node since its counts were begun, in
+ * Prometheus' text format.
+ */
+void	 filter_metrics(const struct log *, const struct conf *,
+	    struct buf *);
 
 #endif

@@ -17,11 +17,15 @@ struct scan {
 	char		 said[CLAMD_TEXT];
 };
 
+/* Mail is what begins like mail: clamd looks at its first bytes. */
+#define IS_MAIL	"Received: by cm-scan\r\n"
+
 static int
-ask(struct scan *s, const void *p, size_t len, bool *infected)
+ask(struct scan *s, const char *before, const void *p, size_t len,
+    bool *infected)
 {
-	int	 rc = clamd_ask(&s->where, p, len, s->deadline, infected,
-		    s->said);
+	int	 rc = clamd_ask(&s->where, before, p, len, s->deadline,
+		    infected, s->said);
 
 	if (rc != 0 && str_copy(s->a->why, sizeof(s->a->why), s->said) != 0)
 		s->a->why[0] = '\0';
@@ -40,7 +44,7 @@ ask_part(struct scan *s, const struct mime_part *p, bool *infected)
 
 	buf_init(&b, body.len + 1);
 	if ((rc = transfer_decode(transfer_of(header), body, &b)) == 0)
-		rc = ask(s, b.p, b.len, infected);
+		rc = ask(s, NULL, b.p, b.len, infected);
 	buf_free(&b);
 	return rc;
 }
@@ -95,7 +99,7 @@ clean(struct scan *s, const struct mime_tree *t, struct buf *out)
 		rc = n == 0 ? CM_EDATA : replace(s, t, bad, out);
 	free(bad);
 	if (rc == 0)
-		rc = ask(s, out->p, out->len, &infected);
+		rc = ask(s, IS_MAIL, out->p, out->len, &infected);
 	return rc == 0 && infected ? CM_EDATA : rc;
 }
 
@@ -127,13 +131,14 @@ try_to_clean(struct scan *s)
 int
 filter_clamd(struct filter_ask *a)
 {
-	struct scan	 s = { .a = a, .where = { a->conf->socket, a->conf->host,
-			    a->conf->port } };
+	struct scan	 s = { .a = a, .where = { a->conf->socket,
+			    a->conf->host, a->conf->port } };
 	bool		 infected = false;
 	int		 rc;
 
 	s.deadline = time_mono_ms() + a->conf->timeout_ms;
-	if ((rc = ask(&s, a->now.p, a->now.len, &infected)) != 0 || !infected)
+	rc = ask(&s, IS_MAIL, a->now.p, a->now.len, &infected);
+	if (rc != 0 || !infected)
 		return rc;
 	a->v->action = FILTER_QUARANTINE;
 	if (str_copy(a->v->text, sizeof(a->v->text), s.said) != 0)

@@ -1,6 +1,6 @@
 /*
  * Messages that a filter has kept back: STATE/spool/quarantine/new/ID, as they
- * would have been kept, and ID.report beside it, lines "word value":
+ * would have been kept, and new/ID.report beside it:
  *
  *	quarantine 1
  *	time MILLISECONDS
@@ -8,10 +8,11 @@
  *	finding TEXT
  *	client ADDRESS			(may be missing)
  *	from ADDRESS			(empty: the null sender)
- *	to ADDRESS			(one or more: recipients)
- *	mailbox NAME			(one or more: where it would have gone)
+ *	to ADDRESS			(one or more: the recipients)
+ *	mailbox NAME			(any number: where it would have gone)
+ *	release ID			(it is being released under that id)
  *
- * Level 3.
+ * A record of the mailbox quarantine@NODE.invalid is its copy.  Level 3.
  */
 #ifndef CM_QUARANTINE_H
 #define CM_QUARANTINE_H
@@ -22,27 +23,24 @@
 #include "cluster/filter.h"
 #include "cluster/tool.h"
 
-#define QUARANTINE_MAILBOX_SIZE 128
-
 /*
- * Keeps a message with what was found.  0: it is on this node's disk, and, as a
- * record of a mailbox of the node's own, in the other places that the policy
- * asks for, where a rebuild finds it.  mailboxes: one a line.  Otherwise it is
- * not kept, as deliver_message.
+ * Keeps a message with what was found; mailboxes: one a line.  0: it is on this
+ * node's disk, and in the other places that the policy asks for.  Otherwise it
+ * is not kept, as deliver_message.
  */
 int	 quarantine_add(const struct log *, const struct conf *,
 	    struct deliver *, const struct filter_msg *,
 	    const struct filter_verdict *, struct span mailboxes) CM_MUST;
 
-/* --- the commands; each writes fd 1 --- */
+/* --- cm-scan's commands; each writes fd 1 --- */
 
-/* A line for each: id, time, filter, finding, sender, first recipient, size. */
+/* Id, time, filter, finding, sender, first recipient, size; with tabs. */
 int	 quarantine_list(struct tool *) CM_MUST;
 /* The report, an empty line and the message.  CM_ENOINPUT. */
 int	 quarantine_show(struct tool *, const char *id) CM_MUST;
 /*
- * Delivers it to its mailboxes as it was, under its id, so that it is listed
- * once however often this is done, and takes it away.  Prints the receipt.
+ * Delivers it to its mailboxes as it was, and takes it away.  However often it
+ * is tried, it is listed once.  Prints the new id.
  */
 int	 quarantine_release(struct tool *, const char *id) CM_MUST;
 int	 quarantine_delete(struct tool *, const char *id) CM_MUST;
