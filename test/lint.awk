@@ -127,7 +127,7 @@ width($0) > 80 { bad("over 80 columns") }
 		next
 	if (FILENAME != "lib/protocol/session_signal.c")
 		call(notlib, "lib/ does not exit, print or handle signals")
-	if (FILENAME != "lib/base/spawn.c" &&
+	if (FILENAME !~ /^lib\/base\/spawn/ &&
 	    FILENAME !~ /^lib\/cluster\/[^\/]*spawn/)
 		call(leaves, "only after fork in spawn")
 }

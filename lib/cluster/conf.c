@@ -288,6 +288,7 @@ conf_free(struct conf *c)
 	free_strings(c->domains, c->ndomains);
 	conf_mail_free(c);
 	conf_dns_free(c);
+	conf_filters_free(c);
 	free(c->nodes);
 	free(c->volumes);
 	free(c->rules);

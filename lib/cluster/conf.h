@@ -28,6 +28,7 @@
 #define CONF_PER_ACCOUNT 20	/* IMAP clients have some each */
 #define CONF_RECIPIENTS	1000		/* RFC 5321 section 4.5.3.1.8: >= 100 */
 #define CONF_NETWORKS_MAX 1024
+#define CONF_FILTERS_MAX 64
 #define CONF_RECORDS_MAX 65536		/* of the DNS */
 #define CONF_ADDRESSES_MAX 16		/* of one node, for clients */
 #define CONF_CAPACITY	100		/* of a node, by default */
@@ -112,6 +113,22 @@ struct conf_rule {
 	size_t		 nlabels;
 };
 
+/* Somebody who is asked about each message; see filter.h. */
+enum conf_filter_kind { CONF_CLAMD, CONF_PROGRAM };
+
+struct conf_filter {
+	enum conf_filter_kind kind;
+	char		*name;		/* in the log and in header fields */
+	char		*socket;	/* clamd: a Unix socket, or NULL */
+	char		*host;		/* clamd: an IP address, or NULL */
+	unsigned	 port;
+	char		**command;	/* program: path, arguments, NULL */
+	uint64_t	 max_size;	/* larger ones are not asked about */
+	int		 timeout_ms;
+	bool		 accept_away;	/* pass when nobody can be asked */
+	bool		 disarm;	/* clamd: replace parts if it can be */
+};
+
 /* A record of the DNS as the file has it; see cluster.xml(5). */
 struct conf_record {
 	char		*name;		/* "@", "www", "www.example.org." */
@@ -173,6 +190,8 @@ struct conf {
 	size_t		 ntrusted;
 	struct conf_relay relay;
 	struct conf_dns	 dns;
+	struct conf_filter *filters;	/* in their order */
+	size_t		 nfilters;
 };
 
 /*

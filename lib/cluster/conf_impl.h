@@ -29,6 +29,7 @@ struct conf_reader {
 	int			 mail_line;
 	int			 relay_line;
 	int			 dns_line;
+	int			 filters_line;
 	int			 root_line;
 	bool			 has_copies;	/* the file says how many */
 	bool			 has_short;
@@ -69,6 +70,9 @@ int	 conf_domain(const struct conf_reader *, const struct xml_elem *,
 	    const char *attr, char **out) CM_MUST;
 int	 conf_port(const struct conf_reader *, const struct xml_elem *,
 	    unsigned def, unsigned *port) CM_MUST;
+/* Seconds with at most three decimals, such as 5 or 0.25. */
+int	 conf_seconds(const struct conf_reader *, const struct xml_elem *,
+	    const char *attr, int *ms) CM_MUST;
 int	 conf_number(const struct conf_reader *, const struct xml_elem *,
 	    const char *attr, uint64_t min, uint64_t max, unsigned *out)
 	    CM_MUST;
@@ -87,6 +91,12 @@ int	 conf_read_mail(struct conf_reader *, const struct xml_elem *) CM_MUST;
 int	 conf_read_relay(struct conf_reader *, const struct xml_elem *)
 	    CM_MUST;
 void	 conf_mail_free(struct conf *);
+
+/* --- conf_filter.c --- */
+
+int	 conf_read_filters(struct conf_reader *, const struct xml_elem *)
+	    CM_MUST;
+void	 conf_filters_free(struct conf *);
 
 /* --- conf_dns.c --- */
 

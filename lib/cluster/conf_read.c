@@ -140,35 +140,6 @@ read_rule(const struct conf_reader *r, const struct xml_elem *e,
 	return conf_names(r, e, "volumes", &u->volumes, &u->nvolumes);
 }
 
-/* Seconds with at most three decimals, such as 5 or 0.25. */
-static int
-read_timeout(const struct conf_reader *r, const struct xml_elem *e, int *ms)
-{
-	const char	*s = xml_attr(e, "timeout"), *dot;
-	uint64_t	 whole, part = 0;
-	size_t		 n;
-	bool		 good;
-
-	if (s == NULL)
-		return 0;
-	dot = strchrnul(s, '.');
-	good = str_u64(s, (size_t)(dot - s), CONF_TIMEOUT_MAX / 1000,
-	    &whole) == 0;
-	if (good && *dot == '.') {
-		n = strlen(dot + 1);
-		good = n <= 3 && str_u64(dot + 1, n, 999, &part) == 0;
-		for (; good && n < 3; n++)
-			part *= 10;
-	}
-	if (good)
-		whole = whole * 1000 + part;
-	if (!good || whole == 0 || whole > CONF_TIMEOUT_MAX)
-		return conf_bad(r, xml_line(e), "timeout=\"%s\" is not from "
-		    "0.001 to %d seconds", s, CONF_TIMEOUT_MAX / 1000);
-	*ms = (int)whole;
-	return 0;
-}
-
 static int
 read_policy(struct conf_reader *r, const struct xml_elem *e)
 {
@@ -190,7 +161,7 @@ read_policy(struct conf_reader *r, const struct xml_elem *e)
 	}
 	if ((rc = conf_select(r, e, &c->select)) != 0 ||
 	    (rc = conf_word(r, e, "short", shorts, &on_short)) != 0 ||
-	    (rc = read_timeout(r, e, &c->timeout_ms)) != 0)
+	    (rc = conf_seconds(r, e, "timeout", &c->timeout_ms)) != 0)
 		return rc;
 	c->on_short = (enum conf_short)on_short;
 	return conf_size(r, e, "size", 1, CONF_SIZE_MAX, &c->max_size);
@@ -276,6 +247,8 @@ read_element(struct conf_reader *r, const struct xml_elem *e)
 		return conf_read_mail(r, e);
 	if (strcmp(name, "relay") == 0)
 		return conf_read_relay(r, e);
+	if (strcmp(name, "filters") == 0)
+		return conf_read_filters(r, e);
 	if (strcmp(name, "dns") == 0)
 		return conf_read_dns(r, e);
 	if (strcmp(name, "policy") == 0) {

@@ -279,3 +279,32 @@ conf_names(const struct conf_reader *r, const struct xml_elem *e,
 		    s);
 	return 0;
 }
+
+int
+conf_seconds(const struct conf_reader *r, const struct xml_elem *e,
+    const char *attr, int *ms)
+{
+	const char	*s = xml_attr(e, attr), *dot;
+	uint64_t	 whole, part = 0;
+	size_t		 n;
+	bool		 good;
+
+	if (s == NULL)
+		return 0;
+	dot = strchrnul(s, '.');
+	good = str_u64(s, (size_t)(dot - s), CONF_TIMEOUT_MAX / 1000,
+	    &whole) == 0;
+	if (good && *dot == '.') {
+		n = strlen(dot + 1);
+		good = n <= 3 && str_u64(dot + 1, n, 999, &part) == 0;
+		for (; good && n < 3; n++)
+			part *= 10;
+	}
+	if (good)
+		whole = whole * 1000 + part;
+	if (!good || whole == 0 || whole > CONF_TIMEOUT_MAX)
+		return conf_bad(r, xml_line(e), "%s=\"%s\" is not from "
+		    "0.001 to %d seconds", attr, s, CONF_TIMEOUT_MAX / 1000);
+	*ms = (int)whole;
+	return 0;
+}

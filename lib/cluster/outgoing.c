@@ -9,6 +9,7 @@
 #include "cluster/queued.h"
 #include "cluster/service.h"
 #include "cluster/spooldir.h"
+#include "cluster/sysbox.h"
 #include "format/address.h"
 #include "format/ulid.h"
 
@@ -115,10 +116,10 @@ copy_away(const struct conf *conf, struct deliver *d, const struct ulid *id,
 	struct store_msg m = { .p = b->p, .len = b->len, .sender = "",
 			    .folder = "INBOX", .flags = "", .time_ms = now,
 			    .id = id };
-	char		 box[QUEUED_MAILBOX_SIZE];
+	char		 box[SYSBOX_SIZE];
 	int		 rc;
 
-	if ((rc = queued_mailbox(conf->self, box)) != 0)
+	if ((rc = sysbox_name("outgoing", conf->self, box)) != 0)
 		return rc;
 	m.mailboxes = (struct span){ box, strlen(box) };
 	rc = deliver_message(d, &m, &y);

@@ -18,17 +18,6 @@ static const char *const states[] = { "wait", "sent", "relayed", "failed",
 #define NSTATES	(sizeof(states) / sizeof(states[0]))
 
 int
-queued_mailbox(const char *node, char out[QUEUED_MAILBOX_SIZE])
-{
-	int	 rc = str_fmt(out, QUEUED_MAILBOX_SIZE, "outgoing@%s.invalid",
-		    node);
-
-	for (char *p = out; *p != '\0'; p++)
-		*p = str_lower(*p);
-	return rc;
-}
-
-int
 queued_spool(struct spooldir *s, const struct log *log,
     const struct conf *conf)
 {

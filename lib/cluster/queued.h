@@ -36,7 +36,6 @@
 #define QUEUED_FIRST_MS	300000LL		/* until the second try */
 #define QUEUED_LONGEST_MS (4 * 3600000LL)	/* between two tries */
 #define QUEUED_LIFE_MS	(5 * 24 * 3600000LL)	/* then it goes back */
-#define QUEUED_MAILBOX_SIZE 128
 
 enum queued_state {
 	QUEUED_WAIT,
@@ -93,9 +92,6 @@ void	 queued_defer(struct queued *, int64_t now, const char *why);
  * too.
  */
 int	 queued_due(struct spooldir *, int64_t now, char ***, size_t *n)
-	    CM_MUST;
-/* The mailbox that holds the copies of what waits on a node. */
-int	 queued_mailbox(const char *node, char out[QUEUED_MAILBOX_SIZE])
 	    CM_MUST;
 
 #endif

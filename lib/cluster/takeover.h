@@ -1,6 +1,6 @@
 /*
  * The copies of what waits in "outgoing": records of a mailbox of this node's
- * (see queued_mailbox), which are mirrored as all are.  Level 3.
+ * (see sysbox.h), which are mirrored as all are.  Level 3.
  */
 #ifndef CM_TAKEOVER_H
 #define CM_TAKEOVER_H

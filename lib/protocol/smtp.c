@@ -25,6 +25,7 @@ worker_close(void *arg)
 
 	if (w == NULL)
 		return;
+	filters_close(w->filters);
 	sasl_server_close(w->sasl);
 	deliver_close(w->deliver);
 	delay_close(w->delay);
@@ -59,6 +60,8 @@ worker_open(const struct log *log, const struct conf *conf, const char *file,
 	w->delay = delay_open(log, conf->node->state);
 	if (rc == 0)
 		rc = sasl_server_open(log, &w->sasl);
+	if (rc == 0 && conf->nfilters > 0)
+		rc = filters_open(log, conf, &w->filters);
 	if (rc != 0) {
 		worker_close(w);
 		return rc;

@@ -6,23 +6,13 @@
 #include "cluster/outgoing.h"
 #include "format/header.h"
 #include "format/receipt.h"
-#include "protocol/smtp_int.h"
+#include "protocol/smtp_accept.h"
 
 #define LOGGED_RCPTS	10
 
-struct accepted {
-	struct smtp	*m;
-	struct span	 msg;		/* with the trace in front */
-	struct buf	 mailboxes;	/* each once, one a line */
-	bool		 outgoing;	/* it goes to other domains, too */
-	struct delivery	 delivery;
-	int		 code;		/* the answer */
-	const char	*enhanced;
-	const char	*text;
-};
-
-static void
-refuse(struct accepted *a, int code, const char *enhanced, const char *text)
+void
+smtp_refuse(struct accepted *a, int code, const char *enhanced,
+    const char *text)
 {
 	a->code = code;
 	a->enhanced = enhanced;
@@ -30,26 +20,26 @@ refuse(struct accepted *a, int code, const char *enhanced, const char *text)
 }
 
 /* What a delivery's failure means to the client: try again, always. */
-static void
-refuse_for(struct accepted *a, int rc)
+void
+smtp_refuse_for(struct accepted *a, int rc)
 {
 	switch (rc) {
 	case CM_ESHORT:
-		refuse(a, 451, "4.4.0", "too few copies can be made now, try "
-		    "again");
+		smtp_refuse(a, 451, "4.4.0", "too few copies can be made now, "
+		    "try again");
 		break;
 	case CM_ESPACE:
-		refuse(a, 452, "4.3.1", "no space, try again");
+		smtp_refuse(a, 452, "4.3.1", "no space, try again");
 		break;
 	case CM_ETOOBIG:
-		refuse(a, 552, "5.3.4", "too large");
+		smtp_refuse(a, 552, "5.3.4", "too large");
 		break;
 	case CM_EAWAY:
-		refuse(a, 451, "4.3.0", "no volume can be reached now, try "
-		    "again");
+		smtp_refuse(a, 451, "4.3.0", "no volume can be reached now, "
+		    "try again");
 		break;
 	default:
-		refuse(a, 451, "4.3.0", "cannot be kept now, try again");
+		smtp_refuse(a, 451, "4.3.0", "cannot be kept now, try again");
 		break;
 	}
 }
@@ -101,7 +91,7 @@ keep_here(struct accepted *a)
 {
 	struct smtp_mail *y = &a->m->mail;
 	struct store_msg  s = { .p = a->msg.p, .len = a->msg.len,
-			    .sender = y->sender, .folder = "INBOX",
+			    .sender = y->sender, .folder = a->folder,
 			    .flags = "", .time_ms = -1, .id = &y->id };
 
 	if (a->mailboxes.len == 0)
@@ -162,7 +152,9 @@ log_accepted(struct accepted *a)
 	if (i < y->nrcpt)
 		buf_addf(&b, " more=%zu", y->nrcpt - i);
 	buf_addf(&b, " size=%zu", a->msg.len);
-	if (a->mailboxes.len > 0) {
+	if (a->held != NULL)
+		buf_addf(&b, " held=%s", a->held);
+	else if (a->mailboxes.len > 0) {
 		session_log_field(&b, "volume", a->delivery.place.volume);
 		session_log_field(&b, "copies", a->delivery.copies.p);
 		if (a->delivery.few)
@@ -201,10 +193,7 @@ answer(struct accepted *a)
 	}
 }
 
-/*
- * The one place where a message is looked at before it is kept.  What filters
- * say goes here.
- */
+/* The one place where a message is looked at before it is kept. */
 static bool
 is_clean(struct accepted *a)
 {
@@ -212,10 +201,11 @@ is_clean(struct accepted *a)
 			    a->msg.len - a->m->mail.received_at };
 	struct span	 header = { body.p, header_end(body.p, body.len) };
 
-	if (!smtp_is_loop(a->m, header))
-		return true;
-	refuse(a, 554, "5.4.6", "this message goes in circles");
-	return false;
+	if (smtp_is_loop(a->m, header)) {
+		smtp_refuse(a, 554, "5.4.6", "this message goes in circles");
+		return false;
+	}
+	return a->m->w->conf->nfilters == 0 || smtp_filter(a);
 }
 
 /*
@@ -226,17 +216,15 @@ static void
 keep(struct accepted *a)
 {
 	int64_t	 begun = time_mono_ms();
-	int	 rc = gather(a);
+	int	 rc = keep_here(a);
 
-	if (rc == 0)
-		rc = keep_here(a);
 	/* copies that were waited for in vain count too */
 	if (a->mailboxes.len > 0)
 		delay_add(a->m->w->delay, time_mono_ms() - begun);
 	if (rc == 0)
 		rc = send_on(a);
 	if (rc != 0)
-		refuse_for(a, rc);
+		smtp_refuse_for(a, rc);
 }
 
 /* In front of the header go the fields that a submitted message lacks. */
@@ -272,17 +260,19 @@ complete(struct smtp *m, struct span msg, struct intake *all,
 void
 smtp_accept(struct smtp *m)
 {
-	struct accepted	 a = { .m = m };
+	struct accepted	 a = { .m = m, .folder = "INBOX" };
 	struct intake	 whole;
 	int		 rc;
 
 	intake_init(&whole, m->s->log, m->w->spool, UINT64_MAX);
+	intake_init(&a.filtered, m->s->log, m->w->spool, UINT64_MAX);
 	buf_init(&a.mailboxes, RECEIPT_MAX);
-	if ((rc = intake_get(&m->in, &a.msg.p, &a.msg.len)) == 0 &&
+	if ((rc = gather(&a)) == 0 &&
+	    (rc = intake_get(&m->in, &a.msg.p, &a.msg.len)) == 0 &&
 	    m->mode == SMTP_SUBMISSION)
 		rc = complete(m, a.msg, &whole, &a.msg);
 	if (rc != 0)
-		refuse_for(&a, rc);
+		smtp_refuse_for(&a, rc);
 	else if (is_clean(&a))
 		keep(&a);
 	answer(&a);
@@ -290,5 +280,6 @@ smtp_accept(struct smtp *m)
 		outgoing_start(m->s->log, m->w->conf, m->w->file, m->w->node);
 	delivery_free(&a.delivery);
 	buf_free(&a.mailboxes);
+	intake_free(&a.filtered);
 	intake_free(&whole);
 }

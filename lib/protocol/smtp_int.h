@@ -6,6 +6,7 @@
 #include "cluster/catalog.h"
 #include "cluster/delay.h"
 #include "cluster/deliver.h"
+#include "cluster/filter.h"
 #include "cluster/intake.h"
 #include "format/smtp.h"
 #include "protocol/smtp.h"
@@ -24,6 +25,7 @@ struct smtp_worker {
 	struct deliver	*deliver;
 	struct delay	*delay;		/* of all workers; may be NULL */
 	struct sasl_server *sasl;
+	struct filters	*filters;	/* NULL: there are none */
 };
 
 struct smtp_rcpt {

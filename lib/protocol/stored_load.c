@@ -1,5 +1,6 @@
 /* What a node says of itself. */
 #include "base/file.h"
+#include "cluster/filter.h"
 #include "cluster/load.h"
 #include "protocol/stored_int.h"
 
@@ -82,6 +83,7 @@ stored_metrics(struct call *c)
 	    (ull)atomic_load(&sd->appended), (ull)atomic_load(&sd->sent),
 	    (long long)sd->started_ms / 1000);
 	load_metrics(&l, &b);
+	filter_metrics(NULL, c->conf, &b);
 	load_free(&l);
 	return reply(c, &b, "text/plain; version=0.0.4");
 }

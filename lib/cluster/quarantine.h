@@ -1,0 +1,50 @@
+/*
+ * Messages that a filter has kept back: STATE/spool/quarantine/new/ID, as they
+ * would have been kept, and new/ID.report beside it:
+ *
+ *	quarantine 1
+ *	time MILLISECONDS
+ *	filter NAME
+ *	finding TEXT
+ *	client ADDRESS			(may be missing)
+ *	from ADDRESS			(empty: the null sender)
+ *	to ADDRESS			(one or more: the recipients)
+ *	mailbox NAME			(any number: where it would have gone)
+ *	release ID			(it is being released under that id)
+ *
+ * A record of the mailbox quarantine@NODE.invalid is its copy.  Level 3.
+ */
+#ifndef CM_QUARANTINE_H
+#define CM_QUARANTINE_H
+
+#include "base/log.h"
+#include "cluster/conf.h"
+#include "cluster/deliver.h"
+#include "cluster/filter.h"
+#include "cluster/tool.h"
+
+/*
+ * Keeps a message with what was found; mailboxes: one a line.  0: it is on this
+ * node's disk, and in the other places that the policy asks for.  Otherwise it
+ * is not kept, as deliver_message.
+ */
+int	 quarantine_add(const struct log *, const struct conf *,
+	    struct deliver *, const struct filter_msg *,
+	    const struct filter_verdict *, struct span mailboxes) CM_MUST;
+
+/* --- cm-scan's commands; each writes fd 1 --- */
+
+/* Id, time, filter, finding, sender, first recipient, size; with tabs. */
+int	 quarantine_list(struct tool *) CM_MUST;
+/* The report, an empty line and the message.  CM_ENOINPUT. */
+int	 quarantine_show(struct tool *, const char *id) CM_MUST;
+/*
+ * Delivers it to its mailboxes as it was, and takes it away.  However often it
+ * is tried, it is listed once.  Prints the new id.
+ */
+int	 quarantine_release(struct tool *, const char *id) CM_MUST;
+int	 quarantine_delete(struct tool *, const char *id) CM_MUST;
+/* Takes away those that are older. */
+int	 quarantine_expire(struct tool *, int64_t age_ms) CM_MUST;
+
+#endif
