@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "base/str.h"
-#include "cluster/quarantine.h"
+#include "cluster/quarantinetool.h"
 #include "cluster/scantool.h"
 
 #define DAY_MS	86400000LL
@@ -43,16 +43,16 @@ quarantine(struct tool *t, char **v, int n)
 	uint64_t days;
 
 	if (n == 1 && strcmp(v[0], "list") == 0)
-		return quarantine_list(t);
+		return quarantinetool_list(t);
 	if (n == 2 && strcmp(v[0], "show") == 0)
-		return quarantine_show(t, v[1]);
+		return quarantinetool_show(t, v[1]);
 	if (n > 1 && strcmp(v[0], "release") == 0)
-		return each(t, quarantine_release, v + 1, n - 1);
+		return each(t, quarantinetool_release, v + 1, n - 1);
 	if (n > 1 && strcmp(v[0], "delete") == 0)
-		return each(t, quarantine_delete, v + 1, n - 1);
+		return each(t, quarantinetool_delete, v + 1, n - 1);
 	if (n == 2 && strcmp(v[0], "expire") == 0 &&
 	    str_u64(v[1], strlen(v[1]), 100000, &days) == 0)
-		return quarantine_expire(t, (int64_t)days * DAY_MS);
+		return quarantinetool_expire(t, (int64_t)days * DAY_MS);
 	return CM_EUSAGE;
 }
 

@@ -333,6 +333,12 @@ def programs():
        "CM_RECIPIENTS=%s\n%s\n" % (BOB, ANN) in e and
        "CM_HELO=c.example\n" in e and "CM_CLUSTER" not in e,
        "and what is known of it, no more", e)
+    run("cm-user", "import", stdin=b"".join(
+        b"alias %s%d@example.org bob@example.org\n" % (b"x" * 50, i)
+        for i in range(990)))
+    said = send(mail, *["%s%d@example.org" % ("x" * 50, i)
+                        for i in range(990)])
+    ok(said.startswith("250 "), "990 recipients", said)
     before = count()
     for code, want, name in ((75, "451 4.7.1", "defer"),
                              (77, "550 5.7.1 not you", "reject"),

@@ -11,6 +11,7 @@
 #define SAYS_MAX	65536		/* bytes that it may say */
 #define ENV_MAX		8
 #define LINE_MAX_BYTES	998
+#define LIST_MAX	65536		/* bytes of all recipients */
 
 /* Its exit codes, see cluster.xml(5). */
 enum {
@@ -29,6 +30,18 @@ set(char **env, size_t *n, const char *name, const char *value, size_t len)
 	return 0;
 }
 
+/* Lines up to so many bytes: a longer variable is one that execve refuses. */
+static size_t
+cut(struct span lines)
+{
+	const char	*end;
+
+	if (lines.len <= LIST_MAX)
+		return lines.len;
+	end = memrchr(lines.p, '\n', LIST_MAX);
+	return end == NULL ? 0 : (size_t)(end - lines.p) + 1;
+}
+
 static int
 make_env(const struct filter_msg *m, char **env)
 {
@@ -45,7 +58,8 @@ make_env(const struct filter_msg *m, char **env)
 	    (rc = set(env, &n, "CM_SENDER", m->sender,
 	    strlen(m->sender))) != 0)
 		return rc;
-	return set(env, &n, "CM_RECIPIENTS", m->rcpts.p, m->rcpts.len);
+	return set(env, &n, "CM_RECIPIENTS", m->rcpts.len > 0 ? m->rcpts.p :
+	    "", cut(m->rcpts));
 }
 
 /* A field of its own, in one line of printable ASCII. */

@@ -21,7 +21,12 @@
 #include "cluster/conf.h"
 #include "cluster/deliver.h"
 #include "cluster/filter.h"
-#include "cluster/tool.h"
+
+#define QUARANTINE_MAGIC	"quarantine 1"
+#define QUARANTINE_NAME_SIZE	(ULID_LEN + 8)	/* ID.report */
+
+int	 quarantine_report(const char *id, char out[QUARANTINE_NAME_SIZE])
+	    CM_MUST;
 
 /*
  * Keeps a message with what was found; mailboxes: one a line.  0: it is on this
@@ -31,20 +36,5 @@
 int	 quarantine_add(const struct log *, const struct conf *,
 	    struct deliver *, const struct filter_msg *,
 	    const struct filter_verdict *, struct span mailboxes) CM_MUST;
-
-/* --- cm-scan's commands; each writes fd 1 --- */
-
-/* Id, time, filter, finding, sender, first recipient, size; with tabs. */
-int	 quarantine_list(struct tool *) CM_MUST;
-/* The report, an empty line and the message.  CM_ENOINPUT. */
-int	 quarantine_show(struct tool *, const char *id) CM_MUST;
-/*
- * Delivers it to its mailboxes as it was, and takes it away.  However often it
- * is tried, it is listed once.  Prints the new id.
- */
-int	 quarantine_release(struct tool *, const char *id) CM_MUST;
-int	 quarantine_delete(struct tool *, const char *id) CM_MUST;
-/* Takes away those that are older. */
-int	 quarantine_expire(struct tool *, int64_t age_ms) CM_MUST;
 
 #endif

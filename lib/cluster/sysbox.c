@@ -7,16 +7,6 @@
 
 #define LIST_MAX	(64u << 20)
 
-int
-sysbox_name(const char *what, const char *node, char out[SYSBOX_SIZE])
-{
-	int	 rc = str_fmt(out, SYSBOX_SIZE, "%s@%s.invalid", what, node);
-
-	for (char *p = out; *p != '\0'; p++)
-		*p = str_lower(*p);
-	return rc;
-}
-
 static int
 keep(void *arg, struct span line)
 {
