@@ -126,6 +126,20 @@ modified_code(struct storing *s, struct buf *code)
 	return rc;
 }
 
+/*
+ * Who hears NO takes it that nothing was done: what was done, silently or not,
+ * is told with what others did.
+ */
+static void
+tell_again(struct imapd *m, const struct imap_set *uids)
+{
+	struct imapd_view *v = &m->view;
+
+	for (size_t i = 0; i < v->n; i++)
+		if (imap_set_has(uids, v->uid[i]))
+			v->modseq[i] = 0;
+}
+
 static void
 say_stored(struct storing *s, const struct imap_set *uids)
 {
@@ -138,9 +152,10 @@ say_stored(struct storing *s, const struct imap_set *uids)
 		imapd_no_for(m, CM_ENOMEM);
 	else if (s->modified.n > 0)
 		imapd_ok(m, code.p, "these were changed meanwhile");
-	else if (!s->c->uid && s->found + left < imapd_view_count(m, uids))
+	else if (!s->c->uid && s->found + left < imapd_view_count(m, uids)) {
+		tell_again(m, uids);
 		imapd_no(m, "EXPUNGEISSUED", "some of them have gone");
-	else
+	} else
 		imapd_ok(m, NULL, "stored");
 	buf_free(&code);
 }
@@ -161,9 +176,10 @@ imapd_store(struct imapd *m, const struct imap_command *c)
 		    .n = uids.n - at < RANGES_MAX ? uids.n - at : RANGES_MAX };
 		rc = store_some(&s, &some);
 	}
-	if (rc != 0)
+	if (rc != 0) {
+		tell_again(m, &uids);
 		imapd_no_for(m, rc);
-	else
+	} else
 		say_stored(&s, &uids);
 	imap_set_free(&s.modified);
 	imap_set_free(&uids);
