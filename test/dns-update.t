@@ -239,7 +239,7 @@ try:
         if not shutil.which(p):
             why = "no " + p
     if why:
-        skip("other servers", why)
+        missing("other servers", why)
     else:
         check_zone()
         check_nsupdate()

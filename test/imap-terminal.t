@@ -311,11 +311,11 @@ try:
     if shutil.which("neomutt"):
         neomutt_again(*neomutt_session())
     else:
-        skip("NeoMutt", "neomutt is not installed")
+        missing("NeoMutt", "neomutt is not installed")
     if shutil.which("s-nail"):
         snail_session()
     else:
-        skip("S-nail", "s-nail is not installed")
+        missing("S-nail", "s-nail is not installed")
 finally:
     for x in imap, imaps:
         if x:

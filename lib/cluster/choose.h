@@ -22,7 +22,6 @@ struct choose {
 	double		*load;		/* of each, percent */
 	double		*weight;	/* of each: its share, not scaled */
 	uint16_t	*fixed;		/* order by pref, then as in conf */
-	size_t		 first;		/* how many have the lowest pref */
 	size_t		 n;
 	enum conf_select select;
 };

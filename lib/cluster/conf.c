@@ -239,8 +239,8 @@ conf_load(const struct log *log, const char *file, const char *node,
 	return rc;
 }
 
-static void
-free_strings(char **s, size_t n)
+void
+conf_free_names(char **s, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
 		free(s[i]);
@@ -255,7 +255,7 @@ free_volume(struct conf_volume *v)
 		free(v->copies[i].path);
 	}
 	free(v->copies);
-	free_strings(v->labels, v->nlabels);
+	conf_free_names(v->labels, v->nlabels);
 	free(v->name);
 	free(v->home);
 	free(v->path);
@@ -264,8 +264,8 @@ free_volume(struct conf_volume *v)
 static void
 free_rule(struct conf_rule *u)
 {
-	free_strings(u->volumes, u->nvolumes);
-	free_strings(u->labels, u->nlabels);
+	conf_free_names(u->volumes, u->nvolumes);
+	conf_free_names(u->labels, u->nlabels);
 }
 
 void
@@ -285,7 +285,7 @@ conf_free(struct conf *c)
 		free_volume(&c->volumes[i]);
 	for (size_t i = 0; i < c->nrules; i++)
 		free_rule(&c->rules[i]);
-	free_strings(c->domains, c->ndomains);
+	conf_free_names(c->domains, c->ndomains);
 	conf_mail_free(c);
 	conf_dns_free(c);
 	conf_filters_free(c);
@@ -295,7 +295,7 @@ conf_free(struct conf *c)
 	free(c->file);
 	free(c->name);
 	free(c->self);
-	free_strings(c->catalogs, c->ncatalogs);
+	conf_free_names(c->catalogs, c->ncatalogs);
 	free(c->witness);
 	free(c);
 }

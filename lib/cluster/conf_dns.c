@@ -26,14 +26,6 @@ parse_address(const char *s, struct conf_address *a)
 	return inet_pton(AF_INET6, s, a->b) == 1;
 }
 
-static void
-free_names(char **v, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		free(v[i]);
-	free(v);
-}
-
 static int
 parse_addresses(const struct conf_reader *r, const struct xml_elem *e,
     char **v, size_t n, struct conf_node *node)
@@ -81,7 +73,7 @@ conf_read_public(const struct conf_reader *r, const struct xml_elem *e,
 		return default_public(r, xml_attr(e, "address"), node);
 	if ((rc = conf_names(r, e, "public", &v, &n)) == 0)
 		rc = parse_addresses(r, e, v, n, node);
-	free_names(v, n);
+	conf_free_names(v, n);
 	return rc;
 }
 
@@ -250,8 +242,8 @@ conf_dns_free(struct conf *c)
 	}
 	free(d->records);
 	free(d->contact);
-	free_names(d->ns, d->nns);
-	free_names(d->access, d->naccess);
+	conf_free_names(d->ns, d->nns);
+	conf_free_names(d->access, d->naccess);
 }
 
 int

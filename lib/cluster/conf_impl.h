@@ -41,6 +41,7 @@ struct conf_reader {
 int	 conf_bad(const struct conf_reader *, int line, const char *fmt, ...)
 	    __attribute__((format(printf, 3, 4)));
 int	 conf_no_memory(const struct conf_reader *);
+void	 conf_free_names(char **, size_t n);
 
 /* --- conf_value.c: attributes; *out stays as it is without one --- */
 

@@ -207,14 +207,8 @@ int
 conf_port(const struct conf_reader *r, const struct xml_elem *e,
     unsigned def, unsigned *port)
 {
-	const char	*s = xml_attr(e, "port");
-	uint64_t	 v = def;
-
-	if (s != NULL && (str_u64(s, strlen(s), 65535, &v) != 0 || v == 0))
-		return conf_bad(r, xml_line(e), "port=\"%s\" is not from 1 to "
-		    "65535", s);
-	*port = (unsigned)v;
-	return 0;
+	*port = def;
+	return conf_number(r, e, "port", 1, 65535, port);
 }
 
 int

@@ -148,9 +148,10 @@ say_stored(struct storing *s, const struct imap_set *uids)
 	uint64_t	 left = imapd_view_count(m, &s->modified);
 
 	buf_init(&code, 2u << 20);
-	if (s->modified.n > 0 && modified_code(s, &code) != 0)
+	if (s->modified.n > 0 && modified_code(s, &code) != 0) {
+		tell_again(m, uids);
 		imapd_no_for(m, CM_ENOMEM);
-	else if (s->modified.n > 0)
+	} else if (s->modified.n > 0)
 		imapd_ok(m, code.p, "these were changed meanwhile");
 	else if (!s->c->uid && s->found + left < imapd_view_count(m, uids)) {
 		tell_again(m, uids);

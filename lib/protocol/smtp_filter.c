@@ -92,8 +92,9 @@ smtp_filter(struct accepted *a)
 	}
 	if (rc == 0)
 		rc = rewrite(a, &v);
+	/* too much for our room is not too large for good */
 	if (rc != 0)
-		smtp_refuse_for(a, rc);
+		smtp_refuse_for(a, rc == CM_ETOOBIG ? CM_EAGAIN : rc);
 	else
 		good = obey(a, &f, &v);
 	filter_verdict_free(&v);

@@ -13,14 +13,6 @@ def cluster(dns="", attrs='rate="0"'):
         rest, attrs, dns))
 
 
-def children(pid):
-    try:
-        with open("/proc/%d/task/%d/children" % (pid, pid)) as f:
-            return [int(x) for x in f.read().split()]
-    except OSError:
-        return []
-
-
 def until(what, seconds=20):
     end = time.monotonic() + seconds * (4 if SAN else 1)
     while not what():

@@ -26,14 +26,6 @@ net = ""
 started = []
 
 
-def missing(name, why):
-    """A part that this machine cannot run; CM_NO_SKIP sees to it."""
-    if os.environ.get("CM_NO_SKIP"):
-        ok(False, name, why)
-    else:
-        skip(name, why)
-
-
 def find(program, tree=None):
     """Its path, or None."""
     if tree:

@@ -21,14 +21,6 @@ PATH = os.environ["PATH"] + ":/usr/sbin:/sbin"
 started = []
 
 
-def missing(name, why):
-    """A part that this machine cannot run; CM_NO_SKIP sees to it."""
-    if os.environ.get("CM_NO_SKIP"):
-        ok(False, name, why)
-    else:
-        skip(name, why)
-
-
 def find(program, tree=None):
     """Its path, or None."""
     if tree:
@@ -76,14 +68,6 @@ def sockets(host="127.0.0.1"):
             continue
         tcp.listen(128)
         return udp, tcp
-
-
-def children(pid):
-    try:
-        with open("/proc/%d/task/%d/children" % (pid, pid)) as f:
-            return [int(x) for x in f.read().split()]
-    except OSError:
-        return []
 
 
 class Server:
